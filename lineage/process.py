@@ -1,0 +1,183 @@
+"""What a process declares, read and checked: the values that linking and derivation work with.
+
+The YAML form, its JSON Schema and its faults are in ``lineage/definitions.py``; these types are what it gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import Protocol
+
+from throughline.core.calendar import Duration
+from throughline.core.key import KeyType
+
+
+class StepKind(StrEnum):
+    INITIAL = "initial"
+    STANDARD = "standard"
+    TERMINAL = "terminal"
+    ERROR = "error"
+    TERMINAL_ERROR = "terminal-error"
+
+
+class WaitsFor(StrEnum):
+    """For whom a step waits; only ``system`` may wake on-call."""
+
+    SYSTEM = "system"
+    PERSON = "person"
+    CUSTOMER = "customer"
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """Exactly one of the three is set: ``within`` a duration of the predecessor, by a field, or to a cut-off."""
+
+    within: Duration | None = None
+    by_field: str | None = None
+    by_cutoff: str | None = None
+
+
+class Expression(Protocol):
+    """A compiled CEL condition over ``facts`` (a map of the case's latest facts)."""
+
+    source: str
+
+    def holds(self, facts: Mapping[str, object]) -> bool | None:
+        """Return the outcome; None where the facts do not allow one (a missing field, a type that does not fit)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One milestone. ``systems`` are roles: with more than one, the step is done when each has reported."""
+
+    name: str
+    kind: StepKind
+    types: frozenset[str]
+    systems: tuple[str, ...]
+    waits_for: WaitsFor = WaitsFor.SYSTEM
+    deadline: Deadline | None = None
+    optional: bool = False
+    owner: str | None = None
+    amount_covers: bool = False  # complete_when: amount_covers
+
+
+@dataclass(frozen=True, slots=True)
+class NewRound:
+    """What opens the next round: one of the types ``after`` (a rejection), or ``each`` initial step.
+
+    After a rejection the initial step is due ``deadline`` later and waits for ``waits_for``.
+    """
+
+    after: frozenset[str] = frozenset()
+    each: bool = False
+    deadline: Deadline | None = None
+    waits_for: WaitsFor = WaitsFor.PERSON
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A type that ends a case, other than a terminal step. ``end`` (from, to) ends only that end of a stated pair."""
+
+    type: str
+    ended_as: str  # cancelled, voided, written_off, superseded, …
+    end: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    name: str
+    message: str
+    condition: Expression
+    step: str | None = None  # checked once this step is seen; None: always
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a process, in force from ``effective_from`` (microseconds; None: from the beginning)."""
+
+    number: str
+    effective_from: int | None
+    steps: tuple[Step, ...]
+    owner: str | None = None
+    applies_when: Expression | None = None
+    new_round: NewRound = NewRound()
+    ended_by: tuple[Ending, ...] = ()
+    checks: tuple[Check, ...] = ()
+
+    @cached_property
+    def step_of_type(self) -> dict[str, tuple[int, ...]]:
+        """Return the indexes of the steps that each event type reports."""
+        table: dict[str, tuple[int, ...]] = {}
+        for index, step in enumerate(self.steps):
+            for event_type in step.types:
+                table[event_type] = (*table.get(event_type, ()), index)
+        return table
+
+    @cached_property
+    def ending_of_type(self) -> dict[str, Ending]:
+        return {ending.type: ending for ending in self.ended_by}
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process: its keys by role, its links, and its versions, oldest first."""
+
+    name: str
+    title: str
+    name_key: str
+    aliases: tuple[str, ...]
+    carriers: tuple[str, ...]  # most specific first
+    relations: tuple[str, ...]
+    versions: tuple[Version, ...]
+    passes: frozenset[tuple[str, str]] = frozenset()
+    links: frozenset[str] = frozenset()
+    unique: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # key type → scope fields
+
+    @cached_property
+    def types(self) -> frozenset[str]:
+        """Return every event type the process declares, over all its versions, ``links`` included."""
+        found: set[str] = set(self.links)
+        for version in self.versions:
+            for step in version.steps:
+                found |= step.types
+            found |= version.new_round.after
+            found |= {ending.type for ending in version.ended_by}
+        return frozenset(found)
+
+    @cached_property
+    def roles(self) -> dict[str, str]:
+        """Return the role (name, alias, carrier, relation) of each key type."""
+        roles = dict.fromkeys(self.relations, "relation")
+        roles.update(dict.fromkeys(self.carriers, "carrier"))
+        roles.update(dict.fromkeys(self.aliases, "alias"))
+        roles[self.name_key] = "name"
+        return roles
+
+    def version_at(self, instant: int) -> Version:
+        """Return the version in force at an instant; before the first one, the first."""
+        chosen = self.versions[0]
+        for version in self.versions:
+            if version.effective_from is None or version.effective_from <= instant:
+                chosen = version
+        return chosen
+
+
+@dataclass(frozen=True)
+class Definitions:
+    """Everything of a definitions folder that lineage needs."""
+
+    processes: Mapping[str, Process]
+    key_types: Mapping[str, KeyType]
+
+    @cached_property
+    def processes_of_type(self) -> dict[str, tuple[Process, ...]]:
+        """Return the processes that declare each event type."""
+        table: dict[str, tuple[Process, ...]] = {}
+        for process in self.processes.values():
+            for event_type in process.types:
+                table[event_type] = (*table.get(event_type, ()), process)
+        return table

@@ -1,0 +1,63 @@
+"""Keys: business identifiers an event carries, normalised once per key type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+DEFAULT_PLACEHOLDERS = frozenset(
+    {"", "0", "-", "--", "?", "n/a", "na", "none", "nil", "null", "unknown", "undefined", "tbd", "tba"}
+)
+
+NORMALISERS: Mapping[str, Callable[[str], str]] = {
+    "upper": str.upper,
+    "lower": str.lower,
+    "strip_leading_zeros": lambda text: text.lstrip("0") or "0",
+}
+
+
+class Key(NamedTuple):
+    """A normalised key: its type, its value, and the scope values in the order its type declares them."""
+
+    type: str
+    value: str
+    scope: tuple[str, ...] = ()
+
+    def encode(self) -> str:
+        """Return the one text by which this key is interned; ``Key.decode`` reads it back."""
+        return "\x1f".join((self.type, self.value, *self.scope))
+
+    @staticmethod
+    def decode(text: str) -> Key:
+        """Read a key from its interned text."""
+        kind, value, *scope = text.split("\x1f")
+        return Key(kind, value, tuple(scope))
+
+
+class KeyType(NamedTuple):
+    """How values of one key type are read; declared once, for all processes, without versions.
+
+    ``scope`` names the event fields that say who issued the number. ``normalise`` names entries of ``NORMALISERS``,
+    applied in order after surrounding white space is cut off; ``strip_prefix`` is cut off first, in any case of letters.
+    ``placeholders`` are compared in lower case, before and after normalisation.
+    """
+
+    name: str
+    scope: tuple[str, ...] = ()
+    normalise: tuple[str, ...] = ()
+    strip_prefix: str = ""
+    placeholders: frozenset[str] = DEFAULT_PLACEHOLDERS
+
+    def value(self, raw: str) -> str | None:
+        """Return the normalised value of a raw text; None where it is a placeholder.
+
+        A control character, the separator of interned keys among them, makes a value a placeholder too.
+        """
+        text = raw.strip()
+        if text.lower() in self.placeholders or not text.isprintable():
+            return None
+        if self.strip_prefix and text.lower().startswith(self.strip_prefix.lower()):
+            text = text[len(self.strip_prefix) :]
+        for name in self.normalise:
+            text = NORMALISERS[name](text)
+        return None if text.lower() in self.placeholders else text
