@@ -1,0 +1,62 @@
+# One command each; every one of them installs what it needs into .venv first.
+#   make PYTHON=/path/to/python3.12 demo    to choose the Python
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+export PYTHON
+export PYTHONUNBUFFERED := 1
+
+bin := .venv/bin
+# Two workers: what a small machine has. Tests marked serial share one of them.
+pytest := $(bin)/pytest -q -n 2 --dist loadgroup
+
+.PHONY: help demo test check static format bench bench-large lock clean install install-test tools
+
+help:
+	@echo "make demo         install, and watch a fictional firm's processes"
+	@echo "make test         install, and run every check and every test"
+	@echo "make check        the inner loop: format, lint, types, import contract, unit tests"
+	@echo "make format       format the code"
+	@echo "make bench        the benchmarks at 100,000 and 1,000,000 events"
+	@echo "make bench-large  the benchmarks at 10,000,000 events"
+	@echo "make lock         remake the lock files from pyproject.toml"
+	@echo "make clean        remove .venv and everything built"
+
+install:
+	@.ci/install
+
+install-test:
+	@.ci/install test
+
+tools:
+	@.ci/tools
+
+demo: install
+	$(bin)/throughline demo
+
+static: install-test
+	$(bin)/ruff format --check .
+	$(bin)/ruff check .
+	$(bin)/basedpyright
+
+check: static
+	$(pytest) tests/unit
+
+test: tools static
+	$(pytest)
+
+format: install-test
+	$(bin)/ruff format .
+	$(bin)/ruff check --fix .
+
+bench: install-test
+	$(bin)/python -m bench
+
+bench-large: install-test
+	$(bin)/python -m bench --large
+
+lock:
+	@.ci/lock "$$(.ci/install --python)"
+
+clean:
+	rm -rf .venv build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache

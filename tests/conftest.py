@@ -1,0 +1,106 @@
+"""What all tests share: tools beyond Python, the order of the tiers, the closing account of what was skipped."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from hypothesis import settings
+
+# In a checked run the outcome depends on the commit alone; at a desk hypothesis goes on searching.
+settings.register_profile("desk", deadline=None)
+settings.register_profile("checked", deadline=None, derandomize=True)
+settings.load_profile("checked" if os.environ.get("CI") else "desk")
+
+TESTS = Path(__file__).parent
+TIERS = ("unit", "cases", "contract", "docs", "story", "service", "browser")
+
+
+class Tool(NamedTuple):
+    """Something beyond Python that a test may need: whether it works here, and how to have it."""
+
+    works: Callable[[], bool]
+    how: str
+
+
+def _found(name: str) -> Callable[[], bool]:
+    return lambda: shutil.which(name) is not None
+
+
+def _runs(*command: str) -> Callable[[], bool]:
+    def works() -> bool:
+        if shutil.which(command[0]) is None:
+            return False
+        return subprocess.run(command, capture_output=True, check=False, timeout=20).returncode == 0
+
+    return works
+
+
+TOOLS = {
+    # It may be there and yet be forbidden to trace, as in some containers.
+    "strace": Tool(
+        _runs("strace", "-o", os.devnull, "true"), "apt-get install strace, and allow ptrace in a container"
+    ),
+    "node": Tool(_found("node"), "install Node.js 20 or later"),
+    "go": Tool(_found("go"), "install Go 1.23 or later"),
+    "java": Tool(_found("java"), "install a Java 17 runtime"),
+    "chromium": Tool(_found("chromium"), "apt-get install chromium"),
+}
+
+_works: dict[str, bool] = {}
+
+
+def _missing(marker: pytest.Mark) -> list[str]:
+    for name in marker.args:
+        if name not in _works:
+            _works[name] = TOOLS[name].works()
+    return [name for name in marker.args if not _works[name]]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    required = {name.strip() for name in os.environ.get("REQUIRE", "").split(",")}
+    for marker in item.iter_markers("needs"):
+        for name in _missing(marker):
+            sentence = f"needs {name}, which is missing here: {TOOLS[name].how}"
+            if name in required:
+                pytest.fail(f"REQUIRE names {name}; this test {sentence}", pytrace=False)
+            pytest.skip(sentence)
+
+
+def _tier(item: pytest.Item) -> int:
+    folder = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else ""
+    return TIERS.index(folder) if folder in TIERS else len(TIERS)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the fast tiers first, and keep serial tests on one worker."""
+    items.sort(key=_tier)
+    for item in items:
+        if item.get_closest_marker("serial"):
+            item.add_marker(pytest.mark.xdist_group("serial"))
+
+
+def _skipped(reporter: pytest.TerminalReporter) -> Iterator[tuple[str, str]]:
+    for report in reporter.stats.get("skipped", []):
+        if isinstance(report.longrepr, tuple):
+            yield report.longrepr[2].removeprefix("Skipped: "), report.nodeid
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was skipped and how to have it, reason by reason."""
+    reasons: dict[str, list[str]] = {}
+    for reason, test in _skipped(terminalreporter):
+        reasons.setdefault(reason, []).append(test)
+    if not reasons:
+        return
+    terminalreporter.section("skipped here")
+    for reason, tests in sorted(reasons.items()):
+        terminalreporter.line(f"{len(tests)} skipped: {reason}")
+        for test in tests:
+            terminalreporter.line(f"    {test}")
