@@ -47,3 +47,7 @@ class RebuildNeeded(LastingError):
 
 class StoreUnavailable(PassingError):
     """A database file cannot be written now: the disk is full, or the file is read-only or locked."""
+
+
+class StartRefused(ThroughlineError):
+    """A service cannot start as it was asked to; the message says why and what to do next."""

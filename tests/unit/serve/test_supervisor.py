@@ -1,0 +1,165 @@
+"""The supervisor, with small programs in place of the parts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from throughline.core.errors import StartRefused
+from throughline.serve.supervisor import LONGEST_DELAY_SECONDS, Part, Supervisor, Watcher, restart_delay
+
+READY = "import os, sys; os.write(int(sys.stdin.readline()), b'ready\\n'); "
+UNTIL_TERMINATED = READY + "import signal; signal.sigwait([signal.SIGTERM]); "
+
+
+def program(code: str, *arguments: str) -> list[str]:
+    blocked = "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM]); "
+    return [sys.executable, "-c", blocked + code, *arguments]
+
+
+def part(name: str, code: str, *arguments: str) -> Part:
+    return Part(name, program(code, *arguments), lambda report: f"{report}\n".encode())
+
+
+class Notes:
+    """What a supervisor told its watcher, and a way to wait for it."""
+
+    def __init__(self) -> None:
+        self.pids: dict[str, int] = {}
+        self.restarts: list[tuple[str, int]] = []
+        self.ready = asyncio.Event()
+        self._changed = asyncio.Event()
+
+    def watcher(self) -> Watcher:
+        return Watcher(self._pids, self._restarted, self._ready)
+
+    def _pids(self, pids: Mapping[str, int]) -> None:
+        self.pids = dict(pids)
+        self._changed.set()
+
+    def _restarted(self, name: str, code: int, _delay: float) -> None:
+        self.restarts.append((name, code))
+        self._changed.set()
+
+    def _ready(self) -> None:
+        self.ready.set()
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        async with asyncio.timeout(20):
+            while not holds():
+                self._changed.clear()
+                await self._changed.wait()
+
+
+@pytest.fixture
+def notes() -> Notes:
+    return Notes()
+
+
+def supervisor(notes: Notes, *parts: Part) -> Supervisor:
+    return Supervisor(parts, [part.name for part in parts], [], notes.watcher())
+
+
+def test_the_first_restart_is_at_once_and_later_ones_wait_longer_up_to_a_limit() -> None:
+    delays = [restart_delay(failures) for failures in range(1, 10)]
+    assert delays[0] == 0
+    assert delays[1:4] == [0.1, 0.2, 0.4]
+    assert delays == sorted(delays)
+    assert restart_delay(1000) == LONGEST_DELAY_SECONDS
+
+
+def test_it_says_ready_once_every_part_is(notes: Notes) -> None:
+    async def story() -> None:
+        both = supervisor(notes, part("a", UNTIL_TERMINATED), part("b", UNTIL_TERMINATED))
+        running = asyncio.create_task(both.run())
+        await asyncio.wait_for(notes.ready.wait(), 20)
+        assert notes.pids.keys() == {"a", "b"}
+        both.stop()
+        await running
+        assert notes.pids == {}
+
+    asyncio.run(story())
+
+
+def test_a_part_that_is_killed_is_started_again(notes: Notes) -> None:
+    async def story() -> None:
+        one = supervisor(notes, part("a", UNTIL_TERMINATED))
+        running = asyncio.create_task(one.run())
+        await asyncio.wait_for(notes.ready.wait(), 20)
+        first = notes.pids["a"]
+        os.kill(first, signal.SIGKILL)
+        await notes.until(lambda: notes.pids.get("a", first) != first)
+        assert notes.restarts == [("a", -signal.SIGKILL)]
+        one.stop()
+        await running
+
+    asyncio.run(story())
+
+
+def test_a_part_that_refuses_for_good_ends_all(notes: Notes) -> None:
+    async def story() -> None:
+        refusing = READY + "sys.exit(78)"
+        both = supervisor(notes, part("a", UNTIL_TERMINATED), part("engine", refusing))
+        with pytest.raises(StartRefused, match="the engine refused to start"):
+            await asyncio.wait_for(both.run(), 20)
+        assert notes.pids == {}
+
+    asyncio.run(story())
+
+
+def test_later_parts_do_not_start_where_the_first_refuses(notes: Notes, tmp_path: Path) -> None:
+    async def story() -> None:
+        trace = tmp_path / "started"
+        second = part("b", "open(sys.argv[1], 'w'); import sys", str(trace))
+        with pytest.raises(StartRefused):
+            await asyncio.wait_for(supervisor(notes, part("a", "import sys; sys.exit(78)"), second).run(), 20)
+        assert not trace.exists()
+
+    asyncio.run(story())
+
+
+def test_parts_drain_in_order(notes: Notes, tmp_path: Path) -> None:
+    async def story() -> None:
+        log = tmp_path / "ended"
+        note = UNTIL_TERMINATED + "open(sys.argv[1], 'a').write(sys.argv[2])"
+        both = supervisor(notes, part("a", note, str(log), "a"), part("b", note, str(log), "b"))
+        running = asyncio.create_task(both.run())
+        await asyncio.wait_for(notes.ready.wait(), 20)
+        both.stop()
+        both.stop()
+        await running
+        assert log.read_text() == "ab"
+
+    asyncio.run(story())
+
+
+def test_a_part_hears_when_its_supervisor_is_gone(tmp_path: Path) -> None:
+    """The part drains (SIGTERM) once its standard input ends, whatever ended the supervisor."""
+
+    async def story() -> None:
+        listen, report = os.pipe()
+        code = (
+            "import sys, signal; from throughline.serve import lifeline;"
+            "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7));"
+            "orders = lifeline.take(sys.stdin.buffer); lifeline.follow(sys.stdin.buffer);"
+            "lifeline.say_ready(orders.report)(); signal.pause()"
+        )
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", code, stdin=asyncio.subprocess.PIPE, pass_fds=[report]
+        )
+        os.close(report)
+        assert child.stdin is not None
+        child.stdin.write(f'{{"data": "d", "addresses": {{}}, "settings": {{}}, "report": {report}}}\n'.encode())
+        await child.stdin.drain()
+        with os.fdopen(listen, "rb") as pipe:
+            assert await asyncio.to_thread(pipe.read) == b"ready\n"
+        child.stdin.close()
+        assert await asyncio.wait_for(child.wait(), 20) == 7
+
+    asyncio.run(story())

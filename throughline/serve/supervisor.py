@@ -1,0 +1,188 @@
+"""The process supervisor: starts the parts, starts one that dies again, and drains them in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from throughline.core.errors import StartRefused
+from throughline.serve.lifeline import LASTING, READY
+
+FIRST_WORD_SECONDS = 10.0
+DRAIN_SECONDS = 15.0
+STEADY_SECONDS = 10.0  # a part that ran this long is not failing in a row
+SHORTEST_DELAY_SECONDS = 0.1
+LONGEST_DELAY_SECONDS = 5.0
+
+
+class Part(NamedTuple):
+    """A part to run: its name, its command, and the orders for a given report descriptor."""
+
+    name: str
+    command: Sequence[str]
+    orders: Callable[[int], bytes]
+
+
+class Watcher(NamedTuple):
+    """Who is told what happens: the running process ids by part after each change, and lines for the log."""
+
+    pids: Callable[[Mapping[str, int]], None]
+    restarted: Callable[[str, int, float], None]  # part, exit code, delay in seconds
+    ready: Callable[[], None]  # once all parts have been ready
+
+
+def restart_delay(failures: int) -> float:
+    """Return how many seconds to wait before a part that failed this often in a row is started again.
+
+    The first time at once, then twice as long each time, up to a limit.
+    """
+    if failures <= 1:
+        return 0.0
+    return min(SHORTEST_DELAY_SECONDS * 2 ** min(failures - 2, 16), LONGEST_DELAY_SECONDS)
+
+
+class Supervisor:
+    """Keeps the parts running, in the order given; draining goes in the order of ``drain_order``."""
+
+    def __init__(self, parts: Sequence[Part], drain_order: Sequence[str], keep_open: Sequence[int], watcher: Watcher):
+        """``keep_open`` are descriptors that each part inherits (the lock of the data folder)."""
+        self._parts = parts
+        self._drain_order = drain_order
+        self._keep_open = tuple(keep_open)
+        self._watcher = watcher
+        self._running: dict[str, asyncio.subprocess.Process] = {}
+        self._spoke: dict[str, asyncio.Event] = {part.name: asyncio.Event() for part in parts}
+        self._ready: dict[str, asyncio.Event] = {part.name: asyncio.Event() for part in parts}
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        """Begin to drain; safe to call more than once."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Run until ``stop``, then drain. Raises StartRefused where a part says that it can never start.
+
+        Parts start in order: the next one once the one before spoke (is ready, or failed in passing), or is slow to.
+        """
+        keepers: list[asyncio.Task[None]] = []
+        stopped = asyncio.create_task(self._stop.wait())
+        announced = asyncio.create_task(self._announce())
+        try:
+            for part in self._parts:
+                keepers.append(asyncio.create_task(self._keep(part)))
+                spoke = asyncio.create_task(self._spoke[part.name].wait())
+                await asyncio.wait(
+                    [stopped, spoke, *keepers], timeout=FIRST_WORD_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                )
+                spoke.cancel()
+                if stopped.done() or any(keeper.done() for keeper in keepers):
+                    break
+            await asyncio.wait([stopped, *keepers], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._stop.set()
+            announced.cancel()
+            await self._drain()
+        await asyncio.gather(stopped, *keepers)
+
+    async def _announce(self) -> None:
+        for part in self._parts:
+            await self._ready[part.name].wait()
+        self._watcher.ready()
+
+    async def _keep(self, part: Part) -> None:
+        """Run one part again and again until told to stop; raises StartRefused where it says never."""
+        failures = 0
+        while not self._stop.is_set():
+            began = time.monotonic()
+            code = await self._run_once(part)
+            if self._stop.is_set():
+                return
+            if code == LASTING:
+                raise StartRefused(f"the {part.name} refused to start (it says above why)")
+            self._spoke[part.name].set()
+            failures = 1 if time.monotonic() - began > STEADY_SECONDS else failures + 1
+            delay = restart_delay(failures)
+            self._watcher.restarted(part.name, code, delay)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), delay)
+
+    async def _run_once(self, part: Part) -> int:
+        """Run a part to its end and return its exit code (negative: the signal that ended it)."""
+        listen, report = os.pipe()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *part.command,
+                stdin=asyncio.subprocess.PIPE,
+                pass_fds=(report, *self._keep_open),
+                process_group=0,  # Ctrl-C goes to the supervisor only, which drains in order
+            )
+        except OSError as error:
+            os.close(listen)
+            raise StartRefused(f"cannot start a process for the {part.name}: {error}") from error
+        finally:
+            os.close(report)
+        self._running[part.name] = process
+        if self._stop.is_set():
+            process.terminate()
+        self._watcher.pids(self.pids())
+        hearing = asyncio.create_task(self._hear(part.name, listen))
+        try:
+            assert process.stdin is not None
+            process.stdin.write(part.orders(report))
+            return await process.wait()
+        finally:
+            await hearing
+            self._running.pop(part.name, None)
+            self._watcher.pids(self.pids())
+
+    async def _hear(self, name: str, listen: int) -> None:
+        """Read a part's one word, or the end of the pipe where it dies without."""
+        reader = asyncio.StreamReader()
+        with os.fdopen(listen, "rb", 0) as pipe:
+            transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+                lambda: asyncio.StreamReaderProtocol(reader), pipe
+            )
+            if await reader.readline() == READY:
+                self._ready[name].set()
+                self._spoke[name].set()
+            transport.close()
+
+    def pids(self) -> dict[str, int]:
+        """Return the process ids of the parts that run now."""
+        return {name: process.pid for name, process in self._running.items()}
+
+    async def _drain(self) -> None:
+        for name in self._drain_order:
+            process = self._running.get(name)
+            if process is not None and process.returncode is None:
+                await _end(process)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Ask a process to end, and end it where it takes too long."""
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), DRAIN_SECONDS)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+async def supervise(supervisor: Supervisor) -> None:
+    """Run a supervisor; SIGTERM, SIGINT and SIGHUP drain it."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, supervisor.stop)
+    await supervisor.run()
+
+
+def python_part(name: str) -> list[str]:
+    """Return the command of one of our own parts."""
+    return [sys.executable, "-m", "throughline.serve.part", name]
