@@ -26,9 +26,10 @@ class Fault:
     path: str
     seen: str
     wanted: str
+    column: int | None = None
 
     def __str__(self) -> str:
-        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        place = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
         where = f"{place}: {self.path}" if self.path else place
         return f"{where}: seen {self.seen}, wanted {self.wanted}"
 
