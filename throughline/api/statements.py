@@ -1,0 +1,221 @@
+"""Statements: ``link`` and ``unlink``, checked against the definitions, recorded, listed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from lineage.overrides import key_of, pairs_of
+from lineage.process import Definitions, Process
+from throughline.api.access import Access, Principal, Scope
+from throughline.api.answers import json_answer
+from throughline.api.body import read_json
+from throughline.core.cursor import read_cursor, write_cursor
+from throughline.core.decisions import DecisionLog, DecisionReader
+from throughline.core.faults import faults_of, show
+from throughline.core.instants import format_instant
+from throughline.core.key import KeyType
+from throughline.core.problem import Problem, ProblemKind
+from throughline.core.statement import Draft, End, EventRef, Statement, Verb
+
+MOST_EVENTS = 10_000
+LARGEST_BODY_BYTES = 4 * 1024 * 1024
+_LAST = 2**63 - 1
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1024)]
+
+
+class _Asked(BaseModel):
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+
+class EventAsked(_Asked):
+    """An event, by what it counts once by."""
+
+    source: Text
+    id: Text
+
+
+class PairAsked(_Asked):
+    """Two keys. Each end has one key (type: value); further members are its scope."""
+
+    from_: Annotated[dict[str, Text], Field(alias="from")]
+    to: dict[str, Text]
+
+
+class StatementAsked(_Asked):
+    """What a person states about a pair of keys: for all events (``all``), or for given ones (``events``)."""
+
+    verb: Literal["link", "unlink"]
+    pair: PairAsked
+    all: bool = False
+    events: Annotated[list[EventAsked], Field(max_length=MOST_EVENTS)] = []
+    process: Text | None = None
+    by: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)] | None = None
+    why: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
+
+
+class Listing(_Asked):
+    """How much of the list of statements to give, and from where on."""
+
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    cursor: str | None = None
+
+
+def draft_of(asked: StatementAsked, definitions: Definitions, principal: Principal) -> Draft:
+    """Return what to record; raises Problem, saying what was seen and wanted, where it cannot have any meaning."""
+    if asked.all == bool(asked.events):
+        raise _invalid("all", "both or neither of `all` and `events`", "`all`: true, or the `events` it is about")
+    by = principal.name or asked.by
+    if by is None:
+        raise _invalid("by", "nothing", "who states this")
+    a = _end("pair.from", asked.pair.from_, definitions)
+    b = _end("pair.to", asked.pair.to, definitions)
+    _check_pair(asked, definitions, a, b)
+    return Draft(
+        verb=Verb(asked.verb),
+        a=a,
+        b=b,
+        all=asked.all,
+        events=tuple(EventRef(event.source, event.id) for event in asked.events),
+        by=by,
+        authenticated=principal.authenticated,
+        why=asked.why,
+        process=asked.process,
+    )
+
+
+def _end(path: str, members: dict[str, str], definitions: Definitions) -> End:
+    """Read one end of a pair: its key, and the scope which that type of key needs."""
+    types = [definitions.key_types[name] for name in members if name in definitions.key_types]
+    fitting = [kind for kind in types if members.keys() - {kind.name} <= set(kind.scope)]
+    if len(fitting) != 1:
+        wanted = f"one key with its scope, of the types {', '.join(sorted(definitions.key_types))}"
+        raise _invalid(path, ", ".join(map(show, members)) or "nothing", wanted)
+    return _checked_end(path, fitting[0], members)
+
+
+def _checked_end(path: str, kind: KeyType, members: dict[str, str]) -> End:
+    missing = [name for name in kind.scope if name not in members]
+    if missing:
+        raise _invalid(path, f"{kind.name} without {', '.join(missing)}", "its scope beside it: who issued the number")
+    end = End(kind.name, members[kind.name], {name: members[name] for name in kind.scope})
+    if key_of(end, {kind.name: kind}) is None:
+        raise _invalid(f"{path}.{kind.name}", show(end.value), "a value that is no placeholder")
+    return end
+
+
+def _check_pair(asked: StatementAsked, definitions: Definitions, a: End, b: End) -> None:
+    processes = definitions.processes
+    if asked.process is not None and asked.process not in processes:
+        raise _invalid("process", show(asked.process), f"one of {', '.join(sorted(processes))}")
+    meant = [processes[asked.process]] if asked.process else list(processes.values())
+    key_types = dict(definitions.key_types)
+    left, right = key_of(a, key_types), key_of(b, key_types)
+    assert left is not None
+    assert right is not None
+    if left == right:
+        raise _invalid("pair", f"{show(a.value)} at both ends", "two different keys")
+    if not any(pairs_of(process, left, right) for process in meant):
+        raise _invalid("pair", _roles(meant, a.type, b.type), _WANTED_PAIR)
+
+
+_WANTED_PAIR = (
+    "a name or an alias with an alias or a carrier, two aliases, or two carriers between which a pass is declared "
+    "(never two names), in one process"
+)
+
+
+def _roles(processes: list[Process], a: str, b: str) -> str:
+    """Say what two key types are to the processes that know both."""
+    known = [
+        f"{process.roles[a]} and {process.roles[b]} in {process.name}"
+        for process in processes
+        if a in process.roles and b in process.roles
+    ]
+    return f"{a} and {b}, which are " + ("; ".join(known) or "together in no process that is meant")
+
+
+def _invalid(path: str, seen: str, wanted: str) -> Problem:
+    fault = {"in": "body", "parameter": path, "seen": seen, "wanted": wanted}
+    return Problem(ProblemKind.INVALID, f"{path}: seen {seen}, wanted {wanted}", faults=[fault])
+
+
+def read_asked(content: object) -> StatementAsked:
+    """Read the body of a request; raises Problem with every fault."""
+    try:
+        return StatementAsked.model_validate(content, by_alias=True, by_name=False)
+    except ValidationError as error:
+        faults = [
+            {"in": "body", "parameter": fault.path, "seen": fault.seen, "wanted": fault.wanted}
+            for fault in faults_of(error, "body", lambda _: None)
+        ]
+        first = faults[0]
+        raise Problem(
+            ProblemKind.INVALID, f"{first['parameter']}: seen {first['seen']}, wanted {first['wanted']}", faults=faults
+        ) from None
+
+
+def document_of(statement: Statement) -> dict[str, Any]:
+    """Return a statement as it is shown."""
+    return {
+        "id": statement.id,
+        "position": statement.position,
+        "at": format_instant(statement.at),
+        "verb": statement.verb,
+        "process": statement.process,
+        "pair": {"from": _members(statement.a), "to": _members(statement.b)},
+        "all": statement.all,
+        "events": [{"source": event.source, "id": event.id} for event in statement.events],
+        "by": statement.by,
+        "authenticated": statement.authenticated,
+        "why": statement.why,
+    }
+
+
+def _members(end: End) -> dict[str, str]:
+    return {end.type: end.value, **end.scope}
+
+
+def routes(log: DecisionLog, reader: DecisionReader, definitions: Definitions, access: Access) -> APIRouter:
+    """Return the routes by which statements are made and listed."""
+    router = APIRouter(tags=["statements"])
+
+    @router.post(
+        "/api/v1/statements",
+        summary="State that two keys belong together, or that they do not",
+        status_code=201,
+        response_class=Response,
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": StatementAsked.model_json_schema()}},
+            }
+        },
+    )
+    async def state(request: Request) -> Response:
+        """Answer 201 once the statement is durable; `position` tells status when it is folded."""
+        principal = access.principal(request.headers.get("authorization"), Scope.WRITE)
+        asked = read_asked(await read_json(request, LARGEST_BODY_BYTES))
+        draft = draft_of(asked, definitions, principal)
+        return json_answer(document_of(await run_in_threadpool(log.append, draft)), 201)
+
+    @router.get("/api/v1/statements", summary="What people stated, newest first", response_class=Response)
+    def list_statements(asked: Annotated[Listing, Query()]) -> Response:
+        """Every statement, with who, when and why; `next` is the cursor of the next page, null on the last."""
+        before = read_cursor(asked.cursor, tuple[int])[0] if asked.cursor else _LAST
+        found = reader.before(before, asked.limit + 1)
+        page = found[: asked.limit]
+        more = len(found) > asked.limit
+        return json_answer(
+            {
+                "statements": [document_of(statement) for statement in page],
+                "next": write_cursor((page[-1].number,)) if more else None,
+            }
+        )
+
+    return router
