@@ -48,11 +48,10 @@ AHEAD = timedelta(days=70)
 
 
 class Cutoffs:
-    """The instants at which any of some rules cuts off, in the business time of one region."""
+    """The instants at which any of some rules cuts off, each in the business time of its region."""
 
-    def __init__(self, rules: tuple[Rule, ...], calendar: RegionCalendar) -> None:
+    def __init__(self, rules: tuple[tuple[Rule, RegionCalendar], ...]) -> None:
         self._rules = rules
-        self._calendar = calendar
         self._found: dict[int, list[int]] = {}
 
     def first_from(self, start: int) -> int | None:
@@ -69,11 +68,13 @@ class Cutoffs:
     def _instants(self, stretch: int) -> list[int]:
         first = to_datetime(stretch * STRETCH).date() - AROUND
         last = to_datetime((stretch + 1) * STRETCH).date() + AHEAD
-        return sorted({instant for rule in self._rules for instant in self._of_rule(rule, first, last)})
-
-    def _of_rule(self, rule: Rule, first: date, last: date) -> Iterator[int]:
-        for day in _days(rule.on, first, last, self._calendar):
-            yield local_instant(self._calendar.zone, day, rule.minutes)
+        return sorted(
+            {
+                local_instant(calendar.zone, day, rule.minutes)
+                for rule, calendar in self._rules
+                for day in _days(rule.on, first, last, calendar)
+            }
+        )
 
 
 def _days(on: Weekday | MonthDay | int, first: date, last: date, calendar: RegionCalendar) -> Iterator[date]:

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any, Generic, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 from throughline.core.errors import Fault
 from throughline.core.faults import Location, faults_of
@@ -19,6 +21,21 @@ class Form(BaseModel):
     """What a person writes: frozen, and an entry of an unknown name is a fault."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class OneOrMore:
+    """Annotates a sequence that may be written without brackets where it has one item only."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(_listed, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        several = handler(schema)
+        return {"anyOf": [several["items"], several]}
+
+
+def _listed(value: Any) -> Any:
+    return cast(Any, value) if isinstance(value, list) else [value]
 
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -75,7 +92,7 @@ def _hinted(fault: Fault, model: type[BaseModel]) -> Fault:
 
 
 def _entry_names(model: type[BaseModel]) -> list[str]:
-    schema = cast(dict[str, Any], model.model_json_schema())
+    schema = model.model_json_schema()
     nodes: list[dict[str, Any]] = [schema, *schema.get("$defs", {}).values()]
     return sorted({name for node in nodes for name in node.get("properties", {})})
 
@@ -86,11 +103,11 @@ def _remove(content: Any, location: Location) -> None:
     for part in location:
         if isinstance(part, int) != isinstance(content, list) or not isinstance(content, list | dict):
             break
-        inside = part < len(cast(list[Any], content)) if isinstance(part, int) else part in content
-        if not inside:
+        held: Any = cast(Any, content)
+        if part not in (range(len(held)) if isinstance(part, int) else held):
             break
-        around.append((content, part))
-        content = content[cast(Any, part)]
+        around.append((held, part))
+        content = held[part]
     while around and isinstance(around[-1][0], list):
         around.pop()
     if around:
