@@ -7,10 +7,9 @@ from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Send
-from starlette.types import Scope as Connection
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from throughline.api.access import Access, Scope
+from throughline.api.access import Access
 from throughline.api.answers import answer_problems, problem_answer
 from throughline.core.problem import Problem
 
@@ -37,16 +36,13 @@ def create_app(routers: Iterable[APIRouter], access: Access) -> FastAPI:
 
 
 class Guard:
-    """Lets a request in only where it may come from here, and its token, where one is needed, allows to read.
-
-    What a request changes asks for more by itself.
-    """
+    """Lets a request in only where it may come from here, and shows a token where one is needed."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app = app
         self._access = access
 
-    async def __call__(self, connection: Connection, receive: Receive, send: Send) -> None:
+    async def __call__(self, connection: Scope, receive: Receive, send: Send) -> None:
         if connection["type"] == "http":
             try:
                 self._check(connection)
@@ -55,9 +51,8 @@ class Guard:
                 return
         await self._app(connection, receive, send)
 
-    def _check(self, connection: Connection) -> None:
+    def _check(self, connection: Scope) -> None:
         headers = Headers(scope=connection)
         self._access.check_origin(headers)
         if connection["path"] not in _OPEN_PATHS:
-            wanted = Scope.READ if connection["method"] in ("GET", "HEAD") else Scope.WRITE
-            self._access.principal(headers.get("authorization"), wanted)
+            self._access.principal(headers.get("authorization"))

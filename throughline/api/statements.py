@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from lineage.overrides import key_of, pairs_of
 from lineage.process import Definitions, Process
-from throughline.api.access import Access, Principal, Scope
+from throughline.api.access import Access, Principal
 from throughline.api.answers import json_answer
 from throughline.api.body import read_json
 from throughline.core.cursor import read_cursor, write_cursor
@@ -199,7 +199,7 @@ def routes(log: DecisionLog, reader: DecisionReader, definitions: Definitions, a
     )
     async def state(request: Request) -> Response:
         """Answer 201 once the statement is durable; `position` tells status when it is folded."""
-        principal = access.principal(request.headers.get("authorization"), Scope.WRITE)
+        principal = access.principal(request.headers.get("authorization"))
         asked = read_asked(await read_json(request, LARGEST_BODY_BYTES))
         draft = draft_of(asked, definitions, principal)
         return json_answer(document_of(await run_in_threadpool(log.append, draft)), 201)

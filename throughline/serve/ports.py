@@ -9,28 +9,10 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
+from throughline.core.address import Address
 from throughline.core.errors import StartRefused
-
-
-class Address(NamedTuple):
-    """Where a door listens. ``str()`` gives HOST:PORT, with brackets around an IPv6 host."""
-
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read HOST:PORT; raises ValueError with what was seen and wanted."""
-        host, colon, port = text.rpartition(":")
-        host = host.removeprefix("[").removesuffix("]")
-        if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-            raise ValueError(f"seen {text!r}, wanted HOST:PORT, such as 127.0.0.1:8080; port 0 takes a free one")
-        return cls(host, int(port))
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 class Reservation(NamedTuple):

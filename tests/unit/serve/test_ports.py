@@ -1,4 +1,4 @@
-"""Addresses and the ports kept for them."""
+"""The ports kept for the doors."""
 
 from __future__ import annotations
 
@@ -6,22 +6,9 @@ import socket
 
 import pytest
 
+from throughline.core.address import Address
 from throughline.core.errors import StartRefused
-from throughline.serve.ports import Address, reserve
-
-
-@pytest.mark.parametrize(("text", "host", "port"), [("127.0.0.1:80", "127.0.0.1", 80), ("[::1]:0", "::1", 0)])
-def test_an_address_is_read_and_written(text: str, host: str, port: int) -> None:
-    assert Address.parse(text) == (host, port)
-    assert str(Address.parse(text)) == text
-
-
-@pytest.mark.parametrize(
-    "text", ["8080", "localhost", ":80", "localhost:", "localhost:http", "localhost:65536", "h:-1"]
-)
-def test_a_text_that_is_no_address_says_what_was_wanted(text: str) -> None:
-    with pytest.raises(ValueError, match="wanted HOST:PORT"):
-        Address.parse(text)
+from throughline.serve.ports import reserve
 
 
 def listener(address: Address) -> socket.socket:
