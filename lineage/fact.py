@@ -112,11 +112,14 @@ class StepState(msgspec.Struct, frozen=True):
     systems_seen: tuple[str, ...] = ()
     reason: str | None = None
     blind_since: int | None = None
-    events: tuple[int, ...] = ()  # indexes into the members given, successes and failures, in time order
+    events: tuple[int, ...] = ()  # indexes into the members as ``in_order`` sorts them, successes and failures
 
 
 class RoundState(msgspec.Struct, frozen=True):
-    """One pass of the case through its process; ``opened_by`` is the index of the event that opened it."""
+    """One pass of the case through its process; ``opened_by`` is the index of the event that opened it.
+
+    Indexes count the members as ``in_order`` (lineage/rounds.py) sorts them.
+    """
 
     round: int
     steps: tuple[StepState, ...]
@@ -207,5 +210,5 @@ class Calendars(Protocol):
         ...
 
     def field_due(self, value: object, region: str | None) -> int | None:
-        """Return when a field (an RFC 3339 time, or a date: the end of that local day) falls due; None if unreadable."""
+        """Return when a field falls due: an RFC 3339 time, or a date (its local day's end); None if unreadable."""
         ...

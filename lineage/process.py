@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from throughline.core.calendar import Duration
 from throughline.core.key import KeyType
@@ -21,6 +21,9 @@ class StepKind(StrEnum):
     TERMINAL = "terminal"
     ERROR = "error"
     TERMINAL_ERROR = "terminal-error"
+
+
+ERROR_KINDS = frozenset({StepKind.ERROR, StepKind.TERMINAL_ERROR})
 
 
 class WaitsFor(StrEnum):
@@ -95,6 +98,18 @@ class Check:
     step: str | None = None  # checked once this step is seen; None: always
 
 
+class Meaning(NamedTuple):
+    """What one event type means in one version: its rank among events of equal time, and what it does to a case.
+
+    Types without a meaning rank before all steps (-1); a rejection ranks after all steps, an ending after that.
+    """
+
+    rank: int
+    steps: tuple[int, ...]
+    rejects: bool
+    ending: Ending | None
+
+
 @dataclass(frozen=True)
 class Version:
     """One version of a process, in force from ``effective_from`` (microseconds; None: from the beginning)."""
@@ -121,6 +136,39 @@ class Version:
     def ending_of_type(self) -> dict[str, Ending]:
         return {ending.type: ending for ending in self.ended_by}
 
+    @cached_property
+    def meanings(self) -> dict[str, Meaning]:
+        """Return what each event type of this version means."""
+        return {kind: self._meaning(kind) for kind in (*self.step_of_type, *self.new_round.after, *self.ending_of_type)}
+
+    def _meaning(self, event_type: str) -> Meaning:
+        steps = self.step_of_type.get(event_type, ())
+        rejects = event_type in self.new_round.after
+        ending = self.ending_of_type.get(event_type)
+        if ending is not None:
+            return Meaning(len(self.steps) + 1, steps, rejects, ending)
+        return Meaning(len(self.steps) if rejects else steps[0], steps, rejects, None)
+
+    @cached_property
+    def terminal(self) -> int | None:
+        """Return the index of the first terminal step."""
+        return next((i for i, step in enumerate(self.steps) if step.kind is StepKind.TERMINAL), None)
+
+    @cached_property
+    def path(self) -> tuple[int, ...]:
+        """Return the indexes of the steps that show how far a round came: neither error steps nor optional."""
+        return tuple(i for i, step in enumerate(self.steps) if not step.optional and step.kind not in ERROR_KINDS)
+
+    @cached_property
+    def required(self) -> tuple[int, ...]:
+        """Return the indexes of the steps that a round must pass: the path up to the first terminal step."""
+        return tuple(i for i in self.path if self.terminal is None or i <= self.terminal)
+
+    @cached_property
+    def covering(self) -> frozenset[int]:
+        """Return the indexes of the steps that are done when amounts cover."""
+        return frozenset(i for i, step in enumerate(self.steps) if step.amount_covers)
+
 
 @dataclass(frozen=True)
 class Process:
@@ -135,7 +183,7 @@ class Process:
     versions: tuple[Version, ...]
     passes: frozenset[tuple[str, str]] = frozenset()
     links: frozenset[str] = frozenset()
-    unique: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # key type → scope fields
+    unique: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])  # key type → scope fields
 
     @cached_property
     def types(self) -> frozenset[str]:

@@ -1,0 +1,127 @@
+"""Derived state of one case: a pure function of facts, definitions, estate, watermarks and now.
+
+The rules are those of docs/reference/derived-state.md. ``derive`` gives everything, for the case document;
+``summary`` gives the same without rounds, for the fold, where the look of each step is not worth building.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from lineage.deviations import Conflict, orphan
+from lineage.due import Context
+from lineage.exposure import exposure, exposure_of
+from lineage.fact import CaseState, Derived, Member, RoundState, StepStatus, Via
+from lineage.process import Process, Version
+from lineage.rounds import in_order
+from lineage.standing import Standing, stand, waits
+from lineage.steps import round_states
+from throughline.core.key import Key
+
+__all__ = ["Conflict", "Context", "derive", "summary"]
+
+_NO_ALIASES: Mapping[int, Key] = {}
+
+
+def derive(
+    process: Process,
+    members: Iterable[Member],
+    conflict: Conflict | None,
+    context: Context,
+    *,
+    name: str,
+    aliases: Mapping[int, Key] = _NO_ALIASES,
+    provisional: bool = False,
+) -> Derived:
+    """Return the derived state of the case called ``name`` (its value, or its alias's where it is provisional).
+
+    ``members`` are a set: any order, repeated or not. ``aliases`` gives the key of each alias value, by interned id,
+    that stands for this case after statements; it is asked only where the events carry several.
+    """
+    version, ordered = in_order(process, members)
+    if provisional:
+        return _provisional(version, ordered, context, name)
+    standing = stand(process, version, ordered, conflict, context, name, aliases)
+    return _derived(standing, round_states(standing, context), context, name)
+
+
+def summary(
+    process: Process,
+    members: Iterable[Member],
+    conflict: Conflict | None,
+    context: Context,
+    *,
+    name: str,
+    aliases: Mapping[int, Key] = _NO_ALIASES,
+    provisional: bool = False,
+) -> Derived:
+    """Return what ``derive`` returns, with ``rounds`` left empty: what the fold stores of a case."""
+    version, ordered = in_order(process, members)
+    if provisional:
+        return _provisional(version, ordered, context, name)
+    standing = stand(process, version, ordered, conflict, context, name, aliases)
+    return _derived(standing, (), context, name)
+
+
+def _derived(standing: Standing, rounds: tuple[RoundState, ...], context: Context, name: str) -> Derived:
+    course = standing.course
+    began, last, synthetic = _span(course.members)
+    return Derived(
+        state=standing.state,
+        version=course.version.number,
+        rounds=rounds,
+        deviations=standing.deviations,
+        exposure=None if synthetic else exposure(standing, name),
+        waits=waits(standing),
+        ended_as=standing.ended_as,
+        began=began,
+        last=last,
+        synthetic=synthetic,
+        wake_at=_wake_at(standing, context.now),
+        sight=_sight(standing),
+    )
+
+
+def _span(members: list[Member]) -> tuple[int | None, int | None, bool]:
+    """Return when the first and last events happened that are not denied, and whether the case is synthetic."""
+    first = last = None
+    synthetic = False
+    for fact, via, denied in members:
+        if not denied:
+            first = fact.time if first is None else first
+            last = fact.time
+            synthetic = synthetic or (fact.synthetic and via is not Via.CARRIER)
+    return first, last, synthetic
+
+
+def _wake_at(standing: Standing, now: int) -> int | None:
+    return min((each.due for each in standing.pendings if each.due is not None and each.due > now), default=None)
+
+
+def _sight(standing: Standing) -> tuple[tuple[str, int], ...]:
+    """Return whose watermarks, from which instant on, would confirm the steps that are past due unconfirmed."""
+    found: set[tuple[str, int]] = set()
+    for _, due, _, status, watermark in standing.pendings:
+        source = None if watermark is None or not watermark.declared else watermark.source
+        if status is StepStatus.UNCONFIRMED and due is not None and source is not None:
+            found.add((source, due))
+    return tuple(sorted(found))
+
+
+def _provisional(version: Version, members: list[Member], context: Context, name: str) -> Derived:
+    """Return the state of events under an alias without a name: no steps, no deadlines, an orphan once they are old."""
+    began, last, synthetic = _span(members)
+    deviation, wake_at = orphan(members, context)
+    return Derived(
+        state=CaseState.PROVISIONAL,
+        version=version.number,
+        rounds=(),
+        deviations=() if deviation is None else (deviation,),
+        exposure=None if deviation is None or synthetic else exposure_of(version, members, name),
+        waits=None,
+        ended_as=None,
+        began=began,
+        last=last,
+        synthetic=synthetic,
+        wake_at=wake_at,
+    )

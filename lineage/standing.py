@@ -1,0 +1,134 @@
+"""Where a case stands: its state, what it waits for and its deviations, decided from its course; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from lineage.amounts import latest_hours, latest_share
+from lineage.deviations import (
+    Conflict,
+    begun,
+    conflicting_keys,
+    duplicates,
+    failed,
+    late,
+    missed,
+    out_of_order,
+    overdue,
+    skipped,
+    violations,
+)
+from lineage.due import Context, Pending, Place, expected, facts_of, pending, place_of, reached
+from lineage.fact import CaseState, Deviation, Member, Waits
+from lineage.process import Process, StepKind, Version
+from lineage.rounds import Course, Round, follow
+from throughline.core.key import Key
+
+
+class Standing(NamedTuple):
+    """Everything decided about a case but the look of its rounds.
+
+    ``pendings``: what an open case expects, what it waits for first; empty in any other state.
+    """
+
+    course: Course
+    place: Place
+    state: CaseState
+    ended_as: str | None
+    pendings: list[Pending]
+    deviations: tuple[Deviation, ...]
+
+
+def stand(
+    process: Process,
+    version: Version,
+    members: list[Member],
+    conflict: Conflict | None,
+    context: Context,
+    name: str,
+    aliases: Mapping[int, Key],
+) -> Standing:
+    """Decide about the case called ``name`` from its members in order."""
+    course = follow(version, members, name)
+    facts = facts_of(members)
+    place = place_of(facts)
+
+    def facts_at(some: list[Member]) -> dict[str, object]:
+        return condition_facts(version, some, name)
+
+    if version.applies_when is not None and version.applies_when.holds(facts_at(members)) is False:
+        return Standing(course, place, CaseState.NOT_APPLICABLE, None, [], ())
+    state, ended_as, ended_at = _state(course)
+    current = course.rounds[-1]
+    pendings: list[Pending] = []
+    if state is CaseState.OPEN:
+        steps = expected(version, current, begun(course), place, context.calendars, reached(version, current))
+        pendings = [pending(step, place, context) for step in steps]
+    found: list[Deviation] = [*overdue(course, pendings)]
+    for each in course.rounds:
+        _of_round(course, each, each.closed_at if each.closed_at is not None else ended_at, place, context, found)
+    found.extend(duplicates(course, aliases))
+    if conflict is not None or process.unique:
+        found.extend(conflicting_keys(course, conflict))
+    if version.checks:
+        found.extend(violations(course, facts_at))
+    if len(found) > 1:
+        found.sort(key=_order)
+    return Standing(course, place, state, ended_as, pendings, tuple(found))
+
+
+def _of_round(
+    course: Course, each: Round, closed_at: int | None, place: Place, context: Context, found: list[Deviation]
+) -> None:
+    far = reached(course.version, each)
+    found.extend(late(course, each, place, context))
+    if closed_at is not None:
+        found.extend(missed(course, each, closed_at, place, context))
+    found.extend(failed(course, each, closed_at is not None))
+    found.extend(skipped(course, each, far))
+    found.extend(out_of_order(course, each, context))
+
+
+def _order(deviation: Deviation) -> tuple[int, int, str, str]:
+    return deviation.since, deviation.round or 0, deviation.kind.value, deviation.step or ""
+
+
+def _state(course: Course) -> tuple[CaseState, str | None, int | None]:
+    if course.ended is not None:
+        return CaseState.ENDED, *course.ended
+    for track, step in zip(course.rounds[-1].tracks, course.version.steps, strict=True):
+        if track is not None and track.done_at is not None and step.kind is StepKind.TERMINAL:
+            return CaseState.DONE, None, None
+    return CaseState.OPEN, None, None
+
+
+def condition_facts(version: Version, members: list[Member], name: str) -> dict[str, object]:
+    """Return the facts that conditions see: the latest facts, and the case's own amount, currency and hours."""
+    facts: dict[str, object] = {**facts_of(members)}
+    own = latest_share(version, reversed(members), name)
+    if own is not None:
+        facts["amount"], facts["currency"] = own
+    hours = latest_hours(reversed(members))
+    if hours is not None:
+        facts["hours"] = hours
+    return facts
+
+
+def awaits_resubmission(standing: Standing) -> bool:
+    """Return whether the last round was opened by a rejection and nothing of its path was seen since."""
+    course = standing.course
+    current = course.rounds[-1]
+    return current.rejected_at is not None and reached(course.version, current) < 0
+
+
+def waits(standing: Standing) -> Waits | None:
+    """Return what an open case waits for, and whose turn it is."""
+    if not standing.pendings:
+        return None
+    index, due, missing, _, _ = standing.pendings[0]
+    version = standing.course.version
+    step = version.steps[index]
+    waits_for = version.new_round.waits_for if awaits_resubmission(standing) else step.waits_for
+    number = standing.course.rounds[-1].number
+    return Waits(step.name, number, waits_for.value, missing, step.owner or version.owner, due)
