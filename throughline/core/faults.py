@@ -99,7 +99,8 @@ def wanted_by(found: Any) -> tuple[str | None, str]:
     if kind in ("value_error", "assertion_error"):
         return split_sentence(str(context["error"]))
     if kind in _SENTENCES:
-        return None, _SENTENCES[kind].format(**context)
+        bounds = {name: f"{bound:g}" if isinstance(bound, float) else bound for name, bound in context.items()}
+        return None, _SENTENCES[kind].format(**bounds)
     message = str(found["msg"])
     return None, _WANTED.get(kind, message[:1].lower() + message[1:])
 

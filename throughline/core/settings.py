@@ -1,0 +1,357 @@
+"""Settings of ``serve``: from the command line, the environment, a settings file and defaults, in this order.
+
+Each source gives raw values by name, so that every fault, of all sources at once, is said with where it came from.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, Self, cast
+
+from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, PrivateAttr, ValidationError
+
+from throughline.core.address import Address
+from throughline.core.errors import ConfigurationError, Fault
+from throughline.core.faults import show, wanted_by
+from throughline.core.token import Token, parse_tokens
+from throughline.core.yaml_file import YamlDocument, load_yaml
+
+PREFIX = "THROUGHLINE_"
+SETTINGS_FILE_VARIABLE = "THROUGHLINE_SETTINGS"
+HIDDEN = "(hidden)"
+
+COMMAND_LINE = "command line"
+ENVIRONMENT = "environment"
+DEFAULT = "default"
+
+_SECRET_NAMES = ("ingest_tokens", "api_tokens")
+_FILE_SUFFIX = "_file"
+
+
+class LogLevel(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    AUTO = "auto"  # console where a person watches (a terminal), else json
+    CONSOLE = "console"
+    JSON = "json"
+
+
+def _address(value: object) -> object:
+    return Address.parse(value) if isinstance(value, str) else value
+
+
+def _tokens(value: object) -> object:
+    if isinstance(value, str):
+        return parse_tokens(value)
+    if isinstance(value, dict):
+        entries = cast("dict[Any, Any]", value)
+        return parse_tokens("\n".join(f"{name}:{secret}" for name, secret in entries.items()))
+    return value
+
+
+def _bytes(value: object) -> object:
+    return value.replace(" ", "") if isinstance(value, str) else value
+
+
+Door = Annotated[Address, BeforeValidator(_address)]
+Tokens = Annotated[tuple[Token, ...], BeforeValidator(_tokens)]
+Bytes = Annotated[ByteSize, BeforeValidator(_bytes)]
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+class Settings(BaseModel):
+    """What ``serve`` and its parts are told; frozen. Made by ``load_settings``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
+
+    data: Path = Field(Path("throughline-data"), description="Folder of the databases; it is made if need be.")
+    definitions: Path | None = Field(
+        None, description="Folder of your own processes, estate.yaml and more, on top of the shipped pack."
+    )
+    http: Door = Field(Address("127.0.0.1", 4380), description="Where CloudEvents come in, and the collector's health.")
+    api: Door = Field(Address("127.0.0.1", 4381), description="Where queries are answered, and health and metrics.")
+    otlp_http: Door = Field(Address("127.0.0.1", 4318), description="Where OTLP over HTTP comes in.")
+    otlp_grpc: Door = Field(Address("127.0.0.1", 4317), description="Where OTLP over gRPC comes in.")
+    ingest_tokens: Tokens = Field((), description="Who may send: NAME:SECRET, separated by commas or lines.")
+    ingest_tokens_file: Path | None = Field(None, description="A file with such tokens, one a line.")
+    api_tokens: Tokens = Field((), description="Who may ask and decide: NAME:SECRET, separated by commas or lines.")
+    api_tokens_file: Path | None = Field(None, description="A file with such tokens, one a line.")
+    clock: str = Field(
+        "real", min_length=1, description="real; for tests and demos scale=N, scale=N,from=TIME or a file with a time."
+    )
+    body_bytes: Bytes = Field(ByteSize(16 * MIB), ge=KIB, description="The largest body of a request, as sent.")
+    inflated_bytes: Bytes = Field(ByteSize(64 * MIB), ge=KIB, description="The largest body once decompressed.")
+    nesting: int = Field(64, ge=4, le=1000, description="The deepest nesting of a JSON body.")
+    header_bytes: Bytes = Field(ByteSize(32 * KIB), ge=KIB, description="The largest headers of a request together.")
+    connections: int = Field(1_000, ge=1, description="The most connections to one door at a time.")
+    request_seconds: float = Field(30.0, gt=0, le=3600, description="The longest that a request may take to arrive.")
+    queue_bytes: Bytes = Field(
+        ByteSize(64 * MIB), ge=MIB, description="The most bytes waiting for the journal; beyond it doors refuse."
+    )
+    orphan_hours: float = Field(72.0, gt=0, description="How long an event waits for its case before it is an orphan.")
+    bulk_limit: int = Field(50_000, ge=1, description="The most cases that one value may tie before it is set aside.")
+    fan_out_limit: int = Field(1_000, ge=1, description="An event that reaches more cases is derived in later batches.")
+    log_level: LogLevel = Field(LogLevel.INFO, description="The least level of log lines: debug to error.")
+    log_format: LogFormat = Field(LogFormat.AUTO, description="auto, console or json; auto is json off a terminal.")
+
+    _origins: dict[str, str] = PrivateAttr(default_factory=dict[str, str])
+
+    def origin_of(self, name: str) -> str:
+        """Return where a value came from: command line, a variable, FILE:LINE, or default."""
+        return self._origins.get(name, DEFAULT)
+
+    def with_origins(self, origins: Mapping[str, str]) -> Self:
+        """Return the same settings, knowing where their values came from."""
+        same = self.model_copy()
+        same._origins = dict(origins)
+        return same
+
+
+class SettingLine(NamedTuple):
+    """One setting as ``throughline settings`` shows it."""
+
+    name: str
+    value: str
+    origin: str
+    meaning: str
+
+
+class _Given(NamedTuple):
+    """A raw value of one source; ``origin`` says where it stands, and a fault in it is made of the other three."""
+
+    value: Any
+    origin: str
+    file: str
+    line: int | None
+    path: str
+
+
+def option_of(name: str) -> str:
+    """Return the command-line option of a setting."""
+    return "--" + name.replace("_", "-")
+
+
+def variable_of(name: str) -> str:
+    """Return the environment variable of a setting."""
+    return PREFIX + name.upper()
+
+
+def load_settings(overrides: Mapping[str, Any], environment: Mapping[str, str], file: Path | None = None) -> Settings:
+    """Return the settings of all sources; a source gives way to those before it.
+
+    ``overrides`` are command-line options by setting name; None stands for an option not given. ``file`` may also be
+    named by THROUGHLINE_SETTINGS. Raises ConfigurationError with every fault of every source.
+    """
+    faults: list[Fault] = []
+    given: dict[str, _Given] = {}
+    path = file or (Path(environment[SETTINGS_FILE_VARIABLE]) if environment.get(SETTINGS_FILE_VARIABLE) else None)
+    if path is not None:
+        given |= _from_file(path, faults)
+    given |= _from_environment(environment)
+    given |= _from_command_line(overrides)
+    _read_token_files(given, faults)
+    settings = _validate(given, faults)
+    if settings is not None:
+        faults += _contradictions(settings, given)
+    if faults or settings is None:
+        raise ConfigurationError(faults)
+    return settings.with_origins({name: value.origin for name, value in given.items()})
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """Return the variables that look like settings and are none, for a warning.
+
+    No fault: platforms make up such names too (Kubernetes sets THROUGHLINE_PORT for a service named throughline).
+    """
+    known = {variable_of(name) for name in Settings.model_fields} | {SETTINGS_FILE_VARIABLE}
+    return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+
+
+def describe(settings: Settings) -> list[SettingLine]:
+    """Return every setting with its value (a secret hidden), where it came from, and what it means."""
+    return [
+        SettingLine(name, _shown(name, getattr(settings, name)), settings.origin_of(name), field.description or "")
+        for name, field in Settings.model_fields.items()
+    ]
+
+
+def encode_settings(settings: Settings) -> bytes:
+    """Return settings as JSON for another process of ours, secrets included: never for a log, a file or a person."""
+    content = {name: _plain(getattr(settings, name)) for name in Settings.model_fields}
+    origins = {name: settings.origin_of(name) for name in Settings.model_fields if settings.origin_of(name) != DEFAULT}
+    return json.dumps({"settings": content, "origins": origins}).encode()
+
+
+def decode_settings(content: bytes) -> Settings:
+    """Read what ``encode_settings`` wrote."""
+    document = json.loads(content)
+    return Settings.model_validate(document["settings"]).with_origins(document["origins"])
+
+
+def _from_file(path: Path, faults: list[Fault]) -> dict[str, _Given]:
+    try:
+        document = load_yaml(path)
+    except ConfigurationError as error:
+        faults += error.faults
+        return {}
+    if document.content is None:
+        return {}
+    if not isinstance(document.content, dict):
+        faults.append(document.fault((), show(document.content), "a mapping (setting: value)"))
+        return {}
+    content = cast("dict[str, Any]", document.content)
+    faults += [_unknown(document, name) for name in content if name not in Settings.model_fields]
+    return {name: _of_file(document, name, value) for name, value in content.items() if name in Settings.model_fields}
+
+
+def _of_file(document: YamlDocument, name: str, value: Any) -> _Given:
+    line = document.line_of((name,))
+    if name in _PATHS and isinstance(value, str):
+        value = Path(document.file).parent / value
+    return _Given(value, f"{document.file}:{line}", document.file, line, name)
+
+
+def _unknown(document: YamlDocument, name: str) -> Fault:
+    near = difflib.get_close_matches(name, Settings.model_fields, n=1)
+    wanted = f"{near[0]}, perhaps" if near else "a setting; `throughline settings` lists them"
+    return document.fault((name,), "an unknown setting", wanted)
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, _Given]:
+    names = {name: variable_of(name) for name in Settings.model_fields}
+    return {
+        name: _Given(environment[variable], variable, ENVIRONMENT, None, variable)
+        for name, variable in names.items()
+        if environment.get(variable)
+    }
+
+
+def _from_command_line(overrides: Mapping[str, Any]) -> dict[str, _Given]:
+    return {
+        name: _Given(value, COMMAND_LINE, COMMAND_LINE, None, option_of(name))
+        for name, value in overrides.items()
+        if value is not None
+    }
+
+
+def _read_token_files(given: dict[str, _Given], faults: list[Fault]) -> None:
+    """Take the tokens out of each token file that is named."""
+    for name in _SECRET_NAMES:
+        source = given.get(name + _FILE_SUFFIX)
+        if source is None:
+            continue
+        if name in given:
+            faults.append(_fault(source, f"both {name}{_FILE_SUFFIX} and {name} ({given[name].origin})", "one of them"))
+            continue
+        try:
+            content = Path(source.value).read_text("utf-8")
+        except (OSError, UnicodeDecodeError, TypeError) as error:
+            faults.append(_fault(source, show(str(source.value)), f"a file of tokens that can be read ({error})"))
+            continue
+        given[name] = source._replace(value=content)
+
+
+def _validate(given: Mapping[str, _Given], faults: list[Fault]) -> Settings | None:
+    try:
+        return Settings.model_validate({name: value.value for name, value in given.items()})
+    except ValidationError as error:
+        for found in error.errors(include_url=False):
+            name = str(found["loc"][0])
+            seen, wanted = wanted_by(found)
+            if name in _SECRET_NAMES:
+                seen = seen or "something else"
+            faults.append(_fault(given[name], seen or show(found["input"]), wanted))
+        return None
+
+
+def _contradictions(settings: Settings, given: Mapping[str, _Given]) -> list[Fault]:
+    return [
+        *_open_doors(settings, given),
+        *_shared_doors(settings, given),
+        *_missing_folder(settings, given),
+        *_small_inflation(settings, given),
+    ]
+
+
+_DOORS = {
+    "http": "ingest_tokens",
+    "api": "api_tokens",
+    "otlp_http": "ingest_tokens",
+    "otlp_grpc": "ingest_tokens",
+}
+
+
+def _open_doors(settings: Settings, given: Mapping[str, _Given]) -> list[Fault]:
+    """A door that others can reach needs tokens: what came in would be believed, what went out would be read."""
+    faults: list[Fault] = []
+    for name, tokens in _DOORS.items():
+        address: Address = getattr(settings, name)
+        if not address.is_loopback and not getattr(settings, tokens):
+            wanted = (
+                f"tokens for it, as others can reach it: set {variable_of(tokens)}=NAME:SECRET or "
+                f"{tokens}_file: FILE; or an address of this machine only, such as 127.0.0.1:{address.port}"
+            )
+            faults.append(_fault(given[name], f"{address} without tokens", wanted))
+    return faults
+
+
+def _shared_doors(settings: Settings, given: Mapping[str, _Given]) -> list[Fault]:
+    taken: dict[Address, str] = {}
+    faults: list[Fault] = []
+    for name in _DOORS:
+        address: Address = getattr(settings, name)
+        other = taken.setdefault(address, name)
+        if address.port and other != name:
+            at = given.get(name) or given[other]
+            faults.append(_fault(at, f"{address} for both {other} and {name}", "an address of its own for each"))
+    return faults
+
+
+def _missing_folder(settings: Settings, given: Mapping[str, _Given]) -> list[Fault]:
+    folder = settings.definitions
+    if folder is None or folder.is_dir():
+        return []
+    return [_fault(given["definitions"], f"{str(folder)!r}, which is no folder", "a folder of definitions")]
+
+
+def _small_inflation(settings: Settings, given: Mapping[str, _Given]) -> list[Fault]:
+    if settings.inflated_bytes >= settings.body_bytes:
+        return []
+    at = given.get("inflated_bytes") or given["body_bytes"]
+    seen = f"inflated_bytes {settings.inflated_bytes} below body_bytes {settings.body_bytes}"
+    return [_fault(at, seen, "inflated_bytes at least as large as body_bytes")]
+
+
+def _fault(given: _Given, seen: str, wanted: str) -> Fault:
+    return Fault(given.file, given.line, given.path, seen, wanted)
+
+
+def _shown(name: str, value: Any) -> str:
+    if name in _SECRET_NAMES:
+        return ", ".join(f"{token.name}:{HIDDEN}" for token in value) or "none"
+    if value is None:
+        return "none"
+    if isinstance(value, ByteSize):
+        return value.human_readable(decimal=False, separator=" ") if value % KIB == 0 else f"{value} bytes"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple) and not isinstance(value, Address):
+        tokens = cast("tuple[Token, ...]", value)
+        return {token.name: token.secret.get_secret_value() for token in tokens}
+    return str(value) if isinstance(value, Address | Path) else value
+
+
+_PATHS: tuple[str, ...] = ("data", "definitions", "ingest_tokens_file", "api_tokens_file")
