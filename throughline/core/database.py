@@ -1,0 +1,92 @@
+"""SQLite files: one writer each, any number of readers, and failures of the disk as errors of our own."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Generator
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import quote
+
+from throughline.core.errors import StoreUnavailable
+
+CACHE_MIB = 64
+BUSY_SECONDS = 5
+
+# Primary result codes that pass when somebody frees space, mounts the disk or lets go of the file.
+_PASSING = {
+    sqlite3.SQLITE_FULL: "the disk is full: free space",
+    sqlite3.SQLITE_READONLY: "the file or its folder is read-only: make it writable",
+    sqlite3.SQLITE_CANTOPEN: "the file cannot be opened: see that its folder exists and may be used",
+    sqlite3.SQLITE_IOERR: "the disk reports an error: check it",
+    sqlite3.SQLITE_BUSY: "another process holds the file: see that no other serve uses this data folder",
+    sqlite3.SQLITE_LOCKED: "another connection holds a table: try again",
+    sqlite3.SQLITE_PERM: "the file may not be used by this user: mend its permissions",
+}
+
+
+class Durability(StrEnum):
+    """What survives a power cut: with FULL every commit, with NORMAL all but the last few (never half of one)."""
+
+    FULL = "FULL"
+    NORMAL = "NORMAL"
+
+
+def open_writer(
+    path: Path, durability: Durability = Durability.FULL, cache_mib: int = CACHE_MIB, busy_seconds: float = BUSY_SECONDS
+) -> sqlite3.Connection:
+    """Open a file for its one writer, made if need be, in WAL mode.
+
+    The connection commits by itself what stands outside BEGIN … COMMIT (autocommit), and may be handed from one
+    thread to another, one at a time. Raises StoreUnavailable where the file cannot be opened for writing.
+    """
+    with failures_named(path), contextlib.ExitStack() as stack:
+        connection = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
+        stack.callback(connection.close)
+        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            raise StoreUnavailable(f"{path}: this file system does not allow WAL ({mode}): use a local disk")
+        connection.execute(f"PRAGMA synchronous = {durability.value}")
+        connection.execute(f"PRAGMA cache_size = {-cache_mib * 1024}")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute("PRAGMA foreign_keys = ON")
+        stack.pop_all()
+        return connection
+
+
+def open_reader(path: Path, cache_mib: int = CACHE_MIB, busy_seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
+    """Open a file read-only, beside its writer; keep transactions short, one to a query.
+
+    Raises StoreUnavailable where there is no such file yet.
+    """
+    address = f"file:{quote(str(path.absolute()))}?mode=ro"
+    with failures_named(path), contextlib.ExitStack() as stack:
+        connection = sqlite3.connect(
+            address, uri=True, timeout=busy_seconds, isolation_level=None, check_same_thread=False
+        )
+        stack.callback(connection.close)
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute(f"PRAGMA cache_size = {-cache_mib * 1024}")
+        connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
+        stack.pop_all()
+        return connection
+
+
+@contextlib.contextmanager
+def failures_named(path: Path) -> Generator[None]:
+    """Turn a failure of the disk or a lock into StoreUnavailable, with the file and what to do; leave others alone."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        sentence = passing_cause(error)
+        if sentence is None:
+            raise
+        raise StoreUnavailable(f"{path}: {sentence} ({error})") from error
+
+
+def passing_cause(error: sqlite3.Error) -> str | None:
+    """Return what to do about a failure that may pass; None for one that will not (a fault in a statement)."""
+    code = getattr(error, "sqlite_errorcode", None)
+    # An extended code keeps its primary one in its lowest byte.
+    return None if code is None else _PASSING.get(code & 0xFF)
