@@ -1,0 +1,473 @@
+"""The engine: the one writer of the lineage store. It folds batches, applies statements and does what falls due.
+
+Each call is one transaction of the store. A call that fails leaves the store as it was, but not this object: throw it
+away and open another.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from lineage.derive import Context
+from lineage.fact import Fact
+from lineage.flags import Flag, Flags
+from lineage.fold import Folder, Touched
+from lineage.overrides import Overrides, Pair, Pairing, TextPair, text_pairs
+from lineage.process import Definitions, Process
+from lineage.resolve import Resolver
+from lineage.saving import Saved, save
+from lineage.sight import Heard, Reporting, SourceSight
+from lineage.spread import Affected, affected
+from lineage.store import CaseRow, Edge, Role, StoreWriter
+from lineage.viewpoint import derive_case
+from throughline.core.estate import Estate
+from throughline.core.estate_file import Mode
+from throughline.core.event import Event
+from throughline.core.instants import HOUR, parse_instant
+from throughline.core.statement import Statement
+
+HEARTBEAT = "source.heartbeat"
+JOURNAL = "journal"
+STATEMENTS = "statements"
+_CHUNK = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Settings of the engine: microseconds for times, cases for counts."""
+
+    orphan_time: int = 72 * HOUR
+    bulk_limit: int = 50_000
+    fan_out_limit: int = 1_000
+
+
+class Engine:
+    """Folds events and statements into the store that a connection opens; see ``open``."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, definitions: Definitions, estate: Estate, limits: Limits
+    ) -> None:
+        self._limits = limits
+        self._estate = estate
+        self._definitions = definitions
+        self._reporting = Reporting(estate)
+        self._polled = {source.source for source in estate.sources if source.mode is Mode.POLL}
+        self.store = StoreWriter(connection)
+        with self._transaction():
+            ids = self.store.name_processes(definitions.processes)
+        self._process_ids = ids
+        self._processes: dict[int, Process] = {ids[name]: process for name, process in definitions.processes.items()}
+        self._flags = _read_flags(self.store, self._processes)
+        self._overrides = Overrides()
+        self._heard = {source: Heard(*marks) for source, marks in self.store.watermarks().items()}
+        self._bulk = {(process, value) for value, process in self.store.rows("SELECT value, process FROM bulk")}
+        self.resolver = Resolver(self.store, self._overrides, self._processes, limits.bulk_limit, self._flags)
+        self._folder = Folder(self.store, definitions, ids, self._flags, self.resolver)
+        for statement in self.store.statements():
+            for pair in self._pairs(statement):
+                self._overrides.add(pair, statement)
+
+    @classmethod
+    def open(cls, path: Path | str, definitions: Definitions, estate: Estate, limits: Limits = Limits()) -> Engine:
+        """Open the store at a path, or a fresh one in memory (``:memory:``)."""
+        connection = sqlite3.connect(path, isolation_level=None)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA cache_size = -131072")
+        return cls(connection, definitions, estate, limits)
+
+    def close(self) -> None:
+        self.store.connection.close()
+
+    def fold(self, events: Sequence[Event], now: int, position: int | None = None) -> int:
+        """Fold a batch of events and move the journal's position; return how many events were new."""
+        touched = Touched()
+        with self._transaction():
+            self.resolver.forget()
+            count = self._folder.fold(events, touched)
+            self._hear(events, touched)
+            self.resolver.forget()
+            found = affected(self.resolver, touched, self._limits.fan_out_limit)
+            found.now |= touched.case_ids | self._in_sight(touched.sources)
+            held = self._recheck_values(touched, found, now)
+            found.later |= held
+            self._derive(found, touched.cases, now)
+            if position is not None:
+                self.store.set_position(JOURNAL, position)
+        return count
+
+    def state(self, statements: Sequence[Statement], now: int) -> None:
+        """Apply statements, in order, and derive anew what they bear on."""
+        for statement in statements:
+            with self._transaction():
+                self._state(statement, now)
+                self.store.set_position(STATEMENTS, statement.number)
+
+    def settle(self, now: int) -> bool:
+        """Derive some of the cases that were put off; return whether more are left."""
+        ids = {row[0] for row in self.store.rows("SELECT case_id FROM stale LIMIT ?", _CHUNK)}
+        if not ids:
+            return False
+        with self._transaction():
+            self.resolver.forget()
+            self._derive(Affected(now=ids), {}, now)
+            self.store.many("DELETE FROM stale WHERE case_id = ?", [(case_id,) for case_id in ids])
+        return len(ids) == _CHUNK
+
+    def tick(self, now: int) -> bool:
+        """Derive the cases whose time has come; return whether more are left. Reads no case while nothing is due."""
+        ids = {
+            row[0]
+            for row in self.store.rows(
+                "SELECT id FROM cases WHERE wake_at IS NOT NULL AND wake_at <= ? LIMIT ?", now, _CHUNK
+            )
+        }
+        aged = self.store.rows(
+            "SELECT process, value FROM waiting WHERE orphan = 0 AND since <= ? LIMIT ?",
+            now - self._limits.orphan_time,
+            _CHUNK,
+        )
+        if not ids and not aged:
+            return False
+        with self._transaction():
+            self.resolver.forget()
+            self._derive(Affected(now=ids), {}, now)
+            self._mark_orphans(aged)
+        return len(ids) == _CHUNK or len(aged) == _CHUNK
+
+    def next_wake(self) -> int | None:
+        """Return the next instant at which time alone has something to do; None where there is none."""
+        due = self.store.one("SELECT min(wake_at) FROM cases WHERE wake_at IS NOT NULL")
+        oldest = self.store.one("SELECT min(since) FROM waiting WHERE orphan = 0")
+        orphan = None if oldest is None else oldest + self._limits.orphan_time
+        return min((at for at in (due, orphan) if at is not None), default=None)
+
+    def derive_all(self) -> None:
+        """Put every case on the queue to be derived anew: process definitions, estate or settings changed."""
+        with self._transaction():
+            self.store.connection.execute("INSERT OR IGNORE INTO stale (case_id) SELECT id FROM cases")
+            self.store.connection.execute("UPDATE waiting SET orphan = 0")
+
+    def context(self, now: int) -> Context:
+        """Return what derivation sees at one moment."""
+        sight = SourceSight(self._reporting, self._heard, now)
+        return Context(now, sight, self._estate.calendars, self._limits.orphan_time)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        connection = self.store.connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+
+    # What is seen of the sources.
+
+    def _hear(self, events: Sequence[Event], touched: Touched) -> None:
+        """Move the watermarks of the sources in a batch; forget in ``touched`` those that stayed where they were."""
+        until: dict[str, int] = {}
+        beats: dict[str, int] = {}
+        for event in events:
+            if event.type == HEARTBEAT and not event.failed:
+                beats[event.source] = max(beats.get(event.source, 0), event.received)
+                at = _until(event)
+                if at is not None:
+                    until[event.source] = max(until.get(event.source, at), at)
+        moved: list[tuple[str, int | None, int | None]] = []
+        for source, last in list(touched.sources.items()):
+            receipt = beats.get(source) if source in self._polled else last
+            before = self._heard.get(source, Heard(None))
+            after = Heard(_later(before.receipt, receipt), _later(before.until, until.get(source)))
+            if after == before:
+                del touched.sources[source]
+                continue
+            self._heard[source] = after
+            moved.append((source, after.receipt, after.until))
+        self.store.many("INSERT OR REPLACE INTO watermark (source, last_receipt, until) VALUES (?, ?, ?)", moved)
+
+    def _in_sight(self, sources: Iterable[str]) -> set[int]:
+        """Return the cases that waited for these sources' watermarks to come as far as they are now."""
+        found: set[int] = set()
+        for source in sources:
+            heard = self._heard[source]
+            at = heard.until if source in self._polled else heard.receipt
+            if at is not None:
+                found.update(
+                    row[0]
+                    for row in self.store.rows("SELECT case_id FROM sight WHERE source = ? AND at <= ?", source, at)
+                )
+        return found
+
+    # Deriving and saving.
+
+    def _derive(self, found: Affected, loaded: dict[int, CaseRow], now: int) -> None:
+        rows = list(loaded.values())
+        rows += self.store.cases_by_id(found.now - loaded.keys()).values()
+        context = self.context(now)
+        self._prefetch(rows)
+        saved = [self._derived(row, context) for row in rows if not self._is_provisional(row)]
+        components = set(found.components)
+        for row in rows:
+            if self._is_provisional(row):
+                components.add((row.process, self._component_of(row)))
+        for process, aliases in components:
+            saved += self._provisional(process, aliases, context)
+        save(self.store, saved, now)
+        later = found.later - loaded.keys() - found.now
+        if later:
+            self.store.many("INSERT OR IGNORE INTO stale (case_id) VALUES (?)", [(case_id,) for case_id in later])
+
+    def _prefetch(self, rows: Sequence[CaseRow]) -> None:
+        aliases: dict[int, set[int]] = {}
+        standing: dict[int, set[int]] = {}
+        get = self._flags.get
+        for row in rows:
+            for fact in row.facts:
+                for alias in fact.aliases:
+                    flags = get(row.process, alias)
+                    if flags & (Flag.STANDING | Flag.SHARED | Flag.EDGES):
+                        aliases.setdefault(row.process, set()).add(alias)
+                        standing.setdefault(row.process, set()).add(alias)
+                for carrier in fact.carriers:
+                    if get(row.process, carrier) & Flag.STANDING:
+                        standing.setdefault(row.process, set()).add(carrier)
+        for process, values in aliases.items():
+            self.resolver.prefetch_ties(process, values)
+        for process, values in standing.items():
+            self.resolver.prefetch_posted(process, values)
+
+    def _derived(self, row: CaseRow, context: Context) -> Saved:
+        joined = self.resolver.join(row)
+        if not joined.members:
+            return Saved(row, None)
+        process = self._processes[row.process]
+        return Saved(row, derive_case(self.store, process, row.name, joined, context, whole=False))
+
+    def _is_provisional(self, row: CaseRow) -> bool:
+        process = self._processes.get(row.process)
+        return process is not None and not row.name.startswith(process.name_key + "\x1f")
+
+    def _component_of(self, row: CaseRow) -> frozenset[int]:
+        alias = self.store.value_ids([row.name])[row.name]
+        return self.resolver.component(row.process, alias).aliases
+
+    def _provisional(self, process: int, aliases: frozenset[int], context: Context) -> list[Saved]:
+        """Return what is to be saved of the provisional case of a component, and which former ones go."""
+        unowned = frozenset(alias for alias in aliases if not self.resolver.stands_for(process, alias))
+        stands = any(self.resolver.facts_at(process, alias) for alias in unowned)
+        called = [alias for alias in aliases if self._flags.get(process, alias) & Flag.PROVISIONAL]
+        if not stands and not called:
+            return []
+        texts = self.store.value_texts(aliases)
+        rows = self.store.cases_by_name(process, [texts[alias] for alias in called])
+        saved: list[Saved] = []
+        first: int | None = None
+        if stands:
+            first = first_alias(self._processes[process], {alias: texts[alias] for alias in unowned})
+            row = rows.pop(texts[first], None)
+            if row is None:
+                row = CaseRow(self.store.next_case, process, texts[first], [])
+                self.store.next_case += 1
+                self._flags.set(process, first, Flag.PROVISIONAL)
+            joined = self.resolver.join_provisional(process, unowned)
+            derived = derive_case(
+                self.store, self._processes[process], row.name, joined, context, provisional=True, whole=False
+            )
+            saved.append(Saved(row, derived))
+        for alias in called:
+            if alias != first:
+                self._flags.clear(process, alias, Flag.PROVISIONAL)
+        return saved + [Saved(row, None) for row in rows.values()]
+
+    # Carrier values: who waits at them, and whether they are bulk.
+
+    def _recheck_values(self, touched: Touched, found: Affected, now: int) -> set[int]:
+        """Look again at carriers whose events or holders changed; return the cases that bulk turned over."""
+        values = set(touched.stood)
+        for process, carrier in touched.newly_held | touched.carriers:
+            if self._flags.get(process, carrier) & (Flag.PASSES | Flag.STANDING):
+                values.update((process, value) for value in self.resolver.downstream(process, carrier))
+        for process, alias in touched.aliases:
+            if self._flags.get(process, alias) & Flag.EDGES:
+                held = self.resolver.join_provisional(process, frozenset({alias})).carriers
+                values.update((process, value) for value in held)
+        return self._recheck(value for value in values if self._flags.get(*value) & Flag.STANDING)
+
+    def _recheck(self, values: Iterable[tuple[int, int]]) -> set[int]:
+        turned: set[int] = set()
+        for process, value in values:
+            is_bulk = self.resolver.is_bulk(process, value)
+            if is_bulk != ((process, value) in self._bulk):
+                turned |= self._turn_bulk(process, value, is_bulk)
+            facts = self.resolver.facts_at(process, value)
+            if facts and not is_bulk and not self.resolver.is_held(process, value):
+                self._wait(process, value, facts)
+            else:
+                self.store.connection.execute("DELETE FROM waiting WHERE value = ? AND process = ?", (value, process))
+        return turned
+
+    def _turn_bulk(self, process: int, value: int, is_bulk: bool) -> set[int]:
+        if is_bulk:
+            self._bulk.add((process, value))
+            self.store.connection.execute("INSERT INTO bulk (value, process) VALUES (?, ?)", (value, process))
+        else:
+            self._bulk.discard((process, value))
+            self.store.connection.execute("DELETE FROM bulk WHERE value = ? AND process = ?", (value, process))
+        return self.resolver.holders(process, value).cases
+
+    def _wait(self, process: int, value: int, facts: list[Fact]) -> None:
+        since = min(fact.received for fact in facts)
+        self.store.connection.execute(
+            "INSERT INTO waiting (value, process, since, orphan) VALUES (?, ?, ?, 0)"
+            " ON CONFLICT (value, process) DO UPDATE SET since = excluded.since, orphan = 0",
+            (value, process, since),
+        )
+
+    def _mark_orphans(self, aged: Iterable[tuple[int, int]]) -> None:
+        """Mark values whose events waited too long: 1 an orphan, 2 one that another process holds."""
+        rows: list[tuple[int, int, int]] = []
+        for process, value in aged:
+            types = {fact.type for fact in self.resolver.facts_at(process, value)}
+            rows.append((2 if self.held_elsewhere(value, types) else 1, value, process))
+        self.store.many("UPDATE waiting SET orphan = ? WHERE value = ? AND process = ?", rows)
+
+    def held_elsewhere(self, value: int, types: set[str]) -> bool:
+        """Return whether a process that declares any of the types has a case that holds the value as a carrier."""
+        kind = self.store.value_texts([value])[value].partition("\x1f")[0]
+        return any(
+            kind in process.carriers and types & process.types and self.resolver.is_held(process_id, value)
+            for process_id, process in self._processes.items()
+        )
+
+    # Statements.
+
+    def _state(self, statement: Statement, now: int) -> None:
+        self.store.put_statement(statement)
+        pairs = self._pairs(statement)
+        touched = Touched()
+        for pair in pairs:
+            _touch(pair, touched)
+        before = self._around(touched)
+        for pair in pairs:
+            self._overrides.add(pair, statement)
+        after = self._around(touched)
+        values = before.values | after.values
+        found = before.found
+        found.add(after.found)
+        found.later |= self._recheck(value for value in values if self._flags.get(*value) & Flag.STANDING)
+        self._derive(found, {}, now)
+
+    def _around(self, touched: Touched) -> _Around:
+        """Return the cases near touched ends, and the carriers that any of them holds."""
+        self.resolver.forget()
+        found = affected(self.resolver, touched, self._limits.fan_out_limit)
+        found.now |= touched.case_ids
+        values = {(process, value) for at, carrier in touched.carriers for process, value in self._below(at, carrier)}
+        for row in self.store.cases_by_id(found.now).values():
+            if not self._is_provisional(row):
+                values.update((row.process, value) for value in self.resolver.join(row).carriers)
+        for process, aliases in found.components:
+            unowned = frozenset(alias for alias in aliases if not self.resolver.stands_for(process, alias))
+            values.update((process, value) for value in self.resolver.join_provisional(process, unowned).carriers)
+        return _Around(found, values)
+
+    def _below(self, process: int, carrier: int) -> set[tuple[int, int]]:
+        return {(process, value) for value in self.resolver.downstream(process, carrier)}
+
+    def _pairs(self, statement: Statement) -> list[Pair]:
+        """Return the pairs of a statement by ids; values and cases that do not exist yet are made room for."""
+        found: list[Pair] = []
+        for process, pair in text_pairs(statement, self._processes.values(), dict(self._definitions.key_types)):
+            found.append(self._pair(self._process_ids[process.name], pair))
+        return found
+
+    def _pair(self, process: int, pair: TextPair) -> Pair:
+        if pair.kind in (Pairing.NAME_TIE, Pairing.NAME_HOLD):
+            value = self.store.intern([pair.b])[pair.b]
+            return Pair(process, pair.kind, self._case_of(process, pair.a), value)
+        ids = self.store.intern([pair.a, pair.b])
+        return Pair(process, pair.kind, ids[pair.a], ids[pair.b])
+
+    def _case_of(self, process: int, name: str) -> int:
+        row = self.store.cases_by_name(process, [name]).get(name)
+        if row is None:
+            row = CaseRow(self.store.next_case, process, name, [])
+            self.store.next_case += 1
+            save(self.store, [Saved(row, None)], 0)
+        return row.id
+
+
+@dataclass(slots=True)
+class _Around:
+    found: Affected
+    values: set[tuple[int, int]]
+
+
+def first_alias(process: Process, texts: dict[int, str]) -> int:
+    """Return the alias after which a provisional case is called: by the order of alias types, then by value."""
+    order = {kind: index for index, kind in enumerate(process.aliases)}
+    return min(texts, key=lambda alias: (order[texts[alias].partition("\x1f")[0]], texts[alias]))
+
+
+def _touch(pair: Pair, touched: Touched) -> None:
+    match pair.kind:
+        case Pairing.NAME_TIE:
+            touched.case_ids.add(pair.a)
+            touched.aliases.add((pair.process, pair.b))
+        case Pairing.NAME_HOLD:
+            touched.case_ids.add(pair.a)
+        case Pairing.PASS:
+            touched.carriers.update(((pair.process, pair.a), (pair.process, pair.b)))
+        case Pairing.TIE:
+            touched.aliases.update(((pair.process, pair.a), (pair.process, pair.b)))
+        case Pairing.HOLD:
+            touched.aliases.add((pair.process, pair.a))
+
+
+def _until(event: Event) -> int | None:
+    text = event.text("until")
+    if text is None:
+        return None
+    try:
+        return parse_instant(text)
+    except ValueError:
+        return None
+
+
+def _later(known: int | None, other: int | None) -> int | None:
+    return known if other is None else other if known is None else max(known, other)
+
+
+def _read_flags(store: StoreWriter, processes: dict[int, Process]) -> Flags:
+    """Return the flags of every value, as the stored links and events say."""
+    flags = Flags()
+    for value, process in store.rows("SELECT DISTINCT value, process FROM posted"):
+        flags.set(process, value, Flag.STANDING)
+    for process, kind, a, b in store.rows("SELECT DISTINCT process, kind, a, b FROM edge"):
+        flags.set(process, a, Flag.PASSES if kind == Edge.PASS else Flag.EDGES)
+        flags.set(process, b, Flag.EDGES if kind == Edge.TIE else Flag.RECEIVES)
+    for value, process, count in store.rows(
+        "SELECT value, process, count(*) FROM near WHERE role = ? GROUP BY value, process", int(Role.TIE)
+    ):
+        flags.set(process, value, Flag.TIED | Flag.SHARED * (count > 1))
+    for process_id, process in processes.items():
+        for alias in process.aliases:
+            names = [
+                row[0]
+                for row in store.rows(
+                    "SELECT name FROM cases WHERE process = ? AND name >= ? AND name < ?",
+                    process_id,
+                    alias + "\x1f",
+                    alias + "\x20",
+                )
+            ]
+            for value in store.value_ids(names).values():
+                flags.set(process_id, value, Flag.PROVISIONAL)
+    return flags

@@ -1,0 +1,128 @@
+"""Facts from events: what one event says to one of its cases, and to the values at which it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lineage.fact import Fact
+from lineage.links import Drawing, Keys, Owned, Stand
+from lineage.process import Definitions, Process
+from throughline.core.event import Event, FieldValue
+from throughline.core.key import Key
+
+_NOTHING = Owned("", (), (), ())
+
+
+class FactMaker:
+    """Makes the facts of one event, for any of its processes; reused by the batch for the parts they share."""
+
+    def __init__(self, definitions: Definitions, event: Event, seq: int) -> None:
+        self._key_types = definitions.key_types
+        self._event = event
+        self._seq = seq
+        self._fields: dict[str, FieldValue] = {
+            name: value
+            for name, value in event.fields.items()
+            if name not in definitions.key_types and value.__class__ is not list
+        }
+
+    def of_name(self, drawing: Drawing, keys: Keys, name: str, owned: Owned | None, ids: Mapping[str, int]) -> Fact:
+        """Return the fact for the case of one of the event's names."""
+        process = drawing.process
+        amount, hours = self._share(process, name, len(drawing.at) == 1)
+        return self._fact(
+            owned or _NOTHING,
+            ids,
+            amount,
+            hours,
+            None,
+            *(_paired_names(process.name_key, keys) if keys.stated else ((), ())),
+            self._uniques(process, owned) if process.unique and owned else (),
+        )
+
+    def of_value(self, drawing: Drawing, owned: Owned | None, ids: Mapping[str, int]) -> Fact:
+        """Return the fact that stands at an alias or a carrier; a carrier's own total is no case's share."""
+        event = self._event
+        alone = drawing.stand is Stand.ALIAS and len({_kind(text) for text in drawing.at}) == len(drawing.at)
+        return self._fact(
+            owned or _NOTHING,
+            ids,
+            event.amount if alone else None,
+            event.hours if alone else None,
+            event.amounts,
+            (),
+            (),
+            (),
+        )
+
+    def _fact(
+        self,
+        owned: Owned,
+        ids: Mapping[str, int],
+        amount: str | None,
+        hours: str | None,
+        amounts: dict[str, str] | None,
+        from_names: tuple[str, ...],
+        to_names: tuple[str, ...],
+        uniques: tuple[tuple[str, str, str], ...],
+    ) -> Fact:
+        event = self._event
+        number = ids.__getitem__
+        return Fact(
+            self._seq,
+            event.source,
+            event.id,
+            event.type,
+            event.time,
+            event.received,
+            event.failed,
+            event.error.category if event.error is not None else ("unknown" if event.failed else None),
+            event.system,
+            event.instance,
+            amount,
+            event.currency,
+            hours,
+            self._fields,
+            tuple(map(number, owned.aliases)),
+            tuple(map(number, owned.carriers)),
+            tuple(map(number, owned.relations)),
+            amounts,
+            from_names,
+            to_names,
+            uniques,
+            event.trace_id,
+            event.synthetic,
+        )
+
+    def _share(self, process: Process, name: str, alone: bool) -> tuple[str | None, str | None]:
+        """Return the amount and hours that the event tells of this very case."""
+        event = self._event
+        if event.amounts:
+            key_type = self._key_types[process.name_key]
+            value = Key.decode(name).value
+            for raw, amount in event.amounts.items():
+                if key_type.value(raw) == value:
+                    return amount, event.hours if alone else None
+        return (event.amount, event.hours) if alone else (None, None)
+
+    def _uniques(self, process: Process, owned: Owned) -> tuple[tuple[str, str, str], ...]:
+        found: list[tuple[str, str, str]] = []
+        for text in (*owned.carriers, *owned.relations):
+            kind = _kind(text)
+            scope = process.unique.get(kind)
+            if scope is not None:
+                found.append((kind, text, "\x1f".join(self._event.text(name) or "" for name in scope)))
+        return tuple(found)
+
+
+def _kind(text: str) -> str:
+    return text.partition("\x1f")[0]
+
+
+def _paired_names(name_key: str, keys: Keys) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names at the from and the to end of stated pairs of names."""
+    pairs = [pair for pair in keys.stated if pair.from_type == name_key and pair.to_type == name_key]
+    return (
+        tuple(pair.from_value for pair in pairs if pair.from_value is not None),
+        tuple(pair.to_value for pair in pairs if pair.to_value is not None),
+    )

@@ -1,0 +1,392 @@
+"""Folding: one batch of events into facts and links, and the cases that must be derived anew.
+
+Everything here happens inside one transaction of the store, which the engine opens and commits together with the
+journal position. docs/why/lineage-store.md tells the stages.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from lineage.fact import Fact
+from lineage.facts import FactMaker
+from lineage.flags import Flag, Flags
+from lineage.links import Drawing, EdgeKind, Keys, Stand, Wiring
+from lineage.process import Definitions
+from lineage.resolve import Resolver
+from lineage.store import CaseRow, Edge, Role, SeenRow, StoreWriter, encode
+from throughline.core.event import Event, identity_digest
+
+EDGE_KINDS = {
+    EdgeKind.TIE: Edge.TIE,
+    EdgeKind.HOLD: Edge.HOLD,
+    EdgeKind.PASS: Edge.PASS,
+    EdgeKind.RELATION: Edge.RELATION,
+}
+
+
+class Touched:
+    """What a batch touched, and so what may have to be derived anew; values as (process id, value id)."""
+
+    def __init__(self) -> None:
+        self.cases: dict[int, CaseRow] = {}
+        self.case_ids: set[int] = set()
+        self.aliases: set[tuple[int, int]] = set()
+        self.carriers: set[tuple[int, int]] = set()
+        self.stood: dict[tuple[int, int], int] = {}  # least receipt of events that now stand at a carrier
+        self.newly_held: set[tuple[int, int]] = set()
+        self.sources: dict[str, int] = {}
+
+
+class Fresh(NamedTuple):
+    """An event that counts, with what it draws."""
+
+    event: Event
+    seq: int
+    keys: Keys
+    drawings: list[Drawing]
+
+
+class _Case:
+    """A case while its batch is folded: its row, and what it is already near."""
+
+    def __init__(self, row: CaseRow) -> None:
+        self.row = row
+        self.ties: dict[int, int] = {}
+        self.near: set[int] = set()
+        for fact in row.facts:
+            for alias in fact.aliases:
+                known = self.ties.get(alias)
+                if known is None or fact.time < known:
+                    self.ties[alias] = fact.time
+            self.near.update(fact.carriers)
+            self.near.update(fact.relations)
+
+
+class Folder:
+    """Folds batches of events; keeps the flags of values up to date."""
+
+    def __init__(
+        self,
+        store: StoreWriter,
+        definitions: Definitions,
+        process_ids: dict[str, int],
+        flags: Flags,
+        resolver: Resolver,
+    ) -> None:
+        self._store = store
+        self._definitions = definitions
+        self._ids = process_ids
+        self._flags = flags
+        self._resolver = resolver
+        self._wiring = Wiring(definitions)
+
+    def fold(self, events: Sequence[Event], touched: Touched) -> int:
+        """Fold a batch; return how many of its events were new."""
+        fresh = self._dedupe(events, touched)
+        if not fresh:
+            return 0
+        drawn = self._draw(fresh)
+        ids = self._store.intern(_texts(drawn)) if drawn else {}
+        self._name_cases(drawn, ids, touched)
+        self._stand_at_values(drawn, ids, touched)
+        self._add_edges(drawn, ids, touched)
+        return len(fresh)
+
+    # An event counts once.
+
+    def _dedupe(self, events: Sequence[Event], touched: Touched) -> list[Event]:
+        """Return the events that count now; contents that lose against others are set aside."""
+        digests = [identity_digest(event.source, event.id) for event in events]
+        stored = self._store.seen(list(dict.fromkeys(digests)))
+        standing: dict[bytes, Event] = {}
+        losers: list[tuple[bytes, Event]] = []
+        counted: Counter[tuple[str, str]] = Counter()
+        for digest, event in zip(digests, events, strict=True):
+            receipt = touched.sources.get(event.source)
+            if receipt is None or receipt < event.received:
+                touched.sources[event.source] = event.received
+            rival = standing.get(digest)
+            known = stored.get(digest)
+            if rival is None and known is None:
+                standing[digest] = event
+                continue
+            counted["duplicates", event.source] += 1
+            if (event.received, event.digest) < _standing(rival, known):
+                standing[digest] = event
+                if rival is not None:
+                    losers.append((digest, rival))
+            else:
+                losers.append((digest, event))
+        replaced = [digest for digest in standing if digest in stored]
+        if replaced or losers:
+            self._set_contents_aside(standing, stored, replaced, losers, touched)
+        first = self._store.next_seq
+        fresh = list(standing.values())
+        self._store.add_events(fresh)
+        self._store.put_seen(
+            (digest, first + index, event.received, event.digest)
+            for index, (digest, event) in enumerate(standing.items())
+        )
+        self._store.count((name, label, count) for (name, label), count in counted.items())
+        return fresh
+
+    def _set_contents_aside(
+        self,
+        standing: dict[bytes, Event],
+        stored: dict[bytes, SeenRow],
+        replaced: list[bytes],
+        losers: list[tuple[bytes, Event]],
+        touched: Touched,
+    ) -> None:
+        for digest in replaced:
+            seq = stored[digest].seq
+            old = self._store.event(seq)
+            self.withdraw(old, seq, touched)
+            losers.append((digest, old))
+        for digest, event in losers:
+            content = standing[digest].digest if digest in standing else stored[digest].content
+            if event.digest != content:
+                self._store.put_other_content(digest, event)
+        for digest in replaced:
+            self._store.drop_other_content(digest, standing[digest].digest)
+
+    # Links and facts.
+
+    def _draw(self, fresh: list[Event]) -> list[Fresh]:
+        first = self._store.next_seq - len(fresh)
+        drawn: list[Fresh] = []
+        counted: Counter[tuple[str, str]] = Counter()
+        for index, event in enumerate(fresh):
+            keys, drawings = self._wiring.draw(event)
+            _count_faults(counted, event, keys, drawings, 1)
+            if drawings:
+                drawn.append(Fresh(event, first + index, keys, drawings))
+        self._store.count((name, label, count) for (name, label), count in counted.items())
+        return drawn
+
+    def _name_cases(self, drawn: list[Fresh], ids: dict[str, int], touched: Touched) -> None:
+        """Add facts to the cases that events name, and rows for what they are newly near."""
+        named: dict[int, dict[str, None]] = {}
+        for fresh in drawn:
+            for drawing in fresh.drawings:
+                if drawing.stand is Stand.NAME:
+                    named.setdefault(self._ids[drawing.process.name], {}).update(dict.fromkeys(drawing.at))
+        cases = {process: self._load(process, names, touched) for process, names in named.items()}
+        ties: list[tuple[int, int, int, int]] = []
+        near: list[tuple[int, int, int, int]] = []
+        for fresh in drawn:
+            maker: FactMaker | None = None
+            for drawing in fresh.drawings:
+                if drawing.stand is not Stand.NAME:
+                    continue
+                maker = maker or FactMaker(self._definitions, fresh.event, fresh.seq)
+                process = self._ids[drawing.process.name]
+                owned = {each.owner: each for each in drawing.owned}
+                for name in drawing.at:
+                    case = cases[process][name]
+                    fact = maker.of_name(drawing, fresh.keys, name, owned.get(name), ids)
+                    case.row.facts.append(fact)
+                    if drawing.owned:
+                        self._approach(case, fact, ties, near, touched)
+        self._store.put_ties(ties)
+        self._store.put_near(near)
+
+    def _load(self, process: int, names: Iterable[str], touched: Touched) -> dict[str, _Case]:
+        rows = self._store.cases_by_name(process, names)
+        for name in names:
+            if name not in rows:
+                rows[name] = CaseRow(self._store.next_case, process, name, [])
+                self._store.next_case += 1
+        for name, row in rows.items():
+            if row.id in touched.cases:
+                rows[name] = touched.cases[row.id]
+            else:
+                touched.cases[row.id] = row
+        return {name: _Case(row) for name, row in rows.items()}
+
+    def _approach(
+        self,
+        case: _Case,
+        fact: Fact,
+        ties: list[tuple[int, int, int, int]],
+        near: list[tuple[int, int, int, int]],
+        touched: Touched,
+    ) -> None:
+        """Note which values the fact newly brings near its case."""
+        process, case_id = case.row.process, case.row.id
+        for alias in fact.aliases:
+            known = case.ties.get(alias)
+            if known is None:
+                self._tie(process, alias, touched)
+            if known is None or fact.time < known:
+                case.ties[alias] = fact.time
+                ties.append((alias, process, case_id, fact.time))
+        for role, values in ((Role.HOLD, fact.carriers), (Role.RELATION, fact.relations)):
+            for value in values:
+                if value not in case.near:
+                    case.near.add(value)
+                    near.append((value, process, int(role), case_id))
+                    if role is Role.HOLD and self._flags.get(process, value) & (Flag.STANDING | Flag.PASSES):
+                        touched.newly_held.add((process, value))
+
+    def _tie(self, process: int, alias: int, touched: Touched) -> None:
+        flags = self._flags.get(process, alias)
+        if flags & Flag.TIED:
+            self._flags.set(process, alias, Flag.SHARED)
+        if flags:
+            touched.aliases.add((process, alias))
+        self._flags.set(process, alias, Flag.TIED)
+
+    def _stand_at_values(self, drawn: list[Fresh], ids: dict[str, int], touched: Touched) -> None:
+        rows: list[tuple[int, int, int, bytes]] = []
+        for fresh in drawn:
+            maker: FactMaker | None = None
+            for drawing in fresh.drawings:
+                if drawing.stand is Stand.NAME:
+                    continue
+                maker = maker or FactMaker(self._definitions, fresh.event, fresh.seq)
+                process = self._ids[drawing.process.name]
+                owned = {each.owner: each for each in drawing.owned}
+                for text in drawing.at:
+                    value = ids[text]
+                    fact = maker.of_value(drawing, owned.get(text), ids)
+                    rows.append((value, process, fresh.seq, encode(fact)))
+                    self._flags.set(process, value, Flag.STANDING)
+                    at = (process, value)
+                    if drawing.stand is Stand.ALIAS:
+                        touched.aliases.add(at)
+                    else:
+                        touched.carriers.add(at)
+                        touched.stood[at] = min(touched.stood.get(at, fact.received), fact.received)
+        self._store.put_posted(rows)
+
+    def _add_edges(self, drawn: list[Fresh], ids: dict[str, int], touched: Touched) -> None:
+        rows: list[tuple[int, int, int, int, int]] = []
+        for fresh in drawn:
+            for drawing in fresh.drawings:
+                process = self._ids[drawing.process.name]
+                for kind, a, b in _edges(drawing):
+                    rows.append((process, int(kind), ids[a], ids[b], fresh.seq))
+        self._store.put_edges(rows)
+        for process, kind, a, b, _ in rows:
+            self._touch_edge(process, Edge(kind), a, b, touched)
+
+    def _touch_edge(self, process: int, kind: Edge, a: int, b: int, touched: Touched) -> None:
+        if kind is Edge.PASS:
+            self._flags.set(process, a, Flag.PASSES)
+            self._flags.set(process, b, Flag.RECEIVES)
+            touched.newly_held.add((process, b))
+            touched.carriers.add((process, b))
+            return
+        self._flags.set(process, a, Flag.EDGES)
+        touched.aliases.add((process, a))
+        if kind is Edge.TIE:
+            self._flags.set(process, b, Flag.EDGES)
+            touched.aliases.add((process, b))
+        elif kind is Edge.HOLD:
+            self._flags.set(process, b, Flag.RECEIVES)
+            touched.newly_held.add((process, b))
+
+    # Taking an event back, when an earlier content of it arrives.
+
+    def withdraw(self, event: Event, seq: int, touched: Touched) -> None:
+        """Take an event's facts and links away; touch all that they reached."""
+        keys, drawings = self._wiring.draw(event)
+        counted: Counter[tuple[str, str]] = Counter()
+        _count_faults(counted, event, keys, drawings, -1)
+        self._store.count((name, label, count) for (name, label), count in counted.items())
+        ids = self._store.value_ids(_texts([Fresh(event, seq, keys, drawings)]))
+        self._touch_reached(drawings, ids, touched)
+        for drawing in drawings:
+            process = self._ids[drawing.process.name]
+            if drawing.stand is Stand.NAME:
+                for case in self._load(process, drawing.at, touched).values():
+                    self._withdraw_fact(case.row, seq, touched)
+            for kind, a, b in _edges(drawing):
+                self._store.drop_edge(process, kind, ids[a], ids[b], seq)
+                self._touch_edge(process, kind, ids[a], ids[b], touched)
+            for text in drawing.at if drawing.stand is not Stand.NAME else ():
+                at = (process, ids[text])
+                self._store.drop_posted(ids[text], process, seq)
+                (touched.aliases if drawing.stand is Stand.ALIAS else touched.carriers).add(at)
+
+    def _touch_reached(self, drawings: list[Drawing], ids: dict[str, int], touched: Touched) -> None:
+        """Touch every case that the event's links reach before they are taken away."""
+        for drawing in drawings:
+            process = self._ids[drawing.process.name]
+            aliases = [text for owned in drawing.owned for text in owned.aliases]
+            aliases += drawing.at if drawing.stand is Stand.ALIAS else ()
+            carriers: list[str] = list(drawing.at) if drawing.stand is Stand.CARRIER else []
+            for kind, a, b in drawing.edges:
+                aliases += (a, b) if kind is EdgeKind.TIE else ()
+                carriers += (a, b) if kind is EdgeKind.PASS else ()
+            for text in aliases:
+                component = self._resolver.component(process, ids[text])
+                touched.case_ids.update(component.names)
+                touched.aliases.update((process, alias) for alias in component.aliases)
+            for text in carriers:
+                touched.case_ids |= self._resolver.holders(process, ids[text]).cases
+                touched.carriers.update((process, value) for value in self._resolver.downstream(process, ids[text]))
+        self._resolver.forget()
+
+    def _withdraw_fact(self, row: CaseRow, seq: int, touched: Touched) -> None:
+        gone = next(fact for fact in row.facts if fact.seq == seq)
+        row.facts.remove(gone)
+        left = _Case(row)
+        for alias in gone.aliases:
+            touched.aliases.add((row.process, alias))
+            self._store.drop_near(alias, row.process, Role.TIE, row.id)
+            if alias in left.ties:
+                self._store.put_ties([(alias, row.process, row.id, left.ties[alias])])
+        for role, values in ((Role.HOLD, gone.carriers), (Role.RELATION, gone.relations)):
+            for value in values:
+                if value not in left.near:
+                    self._store.drop_near(value, row.process, role, row.id)
+                    touched.carriers.add((row.process, value))
+
+
+def _standing(rival: Event | None, known: SeenRow | None) -> tuple[int, bytes]:
+    if rival is not None:
+        return rival.received, rival.digest
+    assert known is not None
+    return known.received, known.content
+
+
+def _texts(drawn: list[Fresh]) -> list[str]:
+    """Return every text that rows of these events refer to by id."""
+    texts: list[str] = []
+    for fresh in drawn:
+        for drawing in fresh.drawings:
+            if drawing.stand is not Stand.NAME:
+                texts.extend(drawing.at)
+            for owned in drawing.owned:
+                texts.extend(owned.aliases)
+                texts.extend(owned.carriers)
+                texts.extend(owned.relations)
+            for _, a, b in drawing.edges:
+                texts += (a, b)
+    return texts
+
+
+def _edges(drawing: Drawing) -> list[tuple[Edge, str, str]]:
+    """Return the edges of a drawing, those of an alias that owns carriers and relations included."""
+    edges = [(EDGE_KINDS[kind], a, b) for kind, a, b in drawing.edges]
+    if drawing.stand is Stand.ALIAS:
+        for owned in drawing.owned:
+            edges += [(Edge.HOLD, owned.owner, carrier) for carrier in owned.carriers]
+            edges += [(Edge.RELATION, owned.owner, relation) for relation in owned.relations]
+    return edges
+
+
+def _count_faults(
+    counted: Counter[tuple[str, str]], event: Event, keys: Keys, drawings: list[Drawing], by: int
+) -> None:
+    if keys.placeholders:
+        counted["placeholders", event.source] += by * keys.placeholders
+    if keys.lacking_scope:
+        counted["lacking_scope", event.source] += by * keys.lacking_scope
+    if any(drawing.ambiguous for drawing in drawings):
+        counted["ambiguous", event.source] += by

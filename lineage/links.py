@@ -1,0 +1,355 @@
+"""Links: what one event draws in one process, and where it stands; pure, from the event and the definitions alone.
+
+The rules are those of docs/reference/identity.md. Keys appear as their interned text (``Key.encode``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import NamedTuple
+
+from lineage.process import Definitions, Process
+from throughline.core.event import Event
+from throughline.core.key import KeyType
+
+_REMEMBERED_VALUES = 200_000
+
+
+class Stand(StrEnum):
+    """By which role of key an event comes to its cases in a process."""
+
+    NAME = "name"
+    ALIAS = "alias"
+    CARRIER = "carrier"
+
+
+class EdgeKind(StrEnum):
+    """A link without a name at either end."""
+
+    TIE = "tie"  # alias – alias
+    HOLD = "hold"  # alias – carrier
+    PASS = "pass"  # carrier → carrier
+    RELATION = "relation"  # alias – relation
+
+
+class Side(NamedTuple):
+    """The distinct values of one key type on an event; ``size`` counts a placeholder among them as one more."""
+
+    values: tuple[str, ...]
+    size: int
+
+
+class StatedPair(NamedTuple):
+    """A relation of the event between two key types; an end that is a placeholder is None."""
+
+    from_type: str
+    from_value: str | None
+    to_type: str
+    to_value: str | None
+
+
+class Keys(NamedTuple):
+    """All keys of one event, and what was counted while they were read."""
+
+    sides: dict[str, Side]
+    stated: tuple[StatedPair, ...]
+    placeholders: int
+    lacking_scope: int
+
+
+class Owned(NamedTuple):
+    """What an event links to one owner: a name, or an alias of an event without names."""
+
+    owner: str
+    aliases: tuple[str, ...]
+    carriers: tuple[str, ...]
+    relations: tuple[str, ...]
+
+
+class Drawing(NamedTuple):
+    """What one event does in one process. Failed events own nothing and draw no edges."""
+
+    process: Process
+    stand: Stand
+    at: tuple[str, ...]
+    owned: tuple[Owned, ...]
+    edges: tuple[tuple[EdgeKind, str, str], ...]
+    ambiguous: bool
+
+
+_EMPTY = Side((), 0)
+
+
+class KeyReader:
+    """Reads the keys of events; remembers normalised values, since the same ones come again and again."""
+
+    def __init__(self, key_types: Iterable[KeyType]) -> None:
+        self._types = {key_type.name: key_type for key_type in key_types}
+        self._texts: dict[tuple[str, str], str | None] = {}
+
+    def read(self, event: Event) -> Keys:
+        """Return the sides and stated pairs of an event."""
+        types = self._types
+        if event.relations:
+            return self._read_with_relations(event)
+        sides: dict[str, Side] = {}
+        placeholders = lacking = 0
+        for name, raw in event.fields.items():
+            key_type = types.get(name)
+            if key_type is None:
+                continue
+            scope = () if not key_type.scope else _scope(key_type, event)
+            if scope is None:
+                lacking += 1
+                continue
+            if isinstance(raw, str):
+                text = self._text(key_type, raw, scope)
+                if text is None:
+                    placeholders += 1
+                    sides[name] = Side((), 1)
+                else:
+                    sides[name] = Side((text,), 1)
+                continue
+            texts = raw if isinstance(raw, list) else [event.text(name) or ""]
+            side, hollow = _side(self._text(key_type, each, scope) for each in texts)
+            placeholders += _distinct_placeholders(texts) if hollow else 0
+            if side.size:
+                sides[name] = side
+        return Keys(sides, (), placeholders, lacking)
+
+    def _read_with_relations(self, event: Event) -> Keys:
+        found: dict[str, list[str]] = {}
+        hollow: dict[str, set[str]] = {}
+        lacking: set[str] = set()
+        for name, raw in event.fields.items():
+            key_type = self._types.get(name)
+            if key_type is not None:
+                texts = raw if isinstance(raw, list) else [event.text(name) or ""]
+                for each in texts:
+                    self._collect(key_type, each, None, event, found, hollow, lacking)
+        stated: list[StatedPair] = []
+        for relation in event.relations:
+            source = self._types.get(relation.from_type)
+            target = self._types.get(relation.to_type)
+            ends: list[str | None] = []
+            for key_type, raw, scope in (
+                (source, relation.from_value, relation.from_scope),
+                (target, relation.to_value, relation.to_scope),
+            ):
+                ends.append(
+                    None if key_type is None else self._collect(key_type, raw, scope, event, found, hollow, lacking)
+                )
+            if source is not None and target is not None:
+                stated.append(StatedPair(source.name, ends[0], target.name, ends[1]))
+        sides: dict[str, Side] = {}
+        for name in found.keys() | hollow.keys():
+            values = tuple(dict.fromkeys(found.get(name, ())))
+            sides[name] = Side(values, len(values) + (1 if hollow.get(name) else 0))
+        count = sum(len(texts) for texts in hollow.values())
+        return Keys(sides, tuple(stated), count, len(lacking))
+
+    def _collect(
+        self,
+        key_type: KeyType,
+        raw: str,
+        end_scope: dict[str, str] | None,
+        event: Event,
+        found: dict[str, list[str]],
+        hollow: dict[str, set[str]],
+        lacking: set[str],
+    ) -> str | None:
+        scope = _scope(key_type, event, end_scope)
+        if scope is None:
+            lacking.add(key_type.name)
+            return None
+        text = self._text(key_type, raw, scope)
+        if text is None:
+            hollow.setdefault(key_type.name, set()).add(raw.strip().lower())
+        else:
+            found.setdefault(key_type.name, []).append(text)
+        return text
+
+    def _text(self, key_type: KeyType, raw: str, scope: tuple[str, ...]) -> str | None:
+        known = self._texts
+        at = (key_type.name, raw)
+        if at in known:
+            value = known[at]
+        else:
+            value = key_type.value(raw)
+            if len(known) > _REMEMBERED_VALUES:
+                known.clear()
+            known[at] = value = None if value is None else f"{key_type.name}\x1f{value}"
+        if value is None or not scope:
+            return value
+        return "\x1f".join((value, *scope))
+
+
+def _distinct_placeholders(texts: list[str]) -> int:
+    return len({text.strip().lower() for text in texts})
+
+
+def _side(texts: Iterable[str | None]) -> tuple[Side, bool]:
+    distinct = dict.fromkeys(texts)
+    hollow = None in distinct
+    values = tuple(text for text in distinct if text is not None)
+    return Side(values, len(values) + hollow), hollow
+
+
+def _scope(key_type: KeyType, event: Event, end: dict[str, str] | None = None) -> tuple[str, ...] | None:
+    values: list[str] = []
+    for name in key_type.scope:
+        text = (end or {}).get(name) or event.text(name)
+        text = text.strip() if text else None
+        if not text or not text.isprintable():
+            return None
+        values.append(text)
+    return tuple(values)
+
+
+class Wiring:
+    """Draws the links of events in all processes of some definitions."""
+
+    def __init__(self, definitions: Definitions) -> None:
+        self.reader = KeyReader(definitions.key_types.values())
+        self._processes_of_type = definitions.processes_of_type
+
+    def draw(self, event: Event) -> tuple[Keys, list[Drawing]]:
+        """Return the keys of an event and what it does in each process that declares its type."""
+        keys = self.reader.read(event)
+        drawings: list[Drawing] = []
+        for process in self._processes_of_type.get(event.type, ()):
+            drawing = draw(process, keys, event.failed)
+            if drawing is not None:
+                drawings.append(drawing)
+        return keys, drawings
+
+
+def draw(process: Process, keys: Keys, failed: bool) -> Drawing | None:
+    """Return where an event stands in a process and what it draws there; None where it carries no key of it."""
+    sides = keys.sides
+    names = sides.get(process.name_key, _EMPTY)
+    aliases = [(kind, sides[kind]) for kind in process.aliases if kind in sides]
+    carriers = [(kind, sides[kind]) for kind in process.carriers if kind in sides]
+    if names.values:
+        stand, at = Stand.NAME, names.values
+    elif any(side.values for _, side in aliases):
+        stand, at = Stand.ALIAS, tuple(text for _, side in aliases for text in side.values)
+    else:
+        at = next((side.values for _, side in carriers if side.values), ())
+        if not at:
+            return None
+        stand = Stand.CARRIER
+    if failed:
+        return Drawing(process, stand, at, (), (), False)
+    pen = _Pen(process, keys)
+    relations = [(kind, sides[kind]) for kind in process.relations if kind in sides]
+    owned: tuple[Owned, ...] = ()
+    if stand is Stand.NAME:
+        owned = pen.own(process.name_key, names, aliases, carriers, relations)
+    elif stand is Stand.ALIAS:
+        for kind, side in aliases:
+            if side.values:
+                owned += pen.own(kind, side, [], carriers, relations)
+    pen.tie_aliases(aliases, names)
+    pen.pass_on(carriers)
+    return Drawing(process, stand, at, owned, tuple(pen.edges), pen.ambiguous)
+
+
+class _Pen:
+    """Draws pairs of one event in one process: stated ones, else those with one side single."""
+
+    def __init__(self, process: Process, keys: Keys) -> None:
+        self.edges: list[tuple[EdgeKind, str, str]] = []
+        self.ambiguous = False
+        self._process = process
+        self._stated = keys.stated
+
+    def own(
+        self,
+        kind: str,
+        owners: Side,
+        aliases: list[tuple[str, Side]],
+        carriers: list[tuple[str, Side]],
+        relations: list[tuple[str, Side]],
+    ) -> tuple[Owned, ...]:
+        if len(owners.values) == 1 and owners.size == 1 and not self._stated:
+            return (
+                Owned(
+                    owners.values[0],
+                    tuple(text for _, side in aliases for text in side.values),
+                    tuple(text for _, side in carriers for text in side.values),
+                    tuple(text for _, side in relations for text in side.values),
+                ),
+            )
+        groups: list[dict[str, list[str]]] = []
+        for role, others in enumerate((aliases, carriers, relations)):
+            mine: dict[str, list[str]] = {}
+            for other_kind, side in others:
+                for owner, other in self._pairs(kind, owners, other_kind, side, counted=role < 2):
+                    mine.setdefault(owner, []).append(other)
+            groups.append(mine)
+        return tuple(Owned(owner, *(tuple(group.get(owner, ())) for group in groups)) for owner in owners.values)
+
+    def tie_aliases(self, aliases: list[tuple[str, Side]], names: Side) -> None:
+        for index, (kind, side) in enumerate(aliases):
+            for pair in self._stated_between(kind, kind) or ():
+                self._edge(EdgeKind.TIE, pair)
+            for other_kind, other in aliases[index + 1 :]:
+                stated = self._stated_between(kind, other_kind)
+                if stated is not None:
+                    for pair in stated:
+                        self._edge(EdgeKind.TIE, pair)
+                elif side.size == other.size == 1 and names.size <= 1:
+                    if side.values and other.values:
+                        self._edge(EdgeKind.TIE, (side.values[0], other.values[0]))
+                elif names.size == 0 and side.size > 1 and other.size > 1:
+                    self.ambiguous = True
+
+    def pass_on(self, carriers: list[tuple[str, Side]]) -> None:
+        present = dict(carriers)
+        for kind, other_kind in self._process.passes:
+            if kind not in present or other_kind not in present:
+                continue
+            if kind == other_kind:
+                pairs = self._stated_between(kind, kind) or []
+            else:
+                pairs = self._pairs(kind, present[kind], other_kind, present[other_kind])
+            for pair in pairs:
+                if pair[0] != pair[1]:
+                    self.edges.append((EdgeKind.PASS, *pair))
+
+    def _pairs(
+        self, kind: str, side: Side, other_kind: str, other: Side, counted: bool = True
+    ) -> list[tuple[str, str]]:
+        stated = self._stated_between(kind, other_kind)
+        if stated is not None:
+            return stated
+        if side.size > 1 and other.size > 1:
+            self.ambiguous = self.ambiguous or counted
+            return []
+        return [(mine, theirs) for mine in side.values for theirs in other.values]
+
+    def _stated_between(self, kind: str, other_kind: str) -> list[tuple[str, str]] | None:
+        """Return the stated pairs of two types, the first type's value first; None where none is stated."""
+        if not self._stated:
+            return None
+        pairs: list[tuple[str, str]] = []
+        stated = False
+        for pair in self._stated:
+            if pair.from_type == kind and pair.to_type == other_kind:
+                left, right = pair.from_value, pair.to_value
+            elif pair.from_type == other_kind and pair.to_type == kind:
+                left, right = pair.to_value, pair.from_value
+            else:
+                continue
+            stated = True
+            if left is not None and right is not None:
+                pairs.append((left, right))
+        return list(dict.fromkeys(pairs)) if stated else None
+
+    def _edge(self, kind: EdgeKind, pair: tuple[str, str]) -> None:
+        """Add an edge between two values of one standing, the lesser first."""
+        left, right = sorted(pair)
+        if left != right:
+            self.edges.append((kind, left, right))

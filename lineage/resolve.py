@@ -1,0 +1,461 @@
+"""Resolving: from stored links to what a value stands for, who holds it, and the members of a case.
+
+Rules 4 to 13 of docs/reference/identity.md. A ``Resolver`` answers from one state of the store: forget its memory
+(``forget``) when the store changed. With ``flags`` (the engine) most values are answered without asking the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from lineage.fact import Fact, Member, Via
+from lineage.flags import Flag, Flags
+from lineage.overrides import Overrides, Pair, Pairing
+from lineage.process import Process
+from lineage.store import CaseRow, Edge, Role, StoreReader
+from throughline.core.event import identity_digest
+
+Times = dict[int, int | None]
+
+
+class Component(NamedTuple):
+    """Aliases connected by alias–alias ties, and the names each is tied to directly."""
+
+    aliases: frozenset[int]
+    direct: dict[int, Times]
+    names: Times
+
+    @property
+    def conflict_since(self) -> int | None:
+        """Return when a second name was reached; None where there is no conflict or its time is unknown."""
+        if len(self.names) < 2:
+            return None
+        return sorted(since or 0 for since in self.names.values())[1]
+
+    def is_conflicting(self, alias: int) -> bool:
+        """Return whether an alias acts as a carrier: several names are reached, and it is not tied to just one."""
+        return len(self.names) > 1 and len(self.direct[alias]) != 1
+
+
+@dataclass(slots=True)
+class Joined:
+    """A case with everything that links bring to it; ids of interned values."""
+
+    members: list[Member]
+    aliases: set[int]
+    conflicting: set[int]
+    carriers: set[int]
+    relations: set[int]
+    in_conflict: bool = False
+    conflict_since: int | None = None
+
+
+@dataclass(slots=True)
+class Reach:
+    """Who holds a carrier: cases by id, and provisional cases by their aliases' components."""
+
+    cases: set[int] = field(default_factory=set[int])
+    provisional: set[frozenset[int]] = field(default_factory=set[frozenset[int]])
+
+    def __bool__(self) -> bool:
+        return bool(self.cases or self.provisional)
+
+
+class Resolver:
+    def __init__(
+        self,
+        reader: StoreReader,
+        overrides: Overrides,
+        processes: dict[int, Process],
+        bulk_limit: int,
+        flags: Flags | None = None,
+    ) -> None:
+        self._reader = reader
+        self._overrides = overrides
+        self._processes = processes
+        self._bulk_limit = bulk_limit
+        self._flags = flags
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop what was remembered of the store."""
+        self._tie_rows: dict[tuple[int, int], Times] = {}
+        self._hold_rows: dict[tuple[int, int], set[int]] = {}
+        self._from: dict[tuple[int, Edge, int], set[int]] = {}
+        self._to: dict[tuple[int, Edge, int], set[int]] = {}
+        self._posted: dict[tuple[int, int], list[Fact]] = {}
+        self._components: dict[tuple[int, int], Component] = {}
+        self._bulk: dict[tuple[int, int], bool] = {}
+
+    def prefetch_posted(self, process: int, values: Iterable[int]) -> None:
+        """Read the facts at several values in one question."""
+        missing = [
+            value for value in values if (process, value) not in self._posted and self._may_stand(process, value)
+        ]
+        if missing:
+            for value, facts in self._reader.posted(process, missing).items():
+                self._posted[process, value] = facts
+
+    def prefetch_ties(self, process: int, aliases: Iterable[int]) -> None:
+        """Read the ties of several aliases in one question."""
+        missing = [alias for alias in aliases if (process, alias) not in self._tie_rows]
+        if missing:
+            for alias, times in self._reader.near(process, Role.TIE, missing).items():
+                self._tie_rows[process, alias] = times
+
+    def component(self, process: int, alias: int) -> Component:
+        """Return the alias component of an alias, and the names it reaches."""
+        known = self._components.get((process, alias))
+        if known is not None:
+            return known
+        found, open_ends = {alias}, [alias]
+        while open_ends:
+            at = open_ends.pop()
+            for other in self._alias_ties(process, at):
+                if other not in found:
+                    found.add(other)
+                    open_ends.append(other)
+        direct = {each: self._ties(process, each) for each in found}
+        names: Times = {}
+        for times in direct.values():
+            for case_id, since in times.items():
+                known_since = names.get(case_id, since)
+                names[case_id] = since if known_since is None else min(known_since, since or known_since)
+        component = Component(frozenset(found), direct, names)
+        for each in found:
+            self._components[process, each] = component
+        return component
+
+    def stands_for(self, process: int, alias: int) -> list[int]:
+        """Return the cases an alias stands for: one by a tie, or every name of its component in a conflict."""
+        component = self.component(process, alias)
+        direct = component.direct[alias]
+        cases = direct if len(component.names) > 1 and len(direct) == 1 else component.names
+        if not self._overrides:
+            return list(cases)
+        return [case for case in cases if not self._blocked(Pair(process, Pairing.NAME_TIE, case, alias))]
+
+    def unowned(self, process: int, alias: int) -> frozenset[int]:
+        """Return the aliases of a component that stand for no case: together one provisional case."""
+        component = self.component(process, alias)
+        return frozenset(each for each in component.aliases if not self.stands_for(process, each))
+
+    def facts_at(self, process: int, value: int) -> list[Fact]:
+        """Return the facts of events that stand at an alias or a carrier."""
+        if not self._may_stand(process, value):
+            return []
+        known = self._posted.get((process, value))
+        if known is None:
+            known = self._posted[process, value] = self._reader.posted(process, [value])[value]
+        return known
+
+    def join(self, case: CaseRow) -> Joined:
+        """Return the members of a named case and all it holds."""
+        aliases, carriers, relations = _linked(case.facts)
+        if self._is_plain(case.process, aliases, carriers):
+            own = [Member(fact, Via.NAME) for fact in case.facts]
+            return Joined(own, aliases, set(), carriers, relations)
+        return self._join(case, aliases, carriers, relations)
+
+    def join_provisional(self, process: int, aliases: frozenset[int]) -> Joined:
+        """Return the members of the provisional case of some aliases that stand for no name."""
+        joined = Joined([], set(aliases), set(), set(), set())
+        self._join_through(process, None, joined, set())
+        return joined
+
+    def holders(self, process: int, carrier: int) -> Reach:
+        """Return who holds a carrier directly or by passes; people's blocks are not looked at."""
+        reach = Reach()
+        for value in self.upstream(process, carrier):
+            self._direct_holders(process, value, reach)
+        return reach
+
+    def upstream(self, process: int, carrier: int) -> set[int]:
+        """Return a carrier and all that hand their cases on to it."""
+        return self._closure(carrier, lambda value: self._passes_to(process, value))
+
+    def downstream(self, process: int, carrier: int) -> set[int]:
+        """Return a carrier and all that it hands its cases on to."""
+        return self._closure(carrier, lambda value: self._passes_from(process, value))
+
+    def is_held(self, process: int, carrier: int) -> bool:
+        """Return whether any case holds a carrier, blocks respected."""
+        reach = self.holders(process, carrier)
+        if not self._overrides:
+            return bool(reach)
+        held = any(carrier in self.join(case).carriers for case in self._reader.cases_by_id(reach.cases).values())
+        return held or any(carrier in self.join_provisional(process, aliases).carriers for aliases in reach.provisional)
+
+    def is_bulk(self, process: int, carrier: int) -> bool:
+        """Return whether more cases than the bulk limit hold a carrier directly."""
+        known = self._bulk.get((process, carrier))
+        if known is None:
+            known = self._bulk[process, carrier] = self._count_direct(process, carrier) > self._bulk_limit
+        return known
+
+    def _count_direct(self, process: int, carrier: int) -> int:
+        simple = not self._overrides and not self._edges_to(process, Edge.HOLD, carrier)
+        if simple:
+            return self._reader.near_count(process, Role.HOLD, carrier, self._bulk_limit + 1)
+        reach = Reach()
+        self._direct_holders(process, carrier, reach)
+        return len(reach.cases) + len(reach.provisional)
+
+    def _direct_holders(self, process: int, carrier: int, reach: Reach) -> None:
+        reach.cases |= self._hold_cases(process, carrier)
+        for alias in self._hold_aliases(process, carrier):
+            cases = self.stands_for(process, alias)
+            reach.cases.update(cases)
+            if not cases:
+                reach.provisional.add(self.unowned(process, alias))
+
+    def _is_plain(self, process: int, aliases: set[int], carriers: set[int]) -> bool:
+        """Return whether nothing but the case's own events can belong to it."""
+        if self._flags is None or self._overrides:
+            return False
+        get = self._flags.get
+        for alias in aliases:
+            if get(process, alias) & (Flag.STANDING | Flag.EDGES | Flag.SHARED):
+                return False
+        return all(not get(process, carrier) & (Flag.STANDING | Flag.PASSES) for carrier in carriers)
+
+    def _join(self, case: CaseRow, aliases: set[int], carriers: set[int], relations: set[int]) -> Joined:
+        process = case.process
+        joined = Joined([], set(), set(), set(), set(relations))
+        tied = self._amended(aliases, process, Pairing.NAME_TIE, case.id)
+        times: list[int | None] = []
+        for alias in tied:
+            component = self.component(process, alias)
+            if len(component.names) > 1:
+                joined.in_conflict = True
+                times.append(component.conflict_since)
+            for each in component.aliases:
+                if case.id in self.stands_for(process, each):
+                    (joined.conflicting if component.is_conflicting(each) else joined.aliases).add(each)
+        joined.conflict_since = min((since for since in times if since is not None), default=None)
+        direct = self._amended(carriers, process, Pairing.NAME_HOLD, case.id)
+        self._join_through(process, case, joined, direct)
+        return joined
+
+    def _join_through(self, process: int, case: CaseRow | None, joined: Joined, direct: set[int]) -> None:
+        """Add all that comes by the aliases and carriers of a case."""
+        own_aliases = joined.aliases | joined.conflicting
+        carriers = set(direct)
+        for alias in own_aliases:
+            if not self._has_edges(process, alias):
+                continue
+            carriers |= self._alias_holds(process, alias)
+            joined.relations |= self._edges_from(process, Edge.RELATION, alias)
+        blocked = self._blocked_carriers(process, case, own_aliases)
+        joined.carriers = self._held(process, carriers, blocked)
+        roles: dict[int, Member] = {}
+        denied = self._denied(process, case, own_aliases)
+        for value, via in (
+            *((carrier, Via.CARRIER) for carrier in joined.carriers if not self._is_mute(process, carrier)),
+            *((alias, Via.CARRIER) for alias in joined.conflicting),
+            *((alias, Via.ALIAS) for alias in joined.aliases),
+        ):
+            for fact in self.facts_at(process, value):
+                roles[fact.seq] = Member(fact, via)
+        for fact in case.facts if case else ():
+            roles[fact.seq] = Member(fact, Via.NAME)
+        joined.members = list(roles.values())
+        if denied:
+            joined.members = [
+                member._replace(denied=identity_digest(member.fact.source, member.fact.id) in denied)
+                for member in joined.members
+            ]
+
+    def _is_mute(self, process: int, carrier: int) -> bool:
+        return not self._may_stand(process, carrier) or self.is_bulk(process, carrier)
+
+    def _held(self, process: int, carriers: set[int], blocked: set[int]) -> set[int]:
+        held = carriers - blocked
+        open_ends = list(held)
+        while open_ends:
+            for other in self._passes_from(process, open_ends.pop()):
+                if other not in held and other not in blocked:
+                    held.add(other)
+                    open_ends.append(other)
+        return held
+
+    @staticmethod
+    def _closure(start: int, step: Callable[[int], Iterable[int]]) -> set[int]:
+        found, open_ends = {start}, [start]
+        while open_ends:
+            for other in step(open_ends.pop()):
+                if other not in found:
+                    found.add(other)
+                    open_ends.append(other)
+        return found
+
+    # What the store says, without what people said.
+
+    def _may_stand(self, process: int, value: int) -> bool:
+        return self._flags is None or bool(self._flags.get(process, value) & Flag.STANDING)
+
+    def _has_edges(self, process: int, alias: int) -> bool:
+        if self._flags is None or self._overrides:
+            return True
+        return bool(self._flags.get(process, alias) & Flag.EDGES)
+
+    def _edges_from(self, process: int, kind: Edge, value: int) -> set[int]:
+        if self._flags is not None:
+            flag = Flag.PASSES if kind is Edge.PASS else Flag.EDGES
+            if not self._flags.get(process, value) & flag:
+                return set()
+        known = self._from.get((process, kind, value))
+        if known is None:
+            known = self._from[process, kind, value] = self._reader.edges_from(process, kind, [value])[value]
+        return known
+
+    def _edges_to(self, process: int, kind: Edge, value: int) -> set[int]:
+        if self._flags is not None:
+            flag = Flag.EDGES if kind is Edge.TIE else Flag.RECEIVES
+            if not self._flags.get(process, value) & flag:
+                return set()
+        known = self._to.get((process, kind, value))
+        if known is None:
+            known = self._to[process, kind, value] = self._reader.edges_to(process, kind, [value])[value]
+        return known
+
+    def _hold_rows_of(self, process: int, carrier: int) -> set[int]:
+        known = self._hold_rows.get((process, carrier))
+        if known is None:
+            known = self._hold_rows[process, carrier] = set(self._reader.near(process, Role.HOLD, [carrier])[carrier])
+        return known
+
+    # The same with what people said.
+
+    def _ties(self, process: int, alias: int) -> Times:
+        known = self._tie_rows.get((process, alias))
+        if known is None:
+            known = self._tie_rows[process, alias] = self._reader.near(process, Role.TIE, [alias])[alias]
+        if not self._overrides:
+            return known
+        said = self._overrides.by_b.get((process, Pairing.NAME_TIE, alias), ())
+        if not said:
+            return known
+        return {
+            case: known.get(case)
+            for case in known.keys() | said
+            if self._drawn(Pair(process, Pairing.NAME_TIE, case, alias), case in known)
+        }
+
+    def _alias_ties(self, process: int, alias: int) -> set[int]:
+        found = self._edges_from(process, Edge.TIE, alias) | self._edges_to(process, Edge.TIE, alias)
+        if not self._overrides:
+            return found
+        lesser = self._amended(self._edges_to(process, Edge.TIE, alias), process, Pairing.TIE, alias, back=True)
+        return lesser | self._amended(self._edges_from(process, Edge.TIE, alias), process, Pairing.TIE, alias)
+
+    def _alias_holds(self, process: int, alias: int) -> set[int]:
+        return self._amended(self._edges_from(process, Edge.HOLD, alias), process, Pairing.HOLD, alias)
+
+    def _hold_aliases(self, process: int, carrier: int) -> set[int]:
+        found = self._edges_to(process, Edge.HOLD, carrier)
+        return self._amended(found, process, Pairing.HOLD, carrier, back=True)
+
+    def _hold_cases(self, process: int, carrier: int) -> set[int]:
+        return self._amended(self._hold_rows_of(process, carrier), process, Pairing.NAME_HOLD, carrier, back=True)
+
+    def _passes_from(self, process: int, carrier: int) -> set[int]:
+        return self._amended(self._edges_from(process, Edge.PASS, carrier), process, Pairing.PASS, carrier)
+
+    def _passes_to(self, process: int, carrier: int) -> set[int]:
+        return self._amended(self._edges_to(process, Edge.PASS, carrier), process, Pairing.PASS, carrier, back=True)
+
+    def _amended(self, found: set[int], process: int, kind: Pairing, at: int, back: bool = False) -> set[int]:
+        """Return the other ends of links at one end, as drawn by events and amended by people."""
+        if not self._overrides:
+            return found
+        side = self._overrides.by_b if back else self._overrides.by_a
+        said = side.get((process, kind, at))
+        if not said:
+            return found
+        return {
+            other
+            for other in found | said
+            if self._drawn(Pair(process, kind, *((other, at) if back else (at, other))), other in found)
+        }
+
+    def _drawn(self, pair: Pair, by_events: bool) -> bool:
+        """Return whether a pair is linked; ``by_events`` says whether any event draws it by its content."""
+        rule = self._overrides.rules.get(pair)
+        if rule is None:
+            return by_events
+        if rule.linked_for_all or any(self._reader.seen(rule.linking)):
+            return True
+        if not by_events or rule.unlinked_for_all:
+            return False
+        return any(rule.verb_for(digest) is None for digest in self._evidence(pair))
+
+    def _blocked(self, pair: Pair) -> bool:
+        rule = self._overrides.rules.get(pair)
+        return rule is not None and rule.unlinked_for_all and not self._drawn(pair, by_events=False)
+
+    def _evidence(self, pair: Pair) -> list[bytes]:
+        if pair.kind in (Pairing.NAME_TIE, Pairing.NAME_HOLD):
+            case = self._reader.cases_by_id([pair.a])[pair.a]
+            return [
+                identity_digest(fact.source, fact.id)
+                for fact in case.facts
+                if pair.b in (fact.aliases if pair.kind is Pairing.NAME_TIE else fact.carriers)
+            ]
+        seqs = self._reader.edge_seqs(pair.process, Edge(pair.kind), pair.a, pair.b)
+        return [identity_digest(event.source, event.id) for event in self._reader.events(seqs).values()]
+
+    def _blocked_carriers(self, process: int, case: CaseRow | None, aliases: set[int]) -> set[int]:
+        if not self._overrides:
+            return set()
+        pairs = [
+            Pair(process, Pairing.HOLD, alias, carrier)
+            for alias in aliases
+            for carrier in self._said(process, Pairing.HOLD, alias)
+        ]
+        if case is not None:
+            pairs += [
+                Pair(process, Pairing.NAME_HOLD, case.id, carrier)
+                for carrier in self._said(process, Pairing.NAME_HOLD, case.id)
+            ]
+        return {pair.b for pair in pairs if self._blocked(pair)}
+
+    def _said(self, process: int, kind: Pairing, a: int) -> set[int]:
+        return self._overrides.by_a.get((process, kind, a), set())
+
+    def _denied(self, process: int, case: CaseRow | None, aliases: set[int]) -> set[bytes]:
+        """Return the digests of events that people took off a case."""
+        if not self._overrides:
+            return set()
+        pairs = [
+            Pair(process, kind, a, b)
+            for kind, a in (
+                *(((Pairing.NAME_TIE, case.id), (Pairing.NAME_HOLD, case.id)) if case else ()),
+                *((kind, alias) for alias in aliases for kind in (Pairing.TIE, Pairing.HOLD)),
+            )
+            for b in self._said(process, kind, a)
+        ]
+        pairs += [
+            Pair(process, Pairing.TIE, a, alias)
+            for alias in aliases
+            for a in self._overrides.by_b.get((process, Pairing.TIE, alias), ())
+        ]
+        rules = [self._overrides.rules[pair] for pair in pairs]
+        return {digest for rule in rules for digest in rule.events if rule.denies(digest)}
+
+
+def _linked(facts: list[Fact]) -> tuple[set[int], set[int], set[int]]:
+    """Return the aliases, carriers and relations that the facts link to their case."""
+    if len(facts) == 1:
+        fact = facts[0]
+        return set(fact.aliases), set(fact.carriers), set(fact.relations)
+    aliases: set[int] = set()
+    carriers: set[int] = set()
+    relations: set[int] = set()
+    for fact in facts:
+        aliases.update(fact.aliases)
+        carriers.update(fact.carriers)
+        relations.update(fact.relations)
+    return aliases, carriers, relations

@@ -1,0 +1,349 @@
+"""The lineage store: SQL in, plain values out. One process writes; readers open it read-only."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+import msgspec
+import zstandard
+
+from lineage.fact import Fact
+from lineage.tables import schema
+from throughline.core.event import Event, decode_block, encode_block
+from throughline.core.statement import Statement
+
+BLOCK_EVENTS = 256
+_ZSTD_LEVEL = 3
+_DIGESTS_AT_ONCE = 500
+
+
+class Role(IntEnum):
+    """Which role a value near a case has."""
+
+    TIE = 1
+    HOLD = 2
+    RELATION = 3
+
+
+class Edge(IntEnum):
+    """Which kind of link an edge without a name is; ``a`` is the alias, or the old carrier."""
+
+    TIE = 1
+    HOLD = 2
+    PASS = 3
+    RELATION = 4
+
+
+class CaseRow(NamedTuple):
+    """A case as stored: its id, process, name (interned text) and the facts of the events that name it."""
+
+    id: int
+    process: int
+    name: str
+    facts: list[Fact]
+
+
+class SeenRow(NamedTuple):
+    """What is known of a (source, id): where its standing content is, and that content's (receipt, digest)."""
+
+    seq: int
+    received: int
+    content: bytes
+
+
+_facts = msgspec.msgpack.Decoder(list[Fact])
+_fact = msgspec.msgpack.Decoder(Fact)
+_event = msgspec.msgpack.Decoder(Event)
+_statement = msgspec.msgpack.Decoder(Statement)
+encode = msgspec.msgpack.Encoder().encode
+
+
+class StoreReader:
+    """Every question that resolving, deriving and showing ask of the store."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self._inflate = zstandard.ZstdDecompressor()
+        self._deflate = zstandard.ZstdCompressor(level=_ZSTD_LEVEL)
+
+    def rows(self, sql: str, *parameters: Any) -> list[Any]:
+        return self.connection.execute(sql, parameters).fetchall()
+
+    def one(self, sql: str, *parameters: Any) -> Any | None:
+        """Return the first column of the first row; None where there is no row."""
+        row = self.connection.execute(sql, parameters).fetchone()
+        return None if row is None else row[0]
+
+    def processes(self) -> dict[str, int]:
+        return dict(self.rows("SELECT name, id FROM process_name"))
+
+    def value_ids(self, texts: Iterable[str]) -> dict[str, int]:
+        """Return the ids of those texts that are interned."""
+        return dict(
+            self.rows("SELECT text, id FROM value WHERE text IN (SELECT value FROM json_each(?))", _array(texts))
+        )
+
+    def value_texts(self, ids: Iterable[int]) -> dict[int, str]:
+        return dict(self.rows("SELECT id, text FROM value WHERE id IN (SELECT value FROM json_each(?))", _array(ids)))
+
+    def cases_by_name(self, process: int, names: Iterable[str]) -> dict[str, CaseRow]:
+        rows = self.rows(
+            "SELECT id, name, facts FROM cases WHERE process = ? AND name IN (SELECT value FROM json_each(?))",
+            process,
+            _array(names),
+        )
+        return {name: CaseRow(case_id, process, name, _facts.decode(facts)) for case_id, name, facts in rows}
+
+    def cases_by_id(self, ids: Iterable[int]) -> dict[int, CaseRow]:
+        rows = self.rows(
+            "SELECT id, process, name, facts FROM cases WHERE id IN (SELECT value FROM json_each(?))", _array(ids)
+        )
+        return {row[0]: CaseRow(row[0], row[1], row[2], _facts.decode(row[3])) for row in rows}
+
+    def near(self, process: int, role: Role, values: Iterable[int]) -> dict[int, dict[int, int | None]]:
+        """Return for each value the cases near it in that role, with the earliest time of a tie."""
+        found: dict[int, dict[int, int | None]] = {value: {} for value in values}
+        for value, case_id, since in self.rows(
+            "SELECT value, case_id, since FROM near"
+            " WHERE value IN (SELECT value FROM json_each(?)) AND process = ? AND role = ?",
+            _array(found),
+            process,
+            int(role),
+        ):
+            found[value][case_id] = since
+        return found
+
+    def near_count(self, process: int, role: Role, value: int, at_most: int) -> int:
+        """Count the cases near a value, up to a limit."""
+        count = self.one(
+            "SELECT count(*) FROM (SELECT 1 FROM near WHERE value = ? AND process = ? AND role = ? LIMIT ?)",
+            value,
+            process,
+            int(role),
+            at_most,
+        )
+        return count or 0
+
+    def edges_from(self, process: int, kind: Edge, values: Iterable[int]) -> dict[int, set[int]]:
+        found: dict[int, set[int]] = {value: set() for value in values}
+        for a, b in self.rows(
+            "SELECT DISTINCT a, b FROM edge WHERE process = ? AND kind = ? AND a IN (SELECT value FROM json_each(?))",
+            process,
+            int(kind),
+            _array(found),
+        ):
+            found[a].add(b)
+        return found
+
+    def edges_to(self, process: int, kind: Edge, values: Iterable[int]) -> dict[int, set[int]]:
+        found: dict[int, set[int]] = {value: set() for value in values}
+        for a, b in self.rows(
+            "SELECT DISTINCT a, b FROM edge WHERE process = ? AND kind = ? AND b IN (SELECT value FROM json_each(?))",
+            process,
+            int(kind),
+            _array(found),
+        ):
+            found[b].add(a)
+        return found
+
+    def edge_seqs(self, process: int, kind: Edge, a: int, b: int) -> list[int]:
+        """Return the events that drew an edge."""
+        return [
+            row[0]
+            for row in self.rows(
+                "SELECT seq FROM edge WHERE process = ? AND kind = ? AND a = ? AND b = ?", process, int(kind), a, b
+            )
+        ]
+
+    def posted(self, process: int, values: Iterable[int]) -> dict[int, list[Fact]]:
+        """Return the facts of events that stand at each value."""
+        found: dict[int, list[Fact]] = {value: [] for value in values}
+        for value, fact in self.rows(
+            "SELECT value, fact FROM posted WHERE value IN (SELECT value FROM json_each(?)) AND process = ?",
+            _array(found),
+            process,
+        ):
+            found[value].append(_fact.decode(fact))
+        return found
+
+    def seen(self, digests: Sequence[bytes]) -> dict[bytes, SeenRow]:
+        found: dict[bytes, SeenRow] = {}
+        for start in range(0, len(digests), _DIGESTS_AT_ONCE):
+            some = digests[start : start + _DIGESTS_AT_ONCE]
+            marks = ",".join("?" * len(some))
+            for digest, *row in self.connection.execute(
+                f"SELECT digest, seq, received, content FROM seen WHERE digest IN ({marks})", some
+            ):
+                found[digest] = SeenRow(*row)
+        return found
+
+    def other_contents(self, digest: bytes) -> dict[bytes, Event]:
+        """Return the contents that were set aside under one (source, id), by content digest."""
+        rows = self.rows("SELECT content, event FROM other_content WHERE digest = ?", digest)
+        return {content: _event.decode(event) for content, event in rows}
+
+    def event(self, seq: int) -> Event:
+        """Return the event of a seq."""
+        return self.events([seq])[seq]
+
+    def events(self, seqs: Iterable[int]) -> dict[int, Event]:
+        """Return events by seq; each block is read once."""
+        found: dict[int, Event] = {}
+        first, content = -1, list[Event]()
+        for seq in sorted(set(seqs)):
+            if not first <= seq < first + len(content):
+                row = self.connection.execute(
+                    "SELECT first, content FROM block WHERE first <= ? ORDER BY first DESC LIMIT 1", (seq,)
+                ).fetchone()
+                first, content = row[0], decode_block(self._inflate.decompress(row[1]))
+            found[seq] = content[seq - first]
+        return found
+
+    def positions(self) -> dict[str, int]:
+        return dict(self.rows("SELECT name, value FROM position"))
+
+    def watermarks(self) -> dict[str, tuple[int | None, int | None]]:
+        """Return (last receipt, until) by source."""
+        return {
+            source: (receipt, until)
+            for source, receipt, until in self.rows("SELECT source, last_receipt, until FROM watermark")
+        }
+
+    def statements(self) -> list[Statement]:
+        """Return the statements that are applied, in order."""
+        return [_statement.decode(row[0]) for row in self.rows("SELECT content FROM statement ORDER BY number")]
+
+    def counters(self) -> dict[str, dict[str, int]]:
+        found: dict[str, dict[str, int]] = {}
+        for name, label, count in self.rows("SELECT name, label, count FROM counter WHERE count <> 0"):
+            found.setdefault(name, {})[label] = count
+        return found
+
+    def meta(self) -> dict[str, str]:
+        return dict(self.rows("SELECT name, value FROM meta"))
+
+
+class StoreWriter(StoreReader):
+    """Every change of the store; the caller opens and commits transactions."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        super().__init__(connection)
+        for statement in schema():
+            connection.execute(statement)
+        self.next_seq = self._next("SELECT first + count FROM block ORDER BY first DESC LIMIT 1", 1)
+        self.next_value = self._next("SELECT max(id) + 1 FROM value", 1)
+        self.next_case = self._next("SELECT max(id) + 1 FROM cases", 1)
+
+    def _next(self, sql: str, otherwise: int) -> int:
+        return self.one(sql) or otherwise
+
+    def name_processes(self, names: Iterable[str]) -> dict[str, int]:
+        """Return the ids of processes, new ones added in the order of their names."""
+        known = self.processes()
+        for name in sorted(set(names) - known.keys()):
+            known[name] = max(known.values(), default=0) + 1
+            self.connection.execute("INSERT INTO process_name (id, name) VALUES (?, ?)", (known[name], name))
+        return known
+
+    def intern(self, texts: Iterable[str]) -> dict[str, int]:
+        """Return the ids of texts, interning those that are new."""
+        wanted = list(dict.fromkeys(texts))
+        ids = self.value_ids(wanted)
+        new: list[tuple[int, str]] = []
+        for text in wanted:
+            if text not in ids:
+                ids[text] = self.next_value
+                new.append((self.next_value, text))
+                self.next_value += 1
+        self.connection.executemany("INSERT INTO value (id, text) VALUES (?, ?)", new)
+        return ids
+
+    def add_events(self, events: Sequence[Event]) -> None:
+        """Keep events whole; they take the next seqs in order."""
+        rows: list[tuple[int, int, bytes]] = []
+        for start in range(0, len(events), BLOCK_EVENTS):
+            some = list(events[start : start + BLOCK_EVENTS])
+            rows.append((self.next_seq + start, len(some), self._deflate.compress(encode_block(some))))
+        self.connection.executemany("INSERT INTO block (first, count, content) VALUES (?, ?, ?)", rows)
+        self.next_seq += len(events)
+
+    def put_seen(self, rows: Iterable[tuple[bytes, int, int, bytes]]) -> None:
+        """Set (digest, seq, receipt, content digest); a known digest is replaced."""
+        self.many("INSERT OR REPLACE INTO seen (digest, seq, received, content) VALUES (?, ?, ?, ?)", rows)
+
+    def put_other_content(self, digest: bytes, event: Event) -> None:
+        """Keep a content that does not stand; of equal contents the least receipt."""
+        self.connection.execute(
+            "INSERT INTO other_content (digest, content, received, event) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (digest, content) DO UPDATE SET received = excluded.received, event = excluded.event"
+            " WHERE excluded.received < received",
+            (digest, event.digest, event.received, encode(event)),
+        )
+
+    def drop_other_content(self, digest: bytes, content: bytes) -> None:
+        self.connection.execute("DELETE FROM other_content WHERE digest = ? AND content = ?", (digest, content))
+
+    def put_ties(self, rows: Iterable[tuple[int, int, int, int]]) -> None:
+        """Add (value, process, case, time) ties; of equal ones the earliest time."""
+        self.many(
+            "INSERT INTO near (value, process, role, case_id, since) VALUES (?, ?, 1, ?, ?)"
+            " ON CONFLICT (value, process, role, case_id) DO UPDATE SET since = min(since, excluded.since)",
+            rows,
+        )
+
+    def put_near(self, rows: Iterable[tuple[int, int, int, int]]) -> None:
+        """Add (value, process, role, case) holds and relations."""
+        self.many("INSERT OR IGNORE INTO near (value, process, role, case_id) VALUES (?, ?, ?, ?)", rows)
+
+    def drop_near(self, value: int, process: int, role: int, case_id: int) -> None:
+        self.connection.execute(
+            "DELETE FROM near WHERE value = ? AND process = ? AND role = ? AND case_id = ?",
+            (value, process, role, case_id),
+        )
+
+    def drop_edge(self, process: int, kind: int, a: int, b: int, seq: int) -> None:
+        self.connection.execute(
+            "DELETE FROM edge WHERE process = ? AND kind = ? AND a = ? AND b = ? AND seq = ?",
+            (process, kind, a, b, seq),
+        )
+
+    def drop_posted(self, value: int, process: int, seq: int) -> None:
+        self.connection.execute("DELETE FROM posted WHERE value = ? AND process = ? AND seq = ?", (value, process, seq))
+
+    def put_edges(self, rows: Iterable[tuple[int, int, int, int, int]]) -> None:
+        """Add (process, kind, a, b, seq) edges."""
+        self.many("INSERT OR IGNORE INTO edge (process, kind, a, b, seq) VALUES (?, ?, ?, ?, ?)", rows)
+
+    def put_posted(self, rows: Iterable[tuple[int, int, int, bytes]]) -> None:
+        """Add (value, process, seq, fact) of events that stand at a value."""
+        self.many("INSERT OR REPLACE INTO posted (value, process, seq, fact) VALUES (?, ?, ?, ?)", rows)
+
+    def many(self, sql: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        self.connection.executemany(sql, rows)
+
+    def count(self, rows: Iterable[tuple[str, str, int]]) -> None:
+        """Add to counters by (name, label)."""
+        self.many(
+            "INSERT INTO counter (name, label, count) VALUES (?, ?, ?)"
+            " ON CONFLICT (name, label) DO UPDATE SET count = count + excluded.count",
+            rows,
+        )
+
+    def put_statement(self, statement: Statement) -> None:
+        self.connection.execute(
+            "INSERT OR REPLACE INTO statement (number, content) VALUES (?, ?)", (statement.number, encode(statement))
+        )
+
+    def set_position(self, name: str, value: int) -> None:
+        self.connection.execute("INSERT OR REPLACE INTO position (name, value) VALUES (?, ?)", (name, value))
+
+    def set_meta(self, name: str, value: str) -> None:
+        self.connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (name, value))
+
+
+def _array(items: Iterable[Any]) -> str:
+    return json.dumps(list(items))

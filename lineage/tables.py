@@ -1,0 +1,146 @@
+"""The tables of the lineage store; docs/why/lineage-store.md says why they look as they do.
+
+Times are integer microseconds, keys their interned text, blobs msgpack.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+metadata = MetaData()
+
+# An INTEGER PRIMARY KEY is SQLite's rowid; elsewhere it needs eight bytes.
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _table(name: str, *columns: Column[Any] | Index, rowid: bool = False) -> Table:
+    return Table(name, metadata, *columns, sqlite_with_rowid=rowid)
+
+
+def _key(name: str, kind: Any = _Id) -> Column[Any]:
+    return Column(name, kind, primary_key=True, autoincrement=False)
+
+
+def _required(name: str, kind: Any = _Id) -> Column[Any]:
+    return Column(name, kind, nullable=False)
+
+
+process_name = _table(
+    "process_name", _key("id", Integer), Column("name", Text, nullable=False, unique=True), rowid=True
+)
+block = _table("block", _key("first"), _required("count"), _required("content", LargeBinary), rowid=True)
+seen = _table(
+    "seen",
+    _key("digest", LargeBinary),
+    _required("seq"),
+    _required("received"),
+    _required("content", LargeBinary),
+)
+other_content = _table(
+    "other_content",
+    _key("digest", LargeBinary),
+    _key("content", LargeBinary),
+    _required("received"),
+    _required("event", LargeBinary),
+)
+value = _table("value", _key("id"), Column("text", Text, nullable=False, unique=True), rowid=True)
+cases = _table(
+    "cases",
+    _key("id"),
+    _required("process", Integer),
+    _required("name", Text),
+    _required("facts", LargeBinary),
+    _required("state", Text),
+    Column("step", Text),
+    Column("waits_for", Text),
+    Column("due", _Id),
+    Column("began", _Id),
+    Column("last", _Id),
+    Column("held", Integer),  # 0: nothing is held; 1: held, the amount may be unknown
+    Column("amount", Text),
+    Column("currency", Text),
+    Column("hours", Text),
+    Column("synthetic", Integer),
+    Column("wake_at", _Id),
+    _required("marks", Integer),  # which other tables hold rows of this case: Mark of lineage/store.py
+    Index("cases_by_name", "process", "name", unique=True),
+    Index("cases_by_state", "process", "state", "name"),
+    rowid=True,
+)
+Index(
+    "cases_by_wake",
+    cases.c.wake_at,
+    sqlite_where=cases.c.wake_at.is_not(None),
+    postgresql_where=cases.c.wake_at.is_not(None),
+)
+near = _table(
+    "near",
+    _key("value"),
+    _key("process", Integer),
+    _key("role", Integer),
+    _key("case_id"),
+    Column("since", _Id),  # ties: the earliest time of an event that draws it
+)
+edge = _table(
+    "edge",
+    _key("process", Integer),
+    _key("kind", Integer),
+    _key("a"),
+    _key("b"),
+    _key("seq"),
+    Index("edge_back", "process", "kind", "b", "a"),
+)
+posted = _table("posted", _key("value"), _key("process", Integer), _key("seq"), _required("fact", LargeBinary))
+deviation = _table(
+    "deviation",
+    _key("case_id"),
+    _key("kind", Text),
+    _key("step", Text),
+    _key("round"),
+    _required("since"),
+    Index("deviation_by_kind", "kind", "case_id"),
+)
+belief = _table(
+    "belief",
+    _key("case_id"),
+    _key("kind", Text),
+    _key("step", Text),
+    _key("round"),
+    _required("opened_at"),
+    Column("closed_at", _Id),
+    Column("closed_as", Text),  # resolved, restated, ended
+)
+sight = _table("sight", _key("source", Text), _key("at"), _key("case_id"), Index("sight_of_case", "case_id"))
+waiting = _table(
+    "waiting",
+    _key("value"),
+    _key("process", Integer),
+    _required("since"),
+    Column("orphan", Integer, nullable=False, default=0),
+    Index("waiting_by_age", "orphan", "since"),
+)
+bulk = _table("bulk", _key("value"), _key("process", Integer))
+stale = _table("stale", _key("case_id"), rowid=True)
+watermark = _table("watermark", _key("source", Text), Column("last_receipt", _Id), Column("until", _Id))
+counter = _table("counter", _key("name", Text), _key("label", Text), _required("count"))
+trace = _table("trace", _key("trace_id", LargeBinary), _required("spans", LargeBinary))
+statement = _table("statement", _key("number"), _required("content", LargeBinary), rowid=True)
+position = _table("position", _key("name", Text), _required("value"))
+meta = _table("meta", _key("name", Text), _required("value", Text))
+
+
+def schema() -> list[str]:
+    """Return the statements that create every table and index in SQLite, if they are missing."""
+    dialect = sqlite.dialect()
+    made: list[str] = []
+    for table in metadata.sorted_tables:
+        made.append(str(CreateTable(table, if_not_exists=True).compile(dialect=dialect)))
+        made.extend(
+            str(CreateIndex(index, if_not_exists=True).compile(dialect=dialect))
+            for index in sorted(table.indexes, key=lambda index: str(index.name))
+        )
+    return made
