@@ -15,10 +15,11 @@ from uuid import uuid4
 
 import msgspec
 
-from throughline.core.errors import StoreUnavailable
+from throughline.core.database import Durability, failures_named, open_reader, open_writer
 from throughline.core.statement import Draft, Statement
 
 FILE_NAME = "decisions.db"
+CACHE_MIB = 2  # statements are few
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS statement (number INTEGER PRIMARY KEY AUTOINCREMENT, body BLOB NOT NULL) STRICT;
@@ -41,16 +42,14 @@ class DecisionLog:
         """
         self._now = now
         self._lock = Lock()
-        with _said_plainly(path):
-            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute("PRAGMA synchronous=FULL")
-            self._connection.executescript(_SCHEMA)
         self._path = path
+        self._connection = open_writer(path, Durability.FULL, cache_mib=CACHE_MIB)
+        with failures_named(path):
+            self._connection.executescript(_SCHEMA)
 
     def append(self, draft: Draft) -> Statement:
         """Record a statement and return it once it is durable. Raises StoreUnavailable; then nothing was recorded."""
-        with self._lock, _said_plainly(self._path), self._transaction():
+        with self._lock, failures_named(self._path), self._transaction():
             last = self._last()
             statement = Statement(
                 **{name: getattr(draft, name) for name in Draft.__struct_fields__},
@@ -115,13 +114,11 @@ class DecisionReader:
                 self._connection = None
 
     def _read(self, query: str, arguments: tuple[int, int]) -> list[Statement]:
-        with self._lock, _said_plainly(self._path):
+        with self._lock, failures_named(self._path):
             if self._connection is None:
                 if not self._path.exists():
                     return []
-                self._connection = sqlite3.connect(
-                    f"{self._path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
-                )
+                self._connection = open_reader(self._path, cache_mib=CACHE_MIB)
             try:
                 rows = self._connection.execute(query, arguments).fetchall()
             except sqlite3.OperationalError as error:
@@ -129,12 +126,3 @@ class DecisionReader:
                     return []
                 raise
         return [_decoder.decode(body) for (body,) in rows]
-
-
-@contextmanager
-def _said_plainly(path: Path) -> Generator[None]:
-    """Turn the driver's errors into our own, with the file that they are about."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        raise StoreUnavailable(f"{path} cannot be used now: {error}") from error

@@ -28,7 +28,6 @@ class Orders(msgspec.Struct, frozen=True):
     nor an environment keeps.
     """
 
-    data: str
     addresses: dict[str, str]
     settings: msgspec.Raw
     report: int

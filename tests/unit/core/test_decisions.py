@@ -104,5 +104,5 @@ def test_it_syncs_before_it_answers(log: DecisionLog) -> None:
 
 
 def test_a_folder_that_is_missing_is_said_plainly(tmp_path: Path) -> None:
-    with pytest.raises(StoreUnavailable, match=r"missing/decisions\.db cannot be used now"):
+    with pytest.raises(StoreUnavailable, match=r"missing/decisions\.db: the file cannot be opened"):
         DecisionLog(tmp_path / "missing" / FILE_NAME, now=lambda: 1)

@@ -1,0 +1,79 @@
+"""``throughline serve``: the data folder, the ports and the parts, put together."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+
+import msgspec
+import structlog
+
+from throughline.core.address import Address
+from throughline.core.settings import Settings, encode_settings, option_of
+from throughline.serve.folder import ADDRESSES, PARTS, DataFolder
+from throughline.serve.lifeline import Orders, give
+from throughline.serve.ports import Reservation, reserve
+from throughline.serve.supervisor import Part, Supervisor, Watcher, python_part, supervise
+
+DOORS = ("http", "api", "otlp_http", "otlp_grpc")
+START_ORDER = ("engine", "collector", "api")  # nothing is taken in for definitions that cannot be used
+DRAIN_ORDER = ("collector", "engine", "api")
+
+_log = structlog.get_logger(__name__)
+
+
+def run_serve(settings: Settings, started: Callable[[Mapping[str, str]], None]) -> None:
+    """Serve until told to stop (SIGTERM, SIGINT); ``started`` is given HOST:PORT by door once all parts are ready.
+
+    Raises StartRefused where it cannot start or go on: the folder or a port is taken, or a part says never.
+    """
+    with ExitStack() as stack:
+        folder = stack.enter_context(closing(DataFolder(settings.data.absolute())))
+        folder.remove(ADDRESSES)
+        stack.callback(folder.remove, PARTS)
+        stack.callback(folder.remove, ADDRESSES)
+        ports = stack.enter_context(_reserved({door: getattr(settings, door) for door in DOORS}))
+        addresses = {door: str(port.address) for door, port in ports.items()}
+        supervisor = Supervisor(
+            parts=[_part(name, settings, addresses) for name in START_ORDER],
+            drain_order=DRAIN_ORDER,
+            keep_open=[folder.lock],
+            watcher=_watcher(folder, addresses, started),
+        )
+        asyncio.run(supervise(supervisor))
+
+
+@contextmanager
+def _reserved(wanted: Mapping[str, Address]) -> Iterator[dict[str, Reservation]]:
+    with ExitStack() as stack:
+        ports: dict[str, Reservation] = {}
+        for door, address in wanted.items():
+            ports[door] = stack.enter_context(closing(reserve(option_of(door), address)))
+        yield ports
+
+
+def _part(name: str, settings: Settings, addresses: Mapping[str, str]) -> Part:
+    content = msgspec.Raw(encode_settings(settings))
+
+    def orders(report: int) -> bytes:
+        return give(Orders(addresses=dict(addresses), settings=content, report=report))
+
+    return Part(name, python_part(name), orders)
+
+
+def _watcher(
+    folder: DataFolder, addresses: Mapping[str, str], started: Callable[[Mapping[str, str]], None]
+) -> Watcher:
+    def pids(running: Mapping[str, int]) -> None:
+        folder.write(PARTS, {"supervisor": os.getpid(), **running})
+
+    def restarted(name: str, code: int, delay: float) -> None:
+        _log.warning("part_ended", part=name, exit_code=code, starts_again_in_seconds=delay)
+
+    def ready() -> None:
+        folder.write(ADDRESSES, addresses)
+        started(addresses)
+
+    return Watcher(pids, restarted, ready)
