@@ -1,0 +1,1 @@
+"""A fictional firm whose systems send real traffic, and whose own record of what happened checks what is reported."""

@@ -1,0 +1,193 @@
+"""What really happens in the firm: happenings for its systems to act out, and the life of each piece of work.
+
+A happening is what one system will do and report. A life is what the firm itself knows about one piece of work;
+it is written down beside the happenings and never read back from anything that was reported.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from random import Random
+from typing import Any, NamedTuple
+
+from throughline.core.instants import HOUR, MINUTE, to_datetime
+
+Fields = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """Why a system could not do what it was asked; ``category`` is one of the product's published ones."""
+
+    category: str
+    code: str
+    message: str
+    retryable: bool = False
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One thing that one system does at ``time`` and reports at ``reported`` (both microseconds), ``copies`` times.
+
+    ``causes`` are the happenings whose message it took from a queue; ``flow`` names that queue.
+    """
+
+    id: str
+    system: str
+    type: str
+    time: int
+    fields: Fields
+    reported: int
+    causes: tuple[str, ...] = ()
+    flow: str | None = None
+    error: Error | None = None
+    copies: int = 1
+    sequence: int = 0
+
+
+class Mark(NamedTuple):
+    """A step of a life that was done, or failed with a category of error."""
+
+    step: str
+    round: int
+    time: int
+    system: str
+    category: str | None = None
+
+
+class Flag(NamedTuple):
+    """A deviation that the firm knows of, beyond what steps and deadlines tell."""
+
+    deviation: str
+    step: str | None
+    round: int | None
+
+
+@dataclass
+class Life:
+    """One piece of work as the firm knows it, and how it went."""
+
+    process: str
+    name: str
+    region: str
+    entity: str
+    amount: Decimal | None
+    currency: str
+    scope: dict[str, str] = field(default_factory=dict[str, str])
+    keys: dict[str, str] = field(default_factory=dict[str, str])
+    marks: list[Mark] = field(default_factory=list[Mark])
+    flags: list[Flag] = field(default_factory=list[Flag])
+    stories: list[str] = field(default_factory=list[str])
+    paid: list[Decimal] = field(default_factory=list[Decimal])
+    round: int = 1
+    rejected_at: int | None = None
+    ended_as: str | None = None
+    applies: bool = True
+    provisional: bool = False
+    due_at: int | None = None
+    batched: int | None = None
+
+    def did(self, step: str, time: int, system: str) -> None:
+        self.marks.append(Mark(step, self.round, time, system))
+
+    def failed(self, step: str, time: int, system: str, category: str) -> None:
+        self.marks.append(Mark(step, self.round, time, system, category))
+
+    def rejected(self, time: int) -> None:
+        """Write down a rejection: what follows belongs to the next round."""
+        self.round += 1
+        self.rejected_at = time
+
+    def flag(self, deviation: str, step: str | None = None, round: int | None = None) -> None:
+        self.flags.append(Flag(deviation, step, round))
+
+    def last(self, step: str) -> int | None:
+        """Return when the step was last done, in any round."""
+        times = [mark.time for mark in self.marks if mark.step == step and mark.category is None]
+        return max(times, default=None)
+
+
+class Post(NamedTuple):
+    """How a report travels: how long after the fact, and how many times."""
+
+    delay: int = 0
+    copies: int = 1
+
+
+PUNCTUAL = Post()
+
+
+@dataclass
+class Chronicle:
+    """The firm's history while it is being written: everything that happens, and every life."""
+
+    begins: int
+    ends: int
+    happenings: list[Happening] = field(default_factory=list[Happening])
+    lives: list[Life] = field(default_factory=list[Life])
+
+    def tell(
+        self,
+        system: str,
+        kind: str,
+        time: int,
+        fields: Fields,
+        *,
+        after: Happening | tuple[Happening, ...] | None = None,
+        flow: str | None = None,
+        error: Error | None = None,
+        post: Post = PUNCTUAL,
+    ) -> Happening:
+        """Write down one happening; it is reported within the time told, at the latest shortly before the end."""
+        causes = (after,) if isinstance(after, Happening) else after or ()
+        number = len(self.happenings) + 1
+        reported = max(time, min(time + post.delay, self.ends - HOUR))
+        happening = Happening(
+            id=f"{system}-{number:06d}",
+            system=system,
+            type=kind,
+            time=time,
+            fields=fields,
+            reported=reported,
+            causes=tuple(cause.id for cause in causes),
+            flow=flow,
+            error=error,
+            copies=post.copies,
+            sequence=number,
+        )
+        self.happenings.append(happening)
+        return happening
+
+    def over(self, time: int) -> bool:
+        """Tell whether a time lies past what is played."""
+        return time >= self.ends - MINUTE
+
+
+def travel(rng: Random) -> Post:
+    """Draw how a report travels: most at once, some twice, some hours late and so out of order."""
+    roll = rng.random()
+    if roll < LATE:
+        return Post(delay=rng.randint(2 * HOUR, 30 * HOUR))
+    if roll < LATE + TWICE:
+        return Post(copies=2)
+    return PUNCTUAL
+
+
+LATE = 0.05
+TWICE = 0.04
+
+
+def minutes(rng: Random, low: int, high: int) -> int:
+    """Draw a length of time between two numbers of minutes, never on a whole minute."""
+    return rng.randint(low * 60, high * 60 - 1) * 1_000_000 + rng.randint(1, 999) * 1000
+
+
+def iso_day(instant: int) -> str:
+    return to_datetime(instant).date().isoformat()
+
+
+def money(amount: Decimal) -> str:
+    """Write an amount as systems send it: a decimal text."""
+    return format(amount, "f")

@@ -1,0 +1,266 @@
+"""The truth: what must be seen of each life at a moment, from what the firm itself wrote down about it.
+
+This reads lives, the firm's expectations and its working time, and nothing that any system reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import NamedTuple
+
+from throughline.demo.chronicle import Life, Mark, money
+from throughline.demo.expectations import COURSES, PERSON, RESUBMISSION, Course, ExpectedStep
+from throughline.demo.firm import REGIONS
+from throughline.demo.worktime import Region
+
+SeenUntil = Callable[[str, str], int]
+"""Tells up to when everything is known of a role's systems in a legal entity."""
+
+ORPHAN_AFTER = 72 * 3600 * 1_000_000
+
+
+class StepTruth(NamedTuple):
+    """What was done of a step in one round: its first and last success, and how it stands."""
+
+    round: int
+    step: str
+    status: str
+    first: int | None
+    last: int | None
+
+
+class DeviationTruth(NamedTuple):
+    kind: str
+    step: str | None
+    round: int | None
+    open: bool
+
+
+class Turn(NamedTuple):
+    """Which step comes next, whose turn it is, and until when."""
+
+    step: str
+    round: int
+    waits_for: str
+    due: int | None
+
+
+class CaseTruth(NamedTuple):
+    """What must be seen of one life. ``exposure`` None: nothing is held up. ``rounds`` 0: none are shown."""
+
+    process: str
+    name: str
+    scope: dict[str, str]
+    state: str
+    ended_as: str | None
+    rounds: int
+    steps: frozenset[StepTruth]
+    deviations: frozenset[DeviationTruth]
+    exposure: tuple[str, str] | None
+    turn: Turn | None
+    keys: dict[str, str]
+    stories: tuple[str, ...]
+
+
+HOLDING = frozenset({"overdue", "failed", "missing_master_data", "conflicting_keys"})
+
+
+def tell_truth(life: Life, now: int, seen_until: SeenUntil) -> CaseTruth:
+    """Return what must be seen of a life at ``now``."""
+    if life.provisional:
+        return _unnamed(life, now)
+    if not life.applies:
+        return _case(life, "not_applicable", 0, set(), set(), None, None)
+    return _Judge(life, now, seen_until).case()
+
+
+def _case(
+    life: Life,
+    state: str,
+    rounds: int,
+    steps: set[StepTruth],
+    deviations: set[DeviationTruth],
+    held: Decimal | None,
+    turn: Turn | None,
+) -> CaseTruth:
+    return CaseTruth(
+        process=life.process,
+        name=life.name,
+        scope=life.scope,
+        state=state,
+        ended_as=life.ended_as,
+        rounds=rounds,
+        steps=frozenset(steps),
+        deviations=frozenset(deviations),
+        exposure=None if held is None else (money(held), life.currency),
+        turn=turn,
+        keys=life.keys,
+        stories=tuple(life.stories),
+    )
+
+
+def _unnamed(life: Life, now: int) -> CaseTruth:
+    """Return what must be seen of a document that belongs to nothing: an orphan once it is three days old."""
+    first = min(mark.time for mark in life.marks)
+    old = now - first > ORPHAN_AFTER
+    deviations = {DeviationTruth("orphan", None, None, True)} if old else set[DeviationTruth]()
+    return _case(life, "provisional", 0, set(), deviations, life.amount if old else None, None)
+
+
+class _Judge:
+    """Weighs one life at one moment, round by round."""
+
+    def __init__(self, life: Life, now: int, seen_until: SeenUntil) -> None:
+        self.life = life
+        self.now = now
+        self.seen_until = seen_until
+        self.course: Course = COURSES[life.process]
+        self.region: Region = REGIONS[life.region]
+        self.steps: set[StepTruth] = set()
+        self.deviations = {DeviationTruth(flag.deviation, flag.step, flag.round, True) for flag in life.flags}
+
+    def case(self) -> CaseTruth:
+        last = self.course.steps[-1].name
+        state = "ended" if self.life.ended_as else "done" if self.done(self.life.round, last) else "open"
+        turn: Turn | None = None
+        for number in range(1, self.life.round + 1):
+            current = number == self.life.round
+            self.note_failures(number, closed=not current or state == "ended")
+            self.note_seen(number)
+            self.note_skipped(number)
+            self.note_late(number)
+            if current and state == "open":
+                turn = self.note_turn(number)
+        return _case(self.life, state, self.life.round, self.steps, self.deviations, self.held(state), turn)
+
+    def successes(self, number: int, step: str) -> list[int]:
+        return sorted(m.time for m in self.life.marks if m.step == step and m.round == number and m.category is None)
+
+    def failures(self, number: int, step: str) -> list[Mark]:
+        return sorted(m for m in self.life.marks if m.step == step and m.round == number and m.category is not None)
+
+    def paid(self) -> Decimal:
+        return sum(self.life.paid, Decimal(0))
+
+    def done(self, number: int, step: str) -> int | None:
+        """Return when a step of a round was done; None where it was not, or not in full."""
+        times = self.successes(number, step)
+        if not times or (step == self.course.covered and self.paid() < (self.life.amount or 0)):
+            return None
+        return times[-1] if step == self.course.covered else times[0]
+
+    def names(self) -> list[str]:
+        return [each.name for each in self.course.steps] + [*self.course.after, *self.course.troubles]
+
+    def farthest(self, number: int) -> int:
+        """Return the place of the farthest step seen in a round; -1 where none was."""
+        path = [each.name for each in self.course.steps] + [*self.course.after]
+        return max((place for place, name in enumerate(path) if self.successes(number, name)), default=-1)
+
+    def failing(self, number: int, step: str) -> Mark | None:
+        """Return the last failure of a step that nothing has made good since."""
+        failures = self.failures(number, step)
+        if not failures:
+            return None
+        last = max(failures, key=lambda mark: mark.time)
+        path = [each.name for each in self.course.steps] + [*self.course.after]
+        later = path[path.index(step) :]
+        good = any(time > last.time for name in later for time in self.successes(number, name))
+        return None if good else last
+
+    def note_failures(self, number: int, *, closed: bool) -> None:
+        for step in self.names():
+            failures = self.failures(number, step)
+            if failures:
+                category = failures[0].category
+                kind = "missing_master_data" if category == "missing_master_data" else "failed"
+                is_open = self.failing(number, step) is not None and not closed
+                self.deviations.add(DeviationTruth(kind, step, number, is_open))
+
+    def note_seen(self, number: int) -> None:
+        for step in self.names():
+            times = self.successes(number, step)
+            if self.failing(number, step) is not None:
+                status = "failed"
+            elif not times:
+                continue
+            else:
+                status = "done" if self.done(number, step) is not None else "partial"
+            self.steps.add(StepTruth(number, step, status, min(times, default=None), max(times, default=None)))
+
+    def note_skipped(self, number: int) -> None:
+        for place, step in enumerate(self.course.steps):
+            if place < self.farthest(number) and not self.successes(number, step.name):
+                if self.failing(number, step.name) is None:
+                    self.steps.add(StepTruth(number, step.name, "skipped", None, None))
+                self.deviations.add(DeviationTruth("skipped", step.name, number, True))
+
+    def note_late(self, number: int) -> None:
+        """Note the steps that were done, but after they were due."""
+        before: int | None = None
+        for place, step in enumerate(self.course.steps):
+            done = self.done(number, step.name)
+            due = self.due(number, place, before)
+            if done is not None and due is not None and due < done:
+                self.deviations.add(DeviationTruth("overdue", step.name, number, False))
+            before = done
+
+    def due(self, number: int, place: int, before: int | None) -> int | None:
+        if place == 0:
+            return RESUBMISSION.due(self.life.rejected_at, self.region, None) if number > 1 else None
+        return self.course.steps[place].term.due(before, self.region, self.life.due_at)
+
+    def note_turn(self, number: int) -> Turn:
+        """Note what an open life waits for, and every step that was due before we last saw its systems."""
+        place = self.next_place(number)
+        step = self.course.steps[place]
+        before = self.done(number, self.course.steps[place - 1].name) if place else None
+        if place and before is None:
+            before = self.last_done(number, place)
+        due = self.due(number, place, before)
+        self.note_pending(number, step, due)
+        for later in self.course.steps[place + 1 :]:
+            if later.term.due_date:
+                self.note_pending(number, later, self.life.due_at)
+        turn = PERSON if place == 0 and number > 1 else step.turn
+        return Turn(step.name, number, turn, due)
+
+    def next_place(self, number: int) -> int:
+        """Return the first step not done at or after the farthest one seen."""
+        start = max(0, self.farthest(number))
+        places = [
+            place
+            for place in range(start, len(self.course.steps))
+            if self.done(number, self.course.steps[place].name) is None
+        ]
+        return places[0]
+
+    def last_done(self, number: int, place: int) -> int | None:
+        """Return when the nearest step before a place was done."""
+        for step in reversed(self.course.steps[:place]):
+            done = self.done(number, step.name)
+            if done is not None:
+                return done
+        return None
+
+    def note_pending(self, number: int, step: ExpectedStep, due: int | None) -> None:
+        status = "waiting"
+        if due is not None and due <= self.now:
+            status = "overdue" if self.seen_until(step.role, self.life.entity) >= due else "unconfirmed"
+        if status == "overdue":
+            self.deviations.add(DeviationTruth("overdue", step.name, number, True))
+        if not self.successes(number, step.name) and self.failing(number, step.name) is None:
+            self.steps.add(StepTruth(number, step.name, status, None, None))
+
+    def held(self, state: str) -> Decimal | None:
+        """Return the amount that an open life holds up; None where nothing is wrong with it."""
+        if state != "open":
+            return None
+        wrong = any(each.open and each.kind in HOLDING for each in self.deviations)
+        awaited = self.life.round > 1 and self.farthest(self.life.round) < 0
+        partly = self.course.covered is not None and bool(self.life.paid)
+        if not (wrong or awaited or partly):
+            return None
+        amount = self.life.amount or Decimal(0)
+        return max(amount - self.paid(), Decimal(0)) if self.course.covered else amount
