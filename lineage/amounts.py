@@ -16,7 +16,7 @@ _EXACT = Context(prec=4 * _LONGEST, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
 
 def share(member: Member, name: str) -> Share | None:
-    """Return the amount and currency that an event states for this very case; None where it tells none.
+    """Return the amount and currency that an event states for the case of an interned name; None where it tells none.
 
     Never a carrier's total: an event that came by a carrier counts with its entry in ``amounts`` only. An amount
     without currency is none.
@@ -27,8 +27,13 @@ def share(member: Member, name: str) -> Share | None:
         return None
     amount = None if member.via is Via.CARRIER else fact.amount
     if amount is None and fact.amounts is not None:
-        amount = fact.amounts.get(name)
+        amount = fact.amounts.get(value_of(name))
     return None if amount is None else (amount, currency)
+
+
+def value_of(text: str) -> str:
+    """Return the value of an interned key."""
+    return text.split("\x1f", 2)[1]
 
 
 def latest_share(version: Version, members: Iterable[Member], name: str) -> Share | None:

@@ -33,7 +33,7 @@ def derive(
     aliases: Mapping[int, Key] = _NO_ALIASES,
     provisional: bool = False,
 ) -> Derived:
-    """Return the derived state of the case called ``name`` (its value, or its alias's where it is provisional).
+    """Return the derived state of the case called ``name`` (an interned key, of an alias where it is provisional).
 
     ``members`` are a set: any order, repeated or not. ``aliases`` gives the key of each alias value, by interned id,
     that stands for this case after statements; it is asked only where the events carry several.

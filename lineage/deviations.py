@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
+from lineage.amounts import value_of
 from lineage.due import Context, Pending, Place, expected, late_by, reached
 from lineage.fact import Deviation, DeviationKind, Member, StepStatus, Via
 from lineage.process import ERROR_KINDS, Check, Version
@@ -237,7 +238,7 @@ def conflicting_keys(course: Course, conflict: Conflict | None) -> Iterable[Devi
                 if value not in of_scope:
                     of_scope.append(value)
                     if len(of_scope) == 2:
-                        found.append((fact.time, f"second {kind} {value} beside {of_scope[0]}"))
+                        found.append((fact.time, f"second {kind} {value_of(value)} beside {value_of(of_scope[0])}"))
     if found:
         found.sort()
         yield Deviation(DeviationKind.CONFLICTING_KEYS, None, None, found[0][0], "; ".join(text for _, text in found))

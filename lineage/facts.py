@@ -49,7 +49,7 @@ class FactMaker:
             ids,
             event.amount if alone else None,
             event.hours if alone else None,
-            event.amounts,
+            self._amounts(drawing.process) if event.amounts else None,
             (),
             (),
             (),
@@ -104,6 +104,16 @@ class FactMaker:
                 if key_type.value(raw) == value:
                     return amount, event.hours if alone else None
         return (event.amount, event.hours) if alone else (None, None)
+
+    def _amounts(self, process: Process) -> dict[str, str]:
+        """Return the event's amounts by normalised value of the name; of equal ones the first, as in ``_share``."""
+        key_type = self._key_types[process.name_key]
+        found: dict[str, str] = {}
+        for raw, amount in (self._event.amounts or {}).items():
+            value = key_type.value(raw)
+            if value is not None:
+                found.setdefault(value, amount)
+        return found
 
     def _uniques(self, process: Process, owned: Owned) -> tuple[tuple[str, str, str], ...]:
         found: list[tuple[str, str, str]] = []

@@ -116,7 +116,7 @@ def _sorted(version: Version, members: list[Member]) -> list[Member]:
 
 
 def follow(version: Version, members: list[Member], name: str) -> Course:
-    """Read the members (sorted by ``in_order``) of the case called ``name`` into rounds and their steps."""
+    """Read the members (sorted by ``in_order``) of the case of an interned name into rounds and their steps."""
     meanings = version.meanings
     purses = {index: Purse() for index in version.covering}
     size = len(version.steps)

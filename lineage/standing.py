@@ -49,7 +49,7 @@ def stand(
     name: str,
     aliases: Mapping[int, Key],
 ) -> Standing:
-    """Decide about the case called ``name`` from its members in order."""
+    """Decide about the case of an interned name from its members in order."""
     course = follow(version, members, name)
     facts = facts_of(members)
     place = place_of(facts)

@@ -53,7 +53,7 @@ def derive_case(
         joined.members,
         _conflict(store, joined),
         context,
-        name=name.split("\x1f", 2)[1],
+        name=name,
         aliases=KeysById(store, joined.aliases),
         provisional=provisional,
     )
