@@ -1,0 +1,148 @@
+"""Metrics: declared once as data, counted in each process, shown together.
+
+A metric's labels are closed lists, never ids, so that their number is known and every series is there from the start.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Kind(StrEnum):
+    COUNTER = "counter"  # only grows while a process lives
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+class Part(StrEnum):
+    """A process of ``serve`` that counts for itself."""
+
+    COLLECTOR = "collector"
+    ENGINE = "engine"
+    API = "api"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """What one metric is called and means; ``unit`` ends its name (before ``_total``), empty for plain counts."""
+
+    name: str
+    kind: Kind
+    part: Part
+    meaning: str
+    unit: str = ""
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    buckets: tuple[float, ...] = ()
+
+
+_Family = Counter | Gauge | Histogram
+
+
+class Meter:
+    """The metrics of one process, all of them at zero from the start.
+
+    ``counter``, ``gauge`` and ``histogram`` give one series, to be kept by who counts often; they raise ValueError for
+    a metric of another kind or part, or a label value that was not declared.
+    """
+
+    def __init__(self, part: Part, metrics: Iterable[Metric]) -> None:
+        self._registry = CollectorRegistry(auto_describe=False)
+        disable_created_metrics()  # a second series for each, which nothing here reads
+        ProcessCollector(registry=self._registry)
+        self._families: dict[str, _Family] = {}
+        for metric in metrics:
+            if metric.part is part:
+                self._families[metric.name] = _declare(metric, self._registry)
+
+    def counter(self, metric: Metric, **labels: str) -> Counter:
+        """Return a series that grows: ``.inc(count)``."""
+        series = self._series(metric, labels)
+        if not isinstance(series, Counter):
+            raise ValueError(f"{metric.name} is a {metric.kind}, no counter")
+        return series
+
+    def gauge(self, metric: Metric, **labels: str) -> Gauge:
+        """Return a series that goes up and down: ``.set(value)``."""
+        series = self._series(metric, labels)
+        if not isinstance(series, Gauge):
+            raise ValueError(f"{metric.name} is a {metric.kind}, no gauge")
+        return series
+
+    def histogram(self, metric: Metric, **labels: str) -> Histogram:
+        """Return a series of observations: ``.observe(value)``."""
+        series = self._series(metric, labels)
+        if not isinstance(series, Histogram):
+            raise ValueError(f"{metric.name} is a {metric.kind}, no histogram")
+        return series
+
+    def expose(self) -> str:
+        """Return all series in Prometheus' text format 0.0.4."""
+        return generate_latest(self._registry).decode()
+
+    def _series(self, metric: Metric, labels: Mapping[str, str]) -> _Family:
+        family = self._families.get(metric.name)
+        if family is None:
+            raise ValueError(f"{metric.name} is a metric of the {metric.part}")
+        if labels.keys() != metric.labels.keys() or any(
+            value not in metric.labels[key] for key, value in labels.items()
+        ):
+            raise ValueError(f"{metric.name} has the labels {dict(metric.labels)}, not {dict(labels)}")
+        return family.labels(**labels) if labels else family
+
+
+def merge_expositions(parts: Mapping[str, str]) -> str:
+    """Return the texts of several processes as one, each sample with the label ``part`` that says whose it is.
+
+    ``parts`` holds texts as ``Meter.expose`` gives them, by the name of the process.
+    """
+    headings: dict[str, list[str]] = {}
+    samples: dict[str, list[str]] = {}
+    for part, text in parts.items():
+        family = ""
+        for line in text.splitlines():
+            if line.startswith("# "):
+                family = line.split(" ", 3)[2]
+                known = headings.setdefault(family, [])
+                if line not in known:
+                    known.append(line)
+            elif line:
+                samples.setdefault(family, []).append(_with_part(line, part))
+    lines = itertools.chain.from_iterable([*headings[name], *samples.get(name, [])] for name in headings)
+    return "\n".join(lines) + "\n"
+
+
+def _with_part(sample: str, part: str) -> str:
+    brace, blank = sample.find("{"), sample.find(" ")
+    if 0 <= brace < blank:
+        return f'{sample[: brace + 1]}part="{part}",{sample[brace + 1 :]}'
+    return f'{sample[:blank]}{{part="{part}"}}{sample[blank:]}'
+
+
+def _declare(metric: Metric, registry: CollectorRegistry) -> _Family:
+    names = tuple(metric.labels)
+    match metric.kind:
+        case Kind.COUNTER:
+            family: _Family = Counter(metric.name, metric.meaning, names, registry=registry)
+        case Kind.GAUGE:
+            family = Gauge(metric.name, metric.meaning, names, registry=registry)
+        case Kind.HISTOGRAM:
+            family = Histogram(metric.name, metric.meaning, names, buckets=metric.buckets, registry=registry)
+    if names:
+        for values in itertools.product(*metric.labels.values()):
+            family.labels(*values)
+    return family
