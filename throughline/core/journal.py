@@ -47,6 +47,7 @@ SCHEMA = (
         type TEXT,
         reason TEXT NOT NULL,
         sentence TEXT NOT NULL,
+        signal TEXT NOT NULL,
         content_type TEXT NOT NULL,
         body BLOB NOT NULL)""",
     "CREATE TABLE IF NOT EXISTS trial (id INTEGER PRIMARY KEY CHECK (id = 1), tried INTEGER NOT NULL)",
@@ -138,6 +139,7 @@ class SetAsideEvent(msgspec.Struct, frozen=True):
     type: str | None
     reason: str
     sentence: str
+    signal: str
 
 
 class JournalFormatUnknown(LastingError):
@@ -278,10 +280,8 @@ class JournalReader:
 
     def _blobs(self, column: str, records: Iterable[int]) -> list[bytes]:
         wanted = msgspec.json.encode(sorted(records)).decode()
-        rows = self._rows(
-            f"SELECT {column} FROM record WHERE id IN (SELECT value FROM json_each(?)) AND {column} IS NOT NULL ORDER BY id",
-            (wanted,),
-        )
+        among = f"{column} IS NOT NULL AND id IN (SELECT value FROM json_each(?))"
+        rows = self._rows(f"SELECT {column} FROM record WHERE {among} ORDER BY id", (wanted,))
         return [row[0] for row in rows]
 
     def _rows(self, query: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

@@ -1,0 +1,232 @@
+"""CloudEvents 1.0 over HTTP: structured, binary and batched JSON, to canonical events.
+
+Formats: CloudEvents 1.0.2, its JSON format and HTTP protocol binding, with the extensions correlationid, causationid,
+recordedtime, sequence, traceparent and bam. One leniency: ``application/json`` without ``ce-`` headers is taken as
+structured where it holds an object, as a batch where it holds an array.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from typing import Any, Final, cast
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+
+from collector.business import Number, scalar_text
+from collector.canonical import LONGEST_IDENTITY, Envelope, canonical_event
+from collector.reading import Reading, Refusal, Refused, Rejected
+from collector.setaside import Reason, SetAside, Unfit, shown
+
+STRUCTURED: Final = "application/cloudevents+json"
+BATCH: Final = "application/cloudevents-batch+json"
+JSON: Final = "application/json"
+HEADER_PREFIX: Final = "ce-"
+
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
+_ESCAPED = re.compile(r"\\(.)")
+_UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
+
+_json = msgspec.json.Decoder(float_hook=Number)
+_array = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def read_cloudevents(content_type: str, headers: Mapping[str, str], body: bytes, received: int) -> Reading:
+    """Read a request; ``headers`` holds its ``ce-`` headers by lower-case name.
+
+    Raises Refused where the request as a whole can't be read: another media type, broken JSON or encoding.
+    """
+    media_type = _media_type(content_type)
+    reading = Reading(events=[], rejected=[])
+    if media_type == STRUCTURED or (media_type == JSON and not headers and not _is_array(body)):
+        _take(reading, 0, _decoded(body), body, received)
+    elif media_type == BATCH or (media_type == JSON and not headers):
+        for index, raw in enumerate(_split(body)):
+            _take_raw(reading, index, bytes(raw), received)
+    elif headers and not media_type.startswith("application/cloudevents"):
+        event = _binary_event(media_type, headers, body)
+        _take(reading, 0, event, None, received)
+    else:
+        raise Refused(
+            Refusal.UNSUPPORTED,
+            f"seen content type {shown(content_type)}, wanted {STRUCTURED}, {BATCH}, or ce- headers beside {JSON}",
+        )
+    return reading
+
+
+def _media_type(content_type: str) -> str:
+    media_type, _, parameters = content_type.partition(";")
+    charset = parameters.lower().partition("charset=")[2].partition(";")[0].strip().strip('"')
+    if charset not in ("", "utf-8", "utf8", "us-ascii"):
+        raise Refused(Refusal.UNSUPPORTED, f"seen charset {shown(charset)}, wanted UTF-8")
+    return media_type.strip().lower()
+
+
+def _is_array(body: bytes) -> bool:
+    return body[:64].lstrip()[:1] == b"["
+
+
+def _decoded(body: bytes) -> object:
+    try:
+        return _json.decode(body)
+    except _UNREADABLE as error:
+        raise Refused(Refusal.MALFORMED, f"the body is no JSON: {_cause(error)}") from error
+
+
+def _split(body: bytes) -> list[msgspec.Raw]:
+    try:
+        return _array.decode(body)
+    except _UNREADABLE as error:
+        raise Refused(Refusal.MALFORMED, f"the body is no JSON array: {_cause(error)}") from error
+
+
+def _cause(error: Exception) -> str:
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error)
+
+
+def _take_raw(reading: Reading, index: int, raw: bytes, received: int) -> None:
+    try:
+        event = _json.decode(raw)
+    except _UNREADABLE as error:
+        set_aside = SetAside(Reason.NO_EVENT, f"the event is no JSON: {_cause(error)}")
+        reading.rejected.append(Rejected(index, set_aside, STRUCTURED, raw))
+    else:
+        _take(reading, index, event, raw, received)
+
+
+def _take(reading: Reading, index: int, event: object, raw: bytes | None, received: int) -> None:
+    """Add one event, or why it is set aside, to the reading; ``raw`` is None where it came in binary mode."""
+    try:
+        attributes = _attributes(event)
+        envelope = _envelope(attributes, reading)
+        outcome = canonical_event(envelope, _data(attributes), received)
+    except Unfit as unfit:
+        outcome = unfit.set_aside
+    if not isinstance(outcome, SetAside):
+        reading.events.append(outcome)
+        return
+    attributes: Mapping[str, Any] = cast("Mapping[str, Any]", event) if isinstance(event, Mapping) else {}
+    body = raw if raw is not None else _structured(attributes)
+    source, event_id, kind = (_name(attributes.get(name)) for name in ("source", "id", "type"))
+    reading.rejected.append(Rejected(index, outcome, STRUCTURED, body, source, event_id, kind))
+
+
+def _name(value: object) -> str | None:
+    return str(value)[:LONGEST_IDENTITY] if isinstance(value, str) else None
+
+
+def _attributes(event: object) -> Mapping[str, Any]:
+    if not isinstance(event, Mapping):
+        raise Unfit(Reason.NO_EVENT, f"seen {shown(event)}, wanted a CloudEvent, which is an object")
+    attributes = cast("Mapping[str, Any]", event)
+    if attributes.get("specversion") != "1.0":
+        version = attributes.get("specversion")
+        raise Unfit(Reason.NO_EVENT, f'specversion: seen {shown(version)}, wanted "1.0"')
+    return attributes
+
+
+def _envelope(attributes: Mapping[str, Any], reading: Reading) -> Envelope:
+    get = attributes.get
+    envelope = Envelope(get("source"), get("id"), get("type"), get("time"), get("recordedtime"), get("subject"))
+    for name, value in attributes.items():
+        if name in _PLAIN or value is None:
+            continue
+        if name == "traceparent":
+            _add_trace(envelope, value, reading)
+        elif name == "correlationid" or name == "bamtxid":
+            envelope.correlation_ids += (_correlation(name, value),)
+        elif name == "causationid":
+            envelope.causation_id = value
+        elif name == "sequence":
+            envelope.sequence = value
+        elif name == "synthetic":
+            envelope.synthetic = value
+        elif name.startswith("bam"):
+            envelope.facts = {**(envelope.facts or {}), name: _bam_fact(name, value)}
+    return envelope
+
+
+_PLAIN: Final = frozenset({"specversion", "id", "source", "type", "time", "recordedtime", "subject", "data"})
+
+
+def _correlation(name: str, value: object) -> str:
+    text = scalar_text(value)
+    if text is None:
+        raise Unfit(Reason.BAD_FIELD, f"{name}: seen {shown(value)}, wanted text")
+    return text
+
+
+def _bam_fact(name: str, value: object) -> object:
+    """Return a fact of the bam extension; its Boolean is a text in binary mode."""
+    if name == "bamptxcompleted" and value in ("true", "false"):
+        return value == "true"
+    return value
+
+
+def _add_trace(envelope: Envelope, traceparent: object, reading: Reading) -> None:
+    match = _TRACEPARENT.fullmatch(traceparent) if isinstance(traceparent, str) else None
+    if match is None:
+        reading.ignored_traceparents += 1
+    else:
+        envelope.trace_id, envelope.span_id = match[1], match[2]
+
+
+def _data(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+    data = attributes.get("data")
+    if data is None and attributes.get("data_base64") is not None:
+        data = _from_base64(attributes["data_base64"])
+    if data is None:
+        return {}
+    if isinstance(data, Mapping):
+        return cast("Mapping[str, Any]", data)
+    raise Unfit(Reason.NO_EVENT, f"data: seen {shown(data)}, wanted a JSON object")
+
+
+def _from_base64(encoded: object) -> object:
+    try:
+        return _json.decode(base64.b64decode(encoded if isinstance(encoded, str) else "!", validate=True))
+    except (*_UNREADABLE, binascii.Error):
+        raise Unfit(Reason.NO_EVENT, "data_base64: seen something else than JSON, wanted a JSON object") from None
+
+
+def _binary_event(media_type: str, headers: Mapping[str, str], body: bytes) -> Mapping[str, Any]:
+    """Return the attributes and data of a request in binary mode."""
+    attributes: dict[str, Any] = {
+        name.removeprefix(HEADER_PREFIX): header_text(value) for name, value in headers.items()
+    }
+    attributes.pop("data", None)
+    attributes.pop("data_base64", None)
+    if not body:
+        return attributes
+    if media_type != JSON and not media_type.endswith("+json"):
+        raise Refused(Refusal.UNSUPPORTED, f"seen data of content type {shown(media_type)}, wanted {JSON}")
+    attributes["data"] = _decoded(body)
+    attributes[_RAW_DATA] = body
+    return attributes
+
+
+_RAW_DATA: Final = "\x00raw"  # no attribute's name, so nothing a sender writes can collide with it
+
+
+def header_text(value: str) -> str:
+    """Return the value of a ``ce-`` header: unescape a quoted string, then undo percent-encoding once.
+
+    Source: CloudEvents HTTP protocol binding 1.0.2, 3.1.3.2. Raises Refused where that gives no UTF-8.
+    """
+    if len(value) >= 2 and value[0] == value[-1] == '"':
+        value = _ESCAPED.sub(r"\1", value[1:-1])
+    try:
+        return unquote_to_bytes(value).decode()
+    except UnicodeError as error:
+        raise Refused(Refusal.MALFORMED, "a ce- header is no percent-encoded UTF-8") from error
+
+
+def _structured(attributes: Mapping[str, Any]) -> bytes:
+    """Return an event that came in binary mode as a structured one, its data byte for byte."""
+    event = {name: value for name, value in attributes.items() if name != _RAW_DATA}
+    if _RAW_DATA in attributes:
+        event["data"] = msgspec.Raw(attributes[_RAW_DATA])
+    return msgspec.json.encode(event)

@@ -1,0 +1,85 @@
+"""What a door makes of one request: events, span facts and what is set aside; or a refusal of the whole request."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from collector.setaside import SetAside
+from throughline.core.errors import ThroughlineError
+from throughline.core.event import Event
+from throughline.core.journal import LogFact, SpanFact
+
+RETRY_AFTER_SECONDS: Final = 1
+
+
+class Signal(StrEnum):
+    """What a request carries; the doors of one signal answer alike, whatever the protocol."""
+
+    EVENTS = "events"
+    TRACES = "traces"
+    LOGS = "logs"
+    METRICS = "metrics"
+
+
+class Door(StrEnum):
+    """Where a request came in."""
+
+    CLOUDEVENTS = "cloudevents"
+    OTLP_HTTP = "otlp_http"
+    OTLP_GRPC = "otlp_grpc"
+
+
+class Refusal(StrEnum):
+    """Why a request as a whole is refused; the same word stands in answers, metrics and logs."""
+
+    MALFORMED = "malformed"
+    UNAUTHENTICATED = "unauthenticated"
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    TOO_SLOW = "too_slow"
+    TOO_LARGE = "too_large"
+    HEADERS_TOO_LARGE = "headers_too_large"
+    UNSUPPORTED = "unsupported"
+    ALL_SET_ASIDE = "all_set_aside"
+    OVERLOADED = "overloaded"  # too much at once: come back soon
+    UNAVAILABLE = "unavailable"  # the journal can't be written now: come back later
+
+
+class Refused(ThroughlineError):
+    """A request is refused, with a sentence for its sender; ``retry_after`` in seconds where it may come back."""
+
+    def __init__(self, refusal: Refusal, sentence: str, retry_after: int | None = None) -> None:
+        self.refusal = refusal
+        self.sentence = sentence
+        self.retry_after = retry_after
+        super().__init__(sentence)
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """One event of a request that is set aside: ``index`` counts from 0 within the request.
+
+    ``content_type`` and ``body`` hold it as a request of its own, so that it can be taken again later.
+    """
+
+    index: int
+    set_aside: SetAside
+    content_type: str
+    body: bytes
+    source: str | None = None
+    event_id: str | None = None
+    type: str | None = None
+
+
+class Reading(msgspec.Struct):
+    """What one request carries. ``invalid_spans`` were dropped for their ids; ``metric_points`` are never kept."""
+
+    events: list[Event] = []
+    spans: list[SpanFact] = []
+    logs: list[LogFact] = []
+    rejected: list[Rejected] = []
+    invalid_spans: int = 0
+    metric_points: int = 0
+    ignored_traceparents: int = 0
