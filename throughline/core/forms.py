@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any, Generic, TypeVar, cast
@@ -32,6 +32,23 @@ class OneOrMore:
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         several = handler(schema)
         return {"anyOf": [several["items"], several]}
+
+
+class OrText:
+    """Annotates a form that may also be written as one text: ``read`` gives the entries that the text stands for."""
+
+    def __init__(self, read: Callable[[str], dict[str, Any]], schema: JsonSchemaValue) -> None:
+        self._read = read
+        self._schema = schema
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def entries(value: Any) -> Any:
+            return self._read(value) if isinstance(value, str) else value
+
+        return core_schema.no_info_before_validator_function(entries, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [self._schema, handler(schema)]}
 
 
 def _listed(value: Any) -> Any:
