@@ -7,7 +7,7 @@ away and open another.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +66,7 @@ class Engine:
         self._heard = {source: Heard(*marks) for source, marks in self.store.watermarks().items()}
         self._bulk = {(process, value) for value, process in self.store.rows("SELECT value, process FROM bulk")}
         self.resolver = Resolver(self.store, self._overrides, self._processes, limits.bulk_limit, self._flags)
-        self._folder = Folder(self.store, definitions, ids, self._flags, self.resolver)
+        self._folder = Folder(self.store, definitions, ids, self._flags, self.resolver, self._overrides)
         for statement in self.store.statements():
             for pair in self._pairs(statement):
                 self._overrides.add(pair, statement)
@@ -90,7 +90,7 @@ class Engine:
             self.resolver.forget()
             count = self._folder.fold(events, touched)
             self._hear(events, touched)
-            self.resolver.forget()
+            self.resolver.forget(touched.cases)
             found = affected(self.resolver, touched, self._limits.fan_out_limit)
             found.now |= touched.case_ids | self._in_sight(touched.sources)
             held = self._recheck_values(touched, found, now)
@@ -127,7 +127,7 @@ class Engine:
             )
         }
         aged = self.store.rows(
-            "SELECT process, value FROM waiting WHERE orphan = 0 AND since <= ? LIMIT ?",
+            "SELECT process, value FROM waiting WHERE orphan = 0 AND since < ? LIMIT ?",
             now - self._limits.orphan_time,
             _CHUNK,
         )
@@ -143,7 +143,7 @@ class Engine:
         """Return the next instant at which time alone has something to do; None where there is none."""
         due = self.store.one("SELECT min(wake_at) FROM cases WHERE wake_at IS NOT NULL")
         oldest = self.store.one("SELECT min(since) FROM waiting WHERE orphan = 0")
-        orphan = None if oldest is None else oldest + self._limits.orphan_time
+        orphan = None if oldest is None else oldest + self._limits.orphan_time + 1
         return min((at for at in (due, orphan) if at is not None), default=None)
 
     def derive_all(self) -> None:
@@ -158,7 +158,7 @@ class Engine:
         return Context(now, sight, self._estate.calendars, self._limits.orphan_time)
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _transaction(self) -> Generator[None]:
         connection = self.store.connection
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -213,12 +213,14 @@ class Engine:
         context = self.context(now)
         self._prefetch(rows)
         saved = [self._derived(row, context) for row in rows if not self._is_provisional(row)]
-        components = set(found.components)
+        aliases: dict[int, set[int]] = {}
+        for process, component in found.components:
+            aliases.setdefault(process, set()).update(component)
         for row in rows:
             if self._is_provisional(row):
-                components.add((row.process, self._component_of(row)))
-        for process, aliases in components:
-            saved += self._provisional(process, aliases, context)
+                aliases.setdefault(row.process, set()).update(self._component_of(row))
+        for process, some in aliases.items():
+            saved += self._provisional(process, some, context)
         save(self.store, saved, now)
         later = found.later - loaded.keys() - found.now
         if later:
@@ -258,33 +260,36 @@ class Engine:
         alias = self.store.value_ids([row.name])[row.name]
         return self.resolver.component(row.process, alias).aliases
 
-    def _provisional(self, process: int, aliases: frozenset[int], context: Context) -> list[Saved]:
-        """Return what is to be saved of the provisional case of a component, and which former ones go."""
-        unowned = frozenset(alias for alias in aliases if not self.resolver.stands_for(process, alias))
-        stands = any(self.resolver.facts_at(process, alias) for alias in unowned)
-        called = [alias for alias in aliases if self._flags.get(process, alias) & Flag.PROVISIONAL]
-        if not stands and not called:
+    def _provisional(self, process: int, aliases: set[int], context: Context) -> list[Saved]:
+        """Return what is to be saved of the provisional cases of whole components, and which former ones go."""
+        called = {alias for alias in aliases if self._flags.get(process, alias) & Flag.PROVISIONAL}
+        groups = [
+            group
+            for group in self.resolver.nameless(process, aliases)
+            if any(self.resolver.facts_at(process, alias) for alias in group)
+        ]
+        if not groups and not called:
             return []
         texts = self.store.value_texts(aliases)
-        rows = self.store.cases_by_name(process, [texts[alias] for alias in called])
+        rows = self.store.cases_by_name(process, [texts[alias] for alias in aliases])
         saved: list[Saved] = []
-        first: int | None = None
-        if stands:
-            first = first_alias(self._processes[process], {alias: texts[alias] for alias in unowned})
-            row = rows.pop(texts[first], None)
+        for group in groups:
+            first = first_alias(self._processes[process], {alias: texts[alias] for alias in group})
+            row = rows.get(texts[first])
             if row is None:
                 row = CaseRow(self.store.next_case, process, texts[first], [])
                 self.store.next_case += 1
-                self._flags.set(process, first, Flag.PROVISIONAL)
-            joined = self.resolver.join_provisional(process, unowned)
+            self._flags.set(process, first, Flag.PROVISIONAL)
+            called.discard(first)
+            joined = self.resolver.join_provisional(process, group)
             derived = derive_case(
                 self.store, self._processes[process], row.name, joined, context, provisional=True, whole=False
             )
             saved.append(Saved(row, derived))
         for alias in called:
-            if alias != first:
-                self._flags.clear(process, alias, Flag.PROVISIONAL)
-        return saved + [Saved(row, None) for row in rows.values()]
+            self._flags.clear(process, alias, Flag.PROVISIONAL)
+            saved.append(Saved(rows[texts[alias]], None))
+        return saved
 
     # Carrier values: who waits at them, and whether they are bulk.
 
@@ -374,8 +379,8 @@ class Engine:
             if not self._is_provisional(row):
                 values.update((row.process, value) for value in self.resolver.join(row).carriers)
         for process, aliases in found.components:
-            unowned = frozenset(alias for alias in aliases if not self.resolver.stands_for(process, alias))
-            values.update((process, value) for value in self.resolver.join_provisional(process, unowned).carriers)
+            for group in self.resolver.nameless(process, aliases):
+                values.update((process, value) for value in self.resolver.join_provisional(process, group).carriers)
         return _Around(found, values)
 
     def _below(self, process: int, carrier: int) -> set[tuple[int, int]]:

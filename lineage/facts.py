@@ -125,6 +125,24 @@ class FactMaker:
         return tuple(found)
 
 
+def bare_fact(event: Event, seq: int) -> Fact:
+    """Return what an event says by itself, without keys and shares: of an event that is shown but does not count."""
+    return Fact(
+        seq,
+        event.source,
+        event.id,
+        event.type,
+        event.time,
+        event.received,
+        event.failed,
+        event.error.category if event.error is not None else None,
+        event.system,
+        event.instance,
+        trace_id=event.trace_id,
+        synthetic=event.synthetic,
+    )
+
+
 def _kind(text: str) -> str:
     return text.partition("\x1f")[0]
 

@@ -14,6 +14,7 @@ from lineage.fact import Fact
 from lineage.facts import FactMaker
 from lineage.flags import Flag, Flags
 from lineage.links import Drawing, EdgeKind, Keys, Stand, Wiring
+from lineage.overrides import Overrides
 from lineage.process import Definitions
 from lineage.resolve import Resolver
 from lineage.store import CaseRow, Edge, Role, SeenRow, StoreWriter, encode
@@ -75,12 +76,14 @@ class Folder:
         process_ids: dict[str, int],
         flags: Flags,
         resolver: Resolver,
+        overrides: Overrides,
     ) -> None:
         self._store = store
         self._definitions = definitions
         self._ids = process_ids
         self._flags = flags
         self._resolver = resolver
+        self._overrides = overrides
         self._wiring = Wiring(definitions)
 
     def fold(self, events: Sequence[Event], touched: Touched) -> int:
@@ -217,6 +220,10 @@ class Folder:
     ) -> None:
         """Note which values the fact newly brings near its case."""
         process, case_id = case.row.process, case.row.id
+        if self._overrides:
+            said = self._overrides.values
+            touched.aliases.update((process, alias) for alias in fact.aliases if (process, alias) in said)
+            touched.newly_held.update((process, carrier) for carrier in fact.carriers if (process, carrier) in said)
         for alias in fact.aliases:
             known = case.ties.get(alias)
             if known is None:

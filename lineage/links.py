@@ -13,6 +13,7 @@ from lineage.process import Definitions, Process
 from throughline.core.event import Event
 from throughline.core.key import KeyType
 
+SCOPE = KeyType("scope")  # scope fields are read as a plain key is
 _REMEMBERED_VALUES = 200_000
 
 
@@ -99,35 +100,30 @@ class KeyReader:
             key_type = types.get(name)
             if key_type is None:
                 continue
-            scope = () if not key_type.scope else _scope(key_type, event)
-            if scope is None:
-                lacking += 1
-                continue
-            if isinstance(raw, str):
-                text = self._text(key_type, raw, scope)
+            if isinstance(raw, str) and not key_type.scope:
+                text = self._text(key_type, raw)
                 if text is None:
                     placeholders += 1
                     sides[name] = Side((), 1)
                 else:
                     sides[name] = Side((text,), 1)
                 continue
-            texts = raw if isinstance(raw, list) else [event.text(name) or ""]
-            side, hollow = _side(self._text(key_type, each, scope) for each in texts)
-            placeholders += _distinct_placeholders(texts) if hollow else 0
-            if side.size:
-                sides[name] = side
+            values = _Values()
+            for each in raw if isinstance(raw, list) else [event.text(name) or ""]:
+                self._collect(key_type, each, None, event, values)
+            placeholders += len(values.hollow)
+            lacking += values.lacks_scope
+            if values.size:
+                sides[name] = values.side()
         return Keys(sides, (), placeholders, lacking)
 
     def _read_with_relations(self, event: Event) -> Keys:
-        found: dict[str, list[str]] = {}
-        hollow: dict[str, set[str]] = {}
-        lacking: set[str] = set()
+        found: dict[str, _Values] = {}
         for name, raw in event.fields.items():
             key_type = self._types.get(name)
             if key_type is not None:
-                texts = raw if isinstance(raw, list) else [event.text(name) or ""]
-                for each in texts:
-                    self._collect(key_type, each, None, event, found, hollow, lacking)
+                for each in raw if isinstance(raw, list) else [event.text(name) or ""]:
+                    self._collect(key_type, each, None, event, found.setdefault(name, _Values()))
         stated: list[StatedPair] = []
         for relation in event.relations:
             source = self._types.get(relation.from_type)
@@ -137,73 +133,70 @@ class KeyReader:
                 (source, relation.from_value, relation.from_scope),
                 (target, relation.to_value, relation.to_scope),
             ):
-                ends.append(
-                    None if key_type is None else self._collect(key_type, raw, scope, event, found, hollow, lacking)
-                )
+                if key_type is not None:
+                    values = found.setdefault(key_type.name, _Values())
+                    ends.append(self._collect(key_type, raw, scope, event, values))
             if source is not None and target is not None:
                 stated.append(StatedPair(source.name, ends[0], target.name, ends[1]))
-        sides: dict[str, Side] = {}
-        for name in found.keys() | hollow.keys():
-            values = tuple(dict.fromkeys(found.get(name, ())))
-            sides[name] = Side(values, len(values) + (1 if hollow.get(name) else 0))
-        count = sum(len(texts) for texts in hollow.values())
-        return Keys(sides, tuple(stated), count, len(lacking))
+        sides = {name: values.side() for name, values in found.items() if values.size}
+        placeholders = sum(len(values.hollow) for values in found.values())
+        return Keys(sides, tuple(stated), placeholders, sum(values.lacks_scope for values in found.values()))
 
     def _collect(
-        self,
-        key_type: KeyType,
-        raw: str,
-        end_scope: dict[str, str] | None,
-        event: Event,
-        found: dict[str, list[str]],
-        hollow: dict[str, set[str]],
-        lacking: set[str],
+        self, key_type: KeyType, raw: str, end_scope: dict[str, str] | None, event: Event, values: _Values
     ) -> str | None:
-        scope = _scope(key_type, event, end_scope)
-        if scope is None:
-            lacking.add(key_type.name)
-            return None
-        text = self._text(key_type, raw, scope)
+        """Add one value as written; return its text, None where it is no key."""
+        text = self._text(key_type, raw)
         if text is None:
-            hollow.setdefault(key_type.name, set()).add(raw.strip().lower())
-        else:
-            found.setdefault(key_type.name, []).append(text)
+            values.hollow.add(raw)
+            return None
+        if key_type.scope:
+            scope = _scope(key_type, event, end_scope)
+            if scope is None:
+                values.lacks_scope = True
+                return None
+            text = "\x1f".join((text, *scope))
+        values.texts[text] = None
         return text
 
-    def _text(self, key_type: KeyType, raw: str, scope: tuple[str, ...]) -> str | None:
+    def _text(self, key_type: KeyType, raw: str) -> str | None:
+        """Return type and normalised value of a raw text; None for a placeholder."""
         known = self._texts
         at = (key_type.name, raw)
         if at in known:
-            value = known[at]
-        else:
-            value = key_type.value(raw)
-            if len(known) > _REMEMBERED_VALUES:
-                known.clear()
-            known[at] = value = None if value is None else f"{key_type.name}\x1f{value}"
-        if value is None or not scope:
-            return value
-        return "\x1f".join((value, *scope))
+            return known[at]
+        value = key_type.value(raw)
+        if len(known) > _REMEMBERED_VALUES:
+            known.clear()
+        known[at] = text = None if value is None else f"{key_type.name}\x1f{value}"
+        return text
 
 
-def _distinct_placeholders(texts: list[str]) -> int:
-    return len({text.strip().lower() for text in texts})
+class _Values:
+    """The values of one key type while an event is read."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, None] = {}
+        self.hollow: set[str] = set()
+        self.lacks_scope = False
+
+    @property
+    def size(self) -> int:
+        return len(self.texts) + bool(self.hollow)
+
+    def side(self) -> Side:
+        return Side(tuple(self.texts), self.size)
 
 
-def _side(texts: Iterable[str | None]) -> tuple[Side, bool]:
-    distinct = dict.fromkeys(texts)
-    hollow = None in distinct
-    values = tuple(text for text in distinct if text is not None)
-    return Side(values, len(values) + hollow), hollow
-
-
-def _scope(key_type: KeyType, event: Event, end: dict[str, str] | None = None) -> tuple[str, ...] | None:
+def _scope(key_type: KeyType, event: Event, end: dict[str, str] | None) -> tuple[str, ...] | None:
+    """Return the scope values of a key: those of its end of a stated pair, else the event's own; None if one lacks."""
     values: list[str] = []
     for name in key_type.scope:
-        text = (end or {}).get(name) or event.text(name)
-        text = text.strip() if text else None
-        if not text or not text.isprintable():
+        raw = (end or {}).get(name, event.text(name))
+        value = None if raw is None else SCOPE.value(raw)
+        if value is None:
             return None
-        values.append(text)
+        values.append(value)
     return tuple(values)
 
 
@@ -303,7 +296,7 @@ class _Pen:
                 elif side.size == other.size == 1 and names.size <= 1:
                     if side.values and other.values:
                         self._edge(EdgeKind.TIE, (side.values[0], other.values[0]))
-                elif names.size == 0 and side.size > 1 and other.size > 1:
+                elif side.size > 1 and other.size > 1:
                     self.ambiguous = True
 
     def pass_on(self, carriers: list[tuple[str, Side]]) -> None:

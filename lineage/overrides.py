@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
+from lineage.links import SCOPE
 from lineage.process import Process
 from throughline.core.event import identity_digest
 from throughline.core.key import Key, KeyType
@@ -98,6 +99,7 @@ class Overrides:
         self.rules: dict[Pair, Rule] = {}
         self.by_a: dict[tuple[int, Pairing, int], set[int]] = {}
         self.by_b: dict[tuple[int, Pairing, int], set[int]] = {}
+        self.values: set[tuple[int, int]] = set()  # (process, value) of every value that a rule names
 
     def __bool__(self) -> bool:
         return bool(self.rules)
@@ -106,6 +108,9 @@ class Overrides:
         self.rules.setdefault(pair, Rule()).add(statement)
         self.by_a.setdefault((pair.process, pair.kind, pair.a), set()).add(pair.b)
         self.by_b.setdefault((pair.process, pair.kind, pair.b), set()).add(pair.a)
+        self.values.add((pair.process, pair.b))
+        if pair.kind not in (Pairing.NAME_TIE, Pairing.NAME_HOLD):
+            self.values.add((pair.process, pair.a))
 
 
 def key_of(end: End, key_types: dict[str, KeyType]) -> Key | None:
@@ -113,9 +118,11 @@ def key_of(end: End, key_types: dict[str, KeyType]) -> Key | None:
     key_type = key_types.get(end.type)
     if key_type is None:
         return None
-    scope = tuple(end.scope.get(name, "").strip() for name in key_type.scope)
+    scope = [SCOPE.value(end.scope.get(name, "")) for name in key_type.scope]
     value = key_type.value(end.value)
-    return None if value is None or not all(scope) else Key(end.type, value, scope)
+    if value is None or None in scope:
+        return None
+    return Key(end.type, value, tuple(text for text in scope if text is not None))
 
 
 def pairs_of(process: Process, a: Key, b: Key) -> list[TextPair]:

@@ -6,11 +6,12 @@ Rules 4 to 13 of docs/reference/identity.md. A ``Resolver`` answers from one sta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from lineage.fact import Fact, Member, Via
+from lineage.facts import bare_fact
 from lineage.flags import Flag, Flags
 from lineage.overrides import Overrides, Pair, Pairing
 from lineage.process import Process
@@ -18,6 +19,7 @@ from lineage.store import CaseRow, Edge, Role, StoreReader
 from throughline.core.event import identity_digest
 
 Times = dict[int, int | None]
+_NO_ROWS: Mapping[int, CaseRow] = {}
 
 
 class Component(NamedTuple):
@@ -79,8 +81,9 @@ class Resolver:
         self._flags = flags
         self.forget()
 
-    def forget(self) -> None:
-        """Drop what was remembered of the store."""
+    def forget(self, rows: Mapping[int, CaseRow] = _NO_ROWS) -> None:
+        """Drop what was remembered of the store; ``rows`` are cases that are newer than the store has them."""
+        self._rows = rows
         self._tie_rows: dict[tuple[int, int], Times] = {}
         self._hold_rows: dict[tuple[int, int], set[int]] = {}
         self._from: dict[tuple[int, Edge, int], set[int]] = {}
@@ -138,9 +141,21 @@ class Resolver:
         return [case for case in cases if not self._blocked(Pair(process, Pairing.NAME_TIE, case, alias))]
 
     def unowned(self, process: int, alias: int) -> frozenset[int]:
-        """Return the aliases of a component that stand for no case: together one provisional case."""
+        """Return the aliases of one provisional case: this one and those tied to it that stand for no case either.
+
+        Empty where the alias stands for a case.
+        """
         component = self.component(process, alias)
-        return frozenset(each for each in component.aliases if not self.stands_for(process, each))
+        nameless = {each for each in component.aliases if not self.stands_for(process, each)}
+        if alias not in nameless:
+            return frozenset()
+        if len(nameless) == len(component.aliases):
+            return component.aliases
+        return frozenset(self._closure(alias, lambda each: self._alias_ties(process, each) & nameless))
+
+    def nameless(self, process: int, aliases: Iterable[int]) -> set[frozenset[int]]:
+        """Return the groups of aliases, each one provisional case, among the aliases of a component."""
+        return {group for group in (self.unowned(process, alias) for alias in aliases) if group}
 
     def facts_at(self, process: int, value: int) -> list[Fact]:
         """Return the facts of events that stand at an alias or a carrier."""
@@ -185,7 +200,7 @@ class Resolver:
         reach = self.holders(process, carrier)
         if not self._overrides:
             return bool(reach)
-        held = any(carrier in self.join(case).carriers for case in self._reader.cases_by_id(reach.cases).values())
+        held = any(carrier in self.join(self._case(case_id)).carriers for case_id in reach.cases)
         return held or any(carrier in self.join_provisional(process, aliases).carriers for aliases in reach.provisional)
 
     def is_bulk(self, process: int, carrier: int) -> bool:
@@ -254,7 +269,7 @@ class Resolver:
         denied = self._denied(process, case, own_aliases)
         for value, via in (
             *((carrier, Via.CARRIER) for carrier in joined.carriers if not self._is_mute(process, carrier)),
-            *((alias, Via.CARRIER) for alias in joined.conflicting),
+            *((alias, Via.CARRIER) for alias in joined.conflicting if not self._is_mute_alias(process, alias)),
             *((alias, Via.ALIAS) for alias in joined.aliases),
         ):
             for fact in self.facts_at(process, value):
@@ -262,14 +277,25 @@ class Resolver:
         for fact in case.facts if case else ():
             roles[fact.seq] = Member(fact, Via.NAME)
         joined.members = list(roles.values())
-        if denied:
-            joined.members = [
-                member._replace(denied=identity_digest(member.fact.source, member.fact.id) in denied)
-                for member in joined.members
-            ]
+        if denied and joined.members:
+            self._deny(joined, denied)
+
+    def _deny(self, joined: Joined, denied: set[bytes]) -> None:
+        """Mark the members that people took off the case, and show those that no longer reach it at all."""
+        members: dict[bytes, Member] = {
+            identity_digest(member.fact.source, member.fact.id): member for member in joined.members
+        }
+        for digest, seen in self._reader.seen(sorted(denied)).items():
+            member = members.get(digest) or Member(bare_fact(self._reader.event(seen.seq), seen.seq), Via.CARRIER)
+            members[digest] = member._replace(denied=True)
+        joined.members = list(members.values())
 
     def _is_mute(self, process: int, carrier: int) -> bool:
         return not self._may_stand(process, carrier) or self.is_bulk(process, carrier)
+
+    def _is_mute_alias(self, process: int, alias: int) -> bool:
+        """Return whether a conflicting alias has more holders than the bulk limit."""
+        return len(self.stands_for(process, alias)) > self._bulk_limit
 
     def _held(self, process: int, carriers: set[int], blocked: set[int]) -> set[int]:
         held = carriers - blocked
@@ -292,6 +318,9 @@ class Resolver:
         return found
 
     # What the store says, without what people said.
+
+    def _case(self, case_id: int) -> CaseRow:
+        return self._rows.get(case_id) or self._reader.cases_by_id([case_id])[case_id]
 
     def _may_stand(self, process: int, value: int) -> bool:
         return self._flags is None or bool(self._flags.get(process, value) & Flag.STANDING)
@@ -398,7 +427,7 @@ class Resolver:
 
     def _evidence(self, pair: Pair) -> list[bytes]:
         if pair.kind in (Pairing.NAME_TIE, Pairing.NAME_HOLD):
-            case = self._reader.cases_by_id([pair.a])[pair.a]
+            case = self._case(pair.a)
             return [
                 identity_digest(fact.source, fact.id)
                 for fact in case.facts
