@@ -29,7 +29,7 @@ def schema_text(kind: str) -> str:
 
 def published(kind: str) -> Path:
     """Return where the published JSON Schema of a kind of file lies."""
-    return Path(str(files("lineage.schemas") / f"{kind}.json"))
+    return Path(str(files("lineage.schemas") / f"{kind}.schema.json"))
 
 
 def publish() -> None:
