@@ -67,7 +67,7 @@ class Flag(NamedTuple):
 
 @dataclass
 class Life:
-    """One piece of work as the firm knows it, and how it went."""
+    """One piece of work as the firm knows it, and how it went; ``closed`` says when a round was cut short."""
 
     process: str
     name: str
@@ -83,11 +83,11 @@ class Life:
     paid: list[Decimal] = field(default_factory=list[Decimal])
     round: int = 1
     rejected_at: int | None = None
+    closed: dict[int, int] = field(default_factory=dict[int, int])
     ended_as: str | None = None
     applies: bool = True
     provisional: bool = False
     due_at: int | None = None
-    batched: int | None = None
 
     def did(self, step: str, time: int, system: str) -> None:
         self.marks.append(Mark(step, self.round, time, system))
@@ -97,8 +97,14 @@ class Life:
 
     def rejected(self, time: int) -> None:
         """Write down a rejection: what follows belongs to the next round."""
+        self.closed[self.round] = time
         self.round += 1
         self.rejected_at = time
+
+    def end(self, word: str, time: int) -> None:
+        """Write down that the life is over by something other than its last step."""
+        self.closed[self.round] = time
+        self.ended_as = word
 
     def flag(self, deviation: str, step: str | None = None, round: int | None = None) -> None:
         self.flags.append(Flag(deviation, step, round))

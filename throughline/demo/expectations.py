@@ -31,7 +31,10 @@ class Term(NamedTuple):
 
 
 class ExpectedStep(NamedTuple):
-    name: str
+    """A step: the type by which systems report it, the word by which people know it, and whose systems report it."""
+
+    type: str
+    word: str
     role: str
     term: Term = Term()
     turn: str = SYSTEM
@@ -40,58 +43,65 @@ class ExpectedStep(NamedTuple):
 class Course(NamedTuple):
     """The steps of a process in order, the last of them its end; ``after`` may follow, ``troubles`` may happen.
 
-    ``covered`` is the step that is done when payments cover the amount.
+    ``covered`` is the type of the step that is done when payments cover the amount.
     """
 
     steps: tuple[ExpectedStep, ...]
-    after: tuple[str, ...] = ()
-    troubles: tuple[str, ...] = ()
+    after: tuple[ExpectedStep, ...] = ()
+    troubles: tuple[ExpectedStep, ...] = ()
     covered: str | None = None
+
+    @property
+    def path(self) -> tuple[ExpectedStep, ...]:
+        return (*self.steps, *self.after)
 
 
 RESUBMISSION = Term(workdays=3)
+PAID = ExpectedStep("invoice.paid", "paid", "erp", turn=CUSTOMER)
+CORRECTED = ExpectedStep("invoice.corrected", "corrected", "erp")
+DISPUTED = ExpectedStep("invoice.disputed", "disputed", "erp")
 
 COURSES = {
     "opportunity-to-project": Course(
         (
-            ExpectedStep("opportunity.approved", "crm"),
-            ExpectedStep("customer.validated", "erp", Term(hours=1)),
-            ExpectedStep("project.created", "psa", Term(hours=4)),
-            ExpectedStep("project.activated", "erp", Term(workdays=1)),
-            ExpectedStep("staffing.requested", "scheduling", Term(hours=4)),
-            ExpectedStep("billing_schedule.created", "erp", Term(workdays=2)),
-            ExpectedStep("margin_baseline.published", "fpna", Term(workdays=1)),
+            ExpectedStep("opportunity.approved", "approved", "crm"),
+            ExpectedStep("customer.validated", "customer_validated", "erp", Term(hours=1)),
+            ExpectedStep("project.created", "project_created", "psa", Term(hours=4)),
+            ExpectedStep("project.activated", "project_activated", "erp", Term(workdays=1)),
+            ExpectedStep("staffing.requested", "staffing_requested", "scheduling", Term(hours=4)),
+            ExpectedStep("billing_schedule.created", "billing_schedule_created", "erp", Term(workdays=2)),
+            ExpectedStep("margin_baseline.published", "margin_baseline_published", "fpna", Term(workdays=1)),
         )
     ),
     "time-to-bill": Course(
         (
-            ExpectedStep("time.submitted", "psa"),
-            ExpectedStep("time.approved", "psa", Term(workdays=3), PERSON),
-            ExpectedStep("time.posted", "erp", Term(hours=4)),
-            ExpectedStep("billing.released", "erp", Term(cutoff=True)),
-            ExpectedStep("invoice.issued", "erp", Term(workdays=5)),
+            ExpectedStep("time.submitted", "submitted", "psa"),
+            ExpectedStep("time.approved", "approved", "psa", Term(workdays=3), PERSON),
+            ExpectedStep("time.posted", "posted", "erp", Term(hours=4)),
+            ExpectedStep("billing.released", "released", "erp", Term(cutoff=True)),
+            ExpectedStep("invoice.issued", "issued", "erp", Term(workdays=5)),
         ),
-        after=("invoice.paid",),
-        troubles=("invoice.corrected", "invoice.disputed"),
+        after=(PAID,),
+        troubles=(CORRECTED, DISPUTED),
     ),
     "milestone-to-invoice": Course(
         (
-            ExpectedStep("milestone.completed", "psa"),
-            ExpectedStep("milestone.approved", "psa", Term(workdays=3), PERSON),
-            ExpectedStep("billing.released", "erp", Term(workdays=1)),
-            ExpectedStep("invoice.issued", "erp", Term(workdays=3)),
-            ExpectedStep("revenue.recognised", "erp", Term(workdays=5)),
+            ExpectedStep("milestone.completed", "completed", "psa"),
+            ExpectedStep("milestone.approved", "approved", "psa", Term(workdays=3), PERSON),
+            ExpectedStep("billing.released", "released", "erp", Term(workdays=1)),
+            ExpectedStep("invoice.issued", "issued", "erp", Term(workdays=3)),
+            ExpectedStep("revenue.recognised", "revenue_recognised", "erp", Term(workdays=5)),
         ),
-        troubles=("invoice.corrected",),
+        troubles=(CORRECTED,),
     ),
     "invoice-to-cash": Course(
         (
-            ExpectedStep("invoice.issued", "erp"),
-            ExpectedStep("invoice.posted", "erp", Term(hours=4)),
-            ExpectedStep("invoice.sent", "erp", Term(workdays=1)),
-            ExpectedStep("invoice.paid", "erp", Term(due_date=True), CUSTOMER),
+            ExpectedStep("invoice.issued", "issued", "erp"),
+            ExpectedStep("invoice.posted", "posted", "erp", Term(hours=4)),
+            ExpectedStep("invoice.sent", "sent", "erp", Term(workdays=1)),
+            ExpectedStep("invoice.paid", "paid", "erp", Term(due_date=True), CUSTOMER),
         ),
-        troubles=("invoice.disputed",),
+        troubles=(DISPUTED,),
         covered="invoice.paid",
     ),
 }

@@ -40,7 +40,15 @@ ENTITIES = (
     Entity("AU01", "APAC", "AUD", Decimal("214.75"), 10),
 )
 ERP_OF = {"EMEA": "erp-emea", "AMER": "erp-amer", "APAC": "erp-apac"}
+SYSTEMS = ("crm", "psa", "scheduling", *ERP_OF.values(), "fpna")
 PRACTICES = ("cloud", "data", "risk")
+
+
+def role_of(system: str) -> str:
+    """Return the role of a system: ``erp`` of ``erp-emea``."""
+    return system.partition("-")[0]
+
+
 FIRST_NAMES = (
     "Alder",
     "Birch",

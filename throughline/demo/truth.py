@@ -121,7 +121,7 @@ class _Judge:
         self.deviations = {DeviationTruth(flag.deviation, flag.step, flag.round, True) for flag in life.flags}
 
     def case(self) -> CaseTruth:
-        last = self.course.steps[-1].name
+        last = self.course.steps[-1].type
         state = "ended" if self.life.ended_as else "done" if self.done(self.life.round, last) else "open"
         turn: Turn | None = None
         for number in range(1, self.life.round + 1):
@@ -130,6 +130,7 @@ class _Judge:
             self.note_seen(number)
             self.note_skipped(number)
             self.note_late(number)
+            self.note_cut_short(number)
             if current and state == "open":
                 turn = self.note_turn(number)
         return _case(self.life, state, self.life.round, self.steps, self.deviations, self.held(state), turn)
@@ -150,13 +151,10 @@ class _Judge:
             return None
         return times[-1] if step == self.course.covered else times[0]
 
-    def names(self) -> list[str]:
-        return [each.name for each in self.course.steps] + [*self.course.after, *self.course.troubles]
-
     def farthest(self, number: int) -> int:
         """Return the place of the farthest step seen in a round; -1 where none was."""
-        path = [each.name for each in self.course.steps] + [*self.course.after]
-        return max((place for place, name in enumerate(path) if self.successes(number, name)), default=-1)
+        seen = [place for place, step in enumerate(self.course.path) if self.successes(number, step.type)]
+        return max(seen, default=-1)
 
     def failing(self, number: int, step: str) -> Mark | None:
         """Return the last failure of a step that nothing has made good since."""
@@ -164,47 +162,56 @@ class _Judge:
         if not failures:
             return None
         last = max(failures, key=lambda mark: mark.time)
-        path = [each.name for each in self.course.steps] + [*self.course.after]
+        path = [each.type for each in self.course.path]
         later = path[path.index(step) :]
         good = any(time > last.time for name in later for time in self.successes(number, name))
         return None if good else last
 
     def note_failures(self, number: int, *, closed: bool) -> None:
-        for step in self.names():
-            failures = self.failures(number, step)
+        for step in self.course.steps:
+            failures = self.failures(number, step.type)
             if failures:
                 category = failures[0].category
                 kind = "missing_master_data" if category == "missing_master_data" else "failed"
-                is_open = self.failing(number, step) is not None and not closed
-                self.deviations.add(DeviationTruth(kind, step, number, is_open))
+                is_open = self.failing(number, step.type) is not None and not closed
+                self.deviations.add(DeviationTruth(kind, step.word, number, is_open))
 
     def note_seen(self, number: int) -> None:
-        for step in self.names():
-            times = self.successes(number, step)
-            if self.failing(number, step) is not None:
+        for step in (*self.course.path, *self.course.troubles):
+            times = self.successes(number, step.type)
+            if self.failing(number, step.type) is not None:
                 status = "failed"
             elif not times:
                 continue
             else:
-                status = "done" if self.done(number, step) is not None else "partial"
-            self.steps.add(StepTruth(number, step, status, min(times, default=None), max(times, default=None)))
+                status = "done" if self.done(number, step.type) is not None else "partial"
+            self.steps.add(StepTruth(number, step.word, status, min(times, default=None), max(times, default=None)))
 
     def note_skipped(self, number: int) -> None:
         for place, step in enumerate(self.course.steps):
-            if place < self.farthest(number) and not self.successes(number, step.name):
-                if self.failing(number, step.name) is None:
-                    self.steps.add(StepTruth(number, step.name, "skipped", None, None))
-                self.deviations.add(DeviationTruth("skipped", step.name, number, True))
+            if place < self.farthest(number) and not self.successes(number, step.type):
+                if self.failing(number, step.type) is None:
+                    self.steps.add(StepTruth(number, step.word, "skipped", None, None))
+                self.deviations.add(DeviationTruth("skipped", step.word, number, True))
 
     def note_late(self, number: int) -> None:
         """Note the steps that were done, but after they were due."""
         before: int | None = None
         for place, step in enumerate(self.course.steps):
-            done = self.done(number, step.name)
+            done = self.done(number, step.type)
             due = self.due(number, place, before)
             if done is not None and due is not None and due < done:
-                self.deviations.add(DeviationTruth("overdue", step.name, number, False))
+                self.deviations.add(DeviationTruth("overdue", step.word, number, False))
             before = done
+
+    def note_cut_short(self, number: int) -> None:
+        """Note a step that was due before a rejection or an ending closed its round."""
+        closed = self.life.closed.get(number)
+        place = self.next_place(number)
+        if closed is not None and place is not None:
+            due = self.due(number, place, self.done_before(number, place))
+            if due is not None and due < closed:
+                self.deviations.add(DeviationTruth("overdue", self.course.steps[place].word, number, False))
 
     def due(self, number: int, place: int, before: int | None) -> int | None:
         if place == 0:
@@ -214,32 +221,26 @@ class _Judge:
     def note_turn(self, number: int) -> Turn:
         """Note what an open life waits for, and every step that was due before we last saw its systems."""
         place = self.next_place(number)
+        assert place is not None, "an open life waits for something"
         step = self.course.steps[place]
-        before = self.done(number, self.course.steps[place - 1].name) if place else None
-        if place and before is None:
-            before = self.last_done(number, place)
-        due = self.due(number, place, before)
+        due = self.due(number, place, self.done_before(number, place))
         self.note_pending(number, step, due)
         for later in self.course.steps[place + 1 :]:
             if later.term.due_date:
                 self.note_pending(number, later, self.life.due_at)
         turn = PERSON if place == 0 and number > 1 else step.turn
-        return Turn(step.name, number, turn, due)
+        return Turn(step.word, number, turn, due)
 
-    def next_place(self, number: int) -> int:
-        """Return the first step not done at or after the farthest one seen."""
+    def next_place(self, number: int) -> int | None:
+        """Return the place of the first step not done at or after the farthest one seen."""
         start = max(0, self.farthest(number))
-        places = [
-            place
-            for place in range(start, len(self.course.steps))
-            if self.done(number, self.course.steps[place].name) is None
-        ]
-        return places[0]
+        steps = enumerate(self.course.steps)
+        return next((place for place, step in steps if place >= start and self.done(number, step.type) is None), None)
 
-    def last_done(self, number: int, place: int) -> int | None:
+    def done_before(self, number: int, place: int) -> int | None:
         """Return when the nearest step before a place was done."""
         for step in reversed(self.course.steps[:place]):
-            done = self.done(number, step.name)
+            done = self.done(number, step.type)
             if done is not None:
                 return done
         return None
@@ -249,9 +250,9 @@ class _Judge:
         if due is not None and due <= self.now:
             status = "overdue" if self.seen_until(step.role, self.life.entity) >= due else "unconfirmed"
         if status == "overdue":
-            self.deviations.add(DeviationTruth("overdue", step.name, number, True))
-        if not self.successes(number, step.name) and self.failing(number, step.name) is None:
-            self.steps.add(StepTruth(number, step.name, status, None, None))
+            self.deviations.add(DeviationTruth("overdue", step.word, number, True))
+        if not self.successes(number, step.type) and self.failing(number, step.type) is None:
+            self.steps.add(StepTruth(number, step.word, status, None, None))
 
     def held(self, state: str) -> Decimal | None:
         """Return the amount that an open life holds up; None where nothing is wrong with it."""

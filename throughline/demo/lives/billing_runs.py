@@ -69,7 +69,7 @@ def write_off(chronicle: Chronicle, rng: Random, posted: list[Entry]) -> None:
         if entry.fault is Fault.WRITTEN_OFF and posted_at is not None:
             at = posted_at + minutes(rng, 60, 240)
             chronicle.tell("psa", "time.written_off", at, {"time_entry": entry.life.name, "reason": "goodwill"})
-            entry.life.ended_as = "written_off"
+            entry.life.end("written_off", at)
             entry.life.stories.append(entry.fault.value)
 
 

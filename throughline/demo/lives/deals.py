@@ -10,7 +10,7 @@ from random import Random
 from throughline.core.instants import DAY, HOUR
 from throughline.demo.chronicle import Chronicle, Error, Fields, Happening, Life, Post, minutes, money, travel
 from throughline.demo.faults import Fault, deal_out
-from throughline.demo.firm import ERP_OF, PRACTICES, REGIONS, Customer, Firm, Size
+from throughline.demo.firm import ERP_OF, PRACTICES, REGIONS, Customer, Firm, Size, role_of
 from throughline.demo.worktime import Region
 
 PROCESS = "opportunity-to-project"
@@ -83,10 +83,9 @@ def tell(chronicle: Chronicle, rng: Random, deal: Deal, at: int) -> None:
         approved = approve(chronicle, rng, deal, deal.region.plus_workdays(at, 1) + minutes(rng, 5, 60))
     if deal.fault is Fault.CANCELLED:
         validate(chronicle, rng, deal, approved)
-        chronicle.tell(
-            "crm", "opportunity.cancelled", approved.time + DAY, deal.where() | {"opportunity": deal.life.name}
-        )
-        deal.life.ended_as = "cancelled"
+        at = approved.time + DAY
+        chronicle.tell("crm", "opportunity.cancelled", at, deal.where() | {"opportunity": deal.life.name})
+        deal.life.end("cancelled", at)
         return
     validated = validate(chronicle, rng, deal, approved)
     if validated is not None:
@@ -185,8 +184,10 @@ def step_if_time(
     """Tell one more step of the chain, unless it would come after the end or the chain broke before."""
     if cause is None or chronicle.over(at):
         return None
-    deal.life.did(step, at, system.split("-")[0])
-    return chronicle.tell(system, step, at, body, after=cause, flow=f"{cause.system}-{system}", post=travel(rng))
+    deal.life.did(step, at, role_of(system))
+    return chronicle.tell(
+        system, step, at, body, after=cause, flow=f"{role_of(cause.system)}-{role_of(system)}", post=travel(rng)
+    )
 
 
 def publish_margin(chronicle: Chronicle, rng: Random, deal: Deal, cause: Happening) -> None:

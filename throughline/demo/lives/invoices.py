@@ -253,7 +253,7 @@ def correct(chronicle: Chronicle, rng: Random, old: Invoice, numbers: InvoiceNum
         "relations": [{"from": {"invoice": old.life.name}, "to": {"invoice": number}, "qualifier": "replaced by"}],
     }
     told = chronicle.tell(old.erp, "invoice.corrected", at, body)
-    old.life.ended_as = "superseded"
+    old.life.end("superseded", at)
     for life in old.bills:
         life.did("invoice.corrected", at, "erp")
         life.did("invoice.issued", at, "erp")
@@ -266,7 +266,7 @@ def void(chronicle: Chronicle, rng: Random, invoice: Invoice) -> None:
     at = invoice.region.plus_workdays(invoice.issued, 3) + minutes(rng, 5, 90)
     if not chronicle.over(at):
         chronicle.tell(invoice.erp, "invoice.voided", at, invoice.named() | {"reason": "wrong customer"})
-        invoice.life.ended_as = "voided"
+        invoice.life.end("voided", at)
 
 
 def dispute(chronicle: Chronicle, rng: Random, invoice: Invoice) -> None:

@@ -89,7 +89,7 @@ def tell(
         return []
     if fault is Fault.CANCELLED:
         chronicle.tell("psa", "milestone.cancelled", decided, {"milestone": life.name, "reason": "scope was cut"})
-        life.ended_as = "cancelled"
+        life.end("cancelled", decided)
         return []
     if fault is Fault.MILESTONE_REJECTED:
         chronicle.tell("psa", "milestone.rejected", decided, {"milestone": life.name, "reason": "not accepted"})

@@ -137,7 +137,7 @@ def note(entry: Entry) -> None:
     if entry.fault is not None and entry.fault in NOTED:
         entry.life.stories.append(entry.fault.value)
     if entry.fault is Fault.BEFORE_APPROVAL:
-        entry.life.flag("out_of_order", STEP, entry.life.round)
+        entry.life.flag("out_of_order", "posted", entry.life.round)
     if entry.document:
         entry.life.keys["erp_document"] = entry.document
 
