@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lineage.derive import Context
-from lineage.fact import Fact
 from lineage.flags import Flag, Flags
-from lineage.fold import Folder, Touched
+from lineage.fold import EDGE_FLAGS, Folder, Touched
 from lineage.overrides import Overrides, Pair, Pairing, TextPair, text_pairs
 from lineage.process import Definitions, Process
-from lineage.resolve import Resolver
+from lineage.resolve import JOINS_ALIAS, JOINS_CARRIER, Resolver
 from lineage.saving import Saved, save
 from lineage.sight import Heard, Reporting, SourceSight
 from lineage.spread import Affected, affected
@@ -227,23 +226,20 @@ class Engine:
             self.store.many("INSERT OR IGNORE INTO stale (case_id) VALUES (?)", [(case_id,) for case_id in later])
 
     def _prefetch(self, rows: Sequence[CaseRow]) -> None:
+        """Read in a few questions what joining many cases will ask."""
         aliases: dict[int, set[int]] = {}
-        standing: dict[int, set[int]] = {}
+        carriers: dict[int, set[int]] = {}
         get = self._flags.get
-        for row in rows:
-            for fact in row.facts:
+        for process, _, facts in ((row.process, row.name, row.facts) for row in rows):
+            for fact in facts:
                 for alias in fact.aliases:
-                    flags = get(row.process, alias)
-                    if flags & (Flag.STANDING | Flag.SHARED | Flag.EDGES):
-                        aliases.setdefault(row.process, set()).add(alias)
-                        standing.setdefault(row.process, set()).add(alias)
+                    if get(process, alias) & JOINS_ALIAS:
+                        aliases.setdefault(process, set()).add(alias)
                 for carrier in fact.carriers:
-                    if get(row.process, carrier) & Flag.STANDING:
-                        standing.setdefault(row.process, set()).add(carrier)
-        for process, values in aliases.items():
-            self.resolver.prefetch_ties(process, values)
-        for process, values in standing.items():
-            self.resolver.prefetch_posted(process, values)
+                    if get(process, carrier) & JOINS_CARRIER:
+                        carriers.setdefault(process, set()).add(carrier)
+        for process in aliases.keys() | carriers.keys():
+            self.resolver.prefetch(process, aliases.get(process, set()), carriers.get(process, set()))
 
     def _derived(self, row: CaseRow, context: Context) -> Saved:
         joined = self.resolver.join(row)
@@ -300,22 +296,36 @@ class Engine:
             if self._flags.get(process, carrier) & (Flag.PASSES | Flag.STANDING):
                 values.update((process, value) for value in self.resolver.downstream(process, carrier))
         for process, alias in touched.aliases:
-            if self._flags.get(process, alias) & Flag.EDGES:
+            if self._flags.get(process, alias) & (Flag.OWNS | Flag.LINKED):
                 held = self.resolver.join_provisional(process, frozenset({alias})).carriers
                 values.update((process, value) for value in held)
         return self._recheck(value for value in values if self._flags.get(*value) & Flag.STANDING)
 
     def _recheck(self, values: Iterable[tuple[int, int]]) -> set[int]:
-        turned: set[int] = set()
+        by_process: dict[int, list[int]] = {}
         for process, value in values:
-            is_bulk = self.resolver.is_bulk(process, value)
-            if is_bulk != ((process, value) in self._bulk):
-                turned |= self._turn_bulk(process, value, is_bulk)
-            facts = self.resolver.facts_at(process, value)
-            if facts and not is_bulk and not self.resolver.is_held(process, value):
-                self._wait(process, value, facts)
-            else:
-                self.store.connection.execute("DELETE FROM waiting WHERE value = ? AND process = ?", (value, process))
+            by_process.setdefault(process, []).append(value)
+        turned: set[int] = set()
+        waiting: list[tuple[int, int, int]] = []
+        cared_for: list[tuple[int, int]] = []
+        for process, some in by_process.items():
+            self.resolver.prefetch(process, (), some)
+            self.resolver.prefetch_counts(process, some)
+            for value in some:
+                is_bulk = self.resolver.is_bulk(process, value)
+                if is_bulk != ((process, value) in self._bulk):
+                    turned |= self._turn_bulk(process, value, is_bulk)
+                facts = self.resolver.facts_at(process, value)
+                if facts and not is_bulk and not self.resolver.is_held(process, value):
+                    waiting.append((value, process, min(fact.received for fact in facts)))
+                else:
+                    cared_for.append((value, process))
+        self.store.many(
+            "INSERT INTO waiting (value, process, since, orphan) VALUES (?, ?, ?, 0)"
+            " ON CONFLICT (value, process) DO UPDATE SET since = excluded.since, orphan = 0",
+            waiting,
+        )
+        self.store.many("DELETE FROM waiting WHERE value = ? AND process = ?", cared_for)
         return turned
 
     def _turn_bulk(self, process: int, value: int, is_bulk: bool) -> set[int]:
@@ -326,14 +336,6 @@ class Engine:
             self._bulk.discard((process, value))
             self.store.connection.execute("DELETE FROM bulk WHERE value = ? AND process = ?", (value, process))
         return self.resolver.holders(process, value).cases
-
-    def _wait(self, process: int, value: int, facts: list[Fact]) -> None:
-        since = min(fact.received for fact in facts)
-        self.store.connection.execute(
-            "INSERT INTO waiting (value, process, since, orphan) VALUES (?, ?, ?, 0)"
-            " ON CONFLICT (value, process) DO UPDATE SET since = excluded.since, orphan = 0",
-            (value, process, since),
-        )
 
     def _mark_orphans(self, aged: Iterable[tuple[int, int]]) -> None:
         """Mark values whose events waited too long: 1 an orphan, 2 one that another process holds."""
@@ -456,8 +458,9 @@ def _read_flags(store: StoreWriter, processes: dict[int, Process]) -> Flags:
     for value, process in store.rows("SELECT DISTINCT value, process FROM posted"):
         flags.set(process, value, Flag.STANDING)
     for process, kind, a, b in store.rows("SELECT DISTINCT process, kind, a, b FROM edge"):
-        flags.set(process, a, Flag.PASSES if kind == Edge.PASS else Flag.EDGES)
-        flags.set(process, b, Flag.EDGES if kind == Edge.TIE else Flag.RECEIVES)
+        at_a, at_b = EDGE_FLAGS[Edge(kind)]
+        flags.set(process, a, at_a)
+        flags.set(process, b, at_b)
     for value, process, count in store.rows(
         "SELECT value, process, count(*) FROM near WHERE role = ? GROUP BY value, process", int(Role.TIE)
     ):

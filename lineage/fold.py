@@ -28,6 +28,15 @@ EDGE_KINDS = {
 }
 
 
+# The flags that an edge sets at its two ends.
+EDGE_FLAGS = {
+    Edge.TIE: (Flag.LINKED, Flag.LINKED),
+    Edge.HOLD: (Flag.OWNS, Flag.ALIAS_HELD),
+    Edge.PASS: (Flag.PASSES, Flag.PASSED_TO),
+    Edge.RELATION: (Flag.OWNS, 0),
+}
+
+
 class Touched:
     """What a batch touched, and so what may have to be derived anew; values as (process id, value id)."""
 
@@ -282,19 +291,17 @@ class Folder:
             self._touch_edge(process, Edge(kind), a, b, touched)
 
     def _touch_edge(self, process: int, kind: Edge, a: int, b: int, touched: Touched) -> None:
+        at_a, at_b = EDGE_FLAGS[kind]
+        self._flags.set(process, a, at_a)
+        self._flags.set(process, b, at_b)
         if kind is Edge.PASS:
-            self._flags.set(process, a, Flag.PASSES)
-            self._flags.set(process, b, Flag.RECEIVES)
             touched.newly_held.add((process, b))
             touched.carriers.add((process, b))
             return
-        self._flags.set(process, a, Flag.EDGES)
         touched.aliases.add((process, a))
         if kind is Edge.TIE:
-            self._flags.set(process, b, Flag.EDGES)
             touched.aliases.add((process, b))
         elif kind is Edge.HOLD:
-            self._flags.set(process, b, Flag.RECEIVES)
             touched.newly_held.add((process, b))
 
     # Taking an event back, when an earlier content of it arrives.

@@ -18,8 +18,15 @@ from lineage.process import Process
 from lineage.store import CaseRow, Edge, Role, StoreReader
 from throughline.core.event import identity_digest
 
+# Flags of values that bring something to a case beside its own events.
+JOINS_ALIAS = Flag.STANDING | Flag.OWNS | Flag.LINKED | Flag.SHARED
+JOINS_CARRIER = Flag.STANDING | Flag.PASSES
+
 Times = dict[int, int | None]
 _NO_ROWS: Mapping[int, CaseRow] = {}
+_NOTHING: set[int] = set()
+_FROM = {Edge.TIE: Flag.LINKED, Edge.HOLD: Flag.OWNS, Edge.RELATION: Flag.OWNS, Edge.PASS: Flag.PASSES}
+_TO = {Edge.TIE: Flag.LINKED, Edge.HOLD: Flag.ALIAS_HELD, Edge.PASS: Flag.PASSED_TO}
 
 
 class Component(NamedTuple):
@@ -91,22 +98,52 @@ class Resolver:
         self._posted: dict[tuple[int, int], list[Fact]] = {}
         self._components: dict[tuple[int, int], Component] = {}
         self._bulk: dict[tuple[int, int], bool] = {}
+        self._hold_counts: dict[tuple[int, int], int] = {}
 
-    def prefetch_posted(self, process: int, values: Iterable[int]) -> None:
-        """Read the facts at several values in one question."""
-        missing = [
-            value for value in values if (process, value) not in self._posted and self._may_stand(process, value)
+    def prefetch(self, process: int, aliases: Iterable[int], carriers: Iterable[int]) -> None:
+        """Read in a few questions what stands at values, and the links of aliases and passes of carriers."""
+        aliases, carriers = list(aliases), list(carriers)
+        ties = [alias for alias in aliases if (process, alias) not in self._tie_rows]
+        if ties:
+            for alias, times in self._reader.near(process, Role.TIE, ties).items():
+                self._tie_rows[process, alias] = times
+        self._prefetch_edges(process, Edge.HOLD, aliases, Flag.OWNS)
+        self._prefetch_edges(process, Edge.RELATION, aliases, Flag.OWNS)
+        self._prefetch_edges(process, Edge.PASS, carriers, Flag.PASSES)
+        held = {value for alias in aliases for value in self._from.get((process, Edge.HOLD, alias), ())}
+        standing = [
+            value
+            for value in {*aliases, *carriers, *held}
+            if (process, value) not in self._posted and self._may_stand(process, value)
         ]
-        if missing:
-            for value, facts in self._reader.posted(process, missing).items():
+        if standing:
+            for value, facts in self._reader.posted(process, standing).items():
                 self._posted[process, value] = facts
 
-    def prefetch_ties(self, process: int, aliases: Iterable[int]) -> None:
-        """Read the ties of several aliases in one question."""
-        missing = [alias for alias in aliases if (process, alias) not in self._tie_rows]
+    def prefetch_holders(self, process: int, carriers: Iterable[int]) -> None:
+        """Read in one question which cases hold carriers by name."""
+        missing = [carrier for carrier in carriers if (process, carrier) not in self._hold_rows]
         if missing:
-            for alias, times in self._reader.near(process, Role.TIE, missing).items():
-                self._tie_rows[process, alias] = times
+            for carrier, times in self._reader.near(process, Role.HOLD, missing).items():
+                self._hold_rows[process, carrier] = set(times)
+
+    def prefetch_counts(self, process: int, carriers: Iterable[int]) -> None:
+        """Read in one question how many cases hold carriers by name, up to the bulk limit."""
+        missing = [carrier for carrier in carriers if (process, carrier) not in self._hold_counts]
+        if missing:
+            counts = self._reader.near_counts(process, Role.HOLD, missing, self._bulk_limit + 1)
+            self._hold_counts.update(((process, carrier), count) for carrier, count in counts.items())
+
+    def _prefetch_edges(self, process: int, kind: Edge, values: list[int], flag: int) -> None:
+        missing = [
+            value
+            for value in values
+            if (process, kind, value) not in self._from
+            and (self._flags is None or self._flags.get(process, value) & flag)
+        ]
+        if missing:
+            for value, others in self._reader.edges_from(process, kind, missing).items():
+                self._from[process, kind, value] = others
 
     def component(self, process: int, alias: int) -> Component:
         """Return the alias component of an alias, and the names it reaches."""
@@ -197,6 +234,8 @@ class Resolver:
 
     def is_held(self, process: int, carrier: int) -> bool:
         """Return whether any case holds a carrier, blocks respected."""
+        if not self._overrides and self._hold_counts.get((process, carrier)):
+            return True
         reach = self.holders(process, carrier)
         if not self._overrides:
             return bool(reach)
@@ -211,9 +250,9 @@ class Resolver:
         return known
 
     def _count_direct(self, process: int, carrier: int) -> int:
-        simple = not self._overrides and not self._edges_to(process, Edge.HOLD, carrier)
-        if simple:
-            return self._reader.near_count(process, Role.HOLD, carrier, self._bulk_limit + 1)
+        if not self._overrides and not self._edges_to(process, Edge.HOLD, carrier):
+            self.prefetch_counts(process, [carrier])
+            return self._hold_counts[process, carrier]
         reach = Reach()
         self._direct_holders(process, carrier, reach)
         return len(reach.cases) + len(reach.provisional)
@@ -232,9 +271,9 @@ class Resolver:
             return False
         get = self._flags.get
         for alias in aliases:
-            if get(process, alias) & (Flag.STANDING | Flag.EDGES | Flag.SHARED):
+            if get(process, alias) & JOINS_ALIAS:
                 return False
-        return all(not get(process, carrier) & (Flag.STANDING | Flag.PASSES) for carrier in carriers)
+        return all(not get(process, carrier) & JOINS_CARRIER for carrier in carriers)
 
     def _join(self, case: CaseRow, aliases: set[int], carriers: set[int], relations: set[int]) -> Joined:
         process = case.process
@@ -328,23 +367,19 @@ class Resolver:
     def _has_edges(self, process: int, alias: int) -> bool:
         if self._flags is None or self._overrides:
             return True
-        return bool(self._flags.get(process, alias) & Flag.EDGES)
+        return bool(self._flags.get(process, alias) & Flag.OWNS)
 
     def _edges_from(self, process: int, kind: Edge, value: int) -> set[int]:
-        if self._flags is not None:
-            flag = Flag.PASSES if kind is Edge.PASS else Flag.EDGES
-            if not self._flags.get(process, value) & flag:
-                return set()
+        if self._flags is not None and not self._flags.get(process, value) & _FROM[kind]:
+            return _NOTHING
         known = self._from.get((process, kind, value))
         if known is None:
             known = self._from[process, kind, value] = self._reader.edges_from(process, kind, [value])[value]
         return known
 
     def _edges_to(self, process: int, kind: Edge, value: int) -> set[int]:
-        if self._flags is not None:
-            flag = Flag.EDGES if kind is Edge.TIE else Flag.RECEIVES
-            if not self._flags.get(process, value) & flag:
-                return set()
+        if self._flags is not None and not self._flags.get(process, value) & _TO[kind]:
+            return _NOTHING
         known = self._to.get((process, kind, value))
         if known is None:
             known = self._to[process, kind, value] = self._reader.edges_to(process, kind, [value])[value]

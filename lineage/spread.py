@@ -31,6 +31,7 @@ def affected(resolver: Resolver, touched: Touched, at_once: int) -> Affected:
     More than ``at_once`` cases behind one carrier are derived later. For what links withdrew ask before and after.
     """
     found = Affected()
+    _prefetch(resolver, touched)
     for process, alias in touched.aliases:
         component = resolver.component(process, alias)
         found.now.update(component.names)
@@ -41,3 +42,10 @@ def affected(resolver: Resolver, touched: Touched, at_once: int) -> Affected:
         (found.later if len(reach.cases) > at_once else found.now).update(reach.cases)
         found.components.update((process, aliases) for aliases in reach.provisional)
     return found
+
+
+def _prefetch(resolver: Resolver, touched: Touched) -> None:
+    processes = {process for process, _ in touched.aliases | touched.carriers}
+    for process in processes:
+        resolver.prefetch_holders(process, {value for at, value in touched.carriers if at == process})
+        resolver.prefetch(process, {value for at, value in touched.aliases if at == process}, ())

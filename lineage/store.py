@@ -117,16 +117,18 @@ class StoreReader:
             found[value][case_id] = since
         return found
 
-    def near_count(self, process: int, role: Role, value: int, at_most: int) -> int:
-        """Count the cases near a value, up to a limit."""
-        count = self.one(
-            "SELECT count(*) FROM (SELECT 1 FROM near WHERE value = ? AND process = ? AND role = ? LIMIT ?)",
-            value,
-            process,
-            int(role),
-            at_most,
+    def near_counts(self, process: int, role: Role, values: Iterable[int], at_most: int) -> dict[int, int]:
+        """Count the cases near each value, up to a limit."""
+        return dict(
+            self.rows(
+                "SELECT asked.value, (SELECT count(*) FROM (SELECT 1 FROM near WHERE near.value = asked.value"
+                " AND process = ? AND role = ? LIMIT ?)) FROM json_each(?) AS asked",
+                process,
+                int(role),
+                at_most,
+                _array(values),
+            )
         )
-        return count or 0
 
     def edges_from(self, process: int, kind: Edge, values: Iterable[int]) -> dict[int, set[int]]:
         found: dict[int, set[int]] = {value: set() for value in values}
