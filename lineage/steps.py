@@ -92,6 +92,8 @@ def _status(
         return StepStatus.SKIPPED, None
     if pending is not None:
         return pending.status, waiting_reason or _unreported(standing, current, index)
+    if track is not None and track.failures is not None and not _may_still_come(standing, current, index):
+        return StepStatus.FAILED, failure_reason(standing.course.members[track.failures[-1]])
     return StepStatus.WAITING, _unreported(standing, current, index)
 
 
