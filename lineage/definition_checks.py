@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from lineage.expressions import compile_condition
 from lineage.process import ERROR_KINDS, StepKind
@@ -26,7 +27,6 @@ from throughline.core.errors import Fault
 from throughline.core.faults import Location, show
 from throughline.core.forms import Examined, nearest
 from throughline.core.instants import parse_instant
-from throughline.core.yaml_file import YamlDocument
 
 RESERVED_TYPES = "throughline."
 HEARTBEAT = "source.heartbeat"
@@ -58,33 +58,33 @@ def key_faults(examined: Examined[KeysFile]) -> Iterator[Fault]:
     """Yield what is wrong with the names in a file of key types."""
     for name, form in examined.form.keys.items() if examined.form else ():
         here = ("keys", name)
-        yield from _name_faults(examined.document, here, name)
+        yield from _name_faults(examined, here, name)
         for n, field in enumerate(form.scope):
             if not re.fullmatch(FIELD, field):
-                yield examined.document.fault((*here, "scope", n), show(field), "a field of events")
+                yield examined.fault((*here, "scope", n), show(field), "a field of events")
 
 
-def _name_faults(document: YamlDocument, here: Location, name: str) -> Iterator[Fault]:
+def _name_faults(examined: Examined[Any], here: Location, name: str) -> Iterator[Fault]:
     if not re.fullmatch(FIELD, name):
-        yield document.fault(here, show(name), "letters, digits and _, such as time_entry")
+        yield examined.fault(here, show(name), "letters, digits and _, such as time_entry")
     if name in NO_KEYS:
-        yield document.fault(here, show(name), "another name: an event reads this field as something else")
+        yield examined.fault(here, show(name), "another name: an event reads this field as something else")
 
 
 def process_faults(examined: Examined[ProcessFile], key_types: frozenset[str]) -> Iterator[Fault]:
     """Yield what is wrong with one process, given the names of all key types."""
-    form, document = examined.form, examined.document
+    form = examined.form
     if form is None:
         return
     if not re.fullmatch(PROCESS, form.process):
-        yield document.fault(("process",), show(form.process), "lower-case words joined by -, such as time-to-bill")
-    yield from _role_faults(form, document, key_types)
-    yield from _pass_faults(form, document)
+        yield examined.fault(("process",), show(form.process), "lower-case words joined by -, such as time-to-bill")
+    yield from _role_faults(form, examined, key_types)
+    yield from _pass_faults(form, examined)
     for n, event_type in enumerate(form.links):
-        yield from _type_faults(document, ("links", n), event_type)
+        yield from _type_faults(examined, ("links", n), event_type)
     yield from _version_faults(examined)
     for here, course in courses(form):
-        yield from _Course(document, here, course, examined.whole, frozenset(form.links)).faults()
+        yield from _Course(examined, here, course, examined.whole, frozenset(form.links)).faults()
 
 
 def courses(form: ProcessFile) -> list[tuple[Location, Course]]:
@@ -105,58 +105,58 @@ def _roles(form: ProcessFile) -> Iterator[tuple[Location, str]]:
             yield ("keys", role, n), name
 
 
-def _role_faults(form: ProcessFile, document: YamlDocument, key_types: frozenset[str]) -> Iterator[Fault]:
+def _role_faults(form: ProcessFile, examined: Examined[Any], key_types: frozenset[str]) -> Iterator[Fault]:
     seen: dict[str, Location] = {}
     for here, name in _roles(form):
         if name not in key_types:
-            yield document.fault(here, show(name), f"a key type of keys.yaml: {nearest(name, key_types)}")
+            yield examined.fault(here, show(name), f"a key type of keys.yaml: {nearest(name, key_types)}")
         if name in seen:
-            yield document.fault(
+            yield examined.fault(
                 here, f"{show(name)}, which is in {seen[name][1]} already", "one role for each key type"
             )
         seen.setdefault(name, here)
     context = {*form.keys.carriers, *form.keys.relations}
     for name, scope in form.keys.unique.items():
         if name not in context:
-            yield document.fault(
+            yield examined.fault(
                 ("keys", "unique", name), show(name), f"a carrier or relation: {nearest(name, context)}"
             )
         for n, field in enumerate(scope):
             if not re.fullmatch(FIELD, field):
-                yield document.fault(("keys", "unique", name, n), show(field), "a field of events")
+                yield examined.fault(("keys", "unique", name, n), show(field), "a field of events")
 
 
-def _pass_faults(form: ProcessFile, document: YamlDocument) -> Iterator[Fault]:
+def _pass_faults(form: ProcessFile, examined: Examined[Any]) -> Iterator[Fault]:
     for n, pair in enumerate(form.passes):
         for m, name in enumerate(pair):
             if name not in form.keys.carriers:
-                yield document.fault(("passes", n, m), show(name), f"a carrier: {nearest(name, form.keys.carriers)}")
+                yield examined.fault(("passes", n, m), show(name), f"a carrier: {nearest(name, form.keys.carriers)}")
 
 
-def _type_faults(document: YamlDocument, here: Location, event_type: str) -> Iterator[Fault]:
+def _type_faults(examined: Examined[Any], here: Location, event_type: str) -> Iterator[Fault]:
     if not re.fullmatch(EVENT_TYPE, event_type):
-        yield document.fault(here, show(event_type), "an event type: <object>.<past participle>, such as time.approved")
+        yield examined.fault(here, show(event_type), "an event type: <object>.<past participle>, such as time.approved")
     elif event_type.startswith(RESERVED_TYPES) or event_type == HEARTBEAT:
-        yield document.fault(here, show(event_type), "a type that senders may send for a business object")
+        yield examined.fault(here, show(event_type), "a type that senders may send for a business object")
 
 
 def _version_faults(examined: Examined[ProcessFile]) -> Iterator[Fault]:
-    form, document = examined.form, examined.document
+    form = examined.form
     assert form is not None
     if form.versions:
         for entry in COURSE_ENTRIES:
             if entry in form.model_fields_set:
-                yield document.fault((entry,), f"{entry} beside versions", f"{entry} in each version")
+                yield examined.fault((entry,), f"{entry} beside versions", f"{entry} in each version")
     elif not form.steps and examined.whole:
-        yield document.fault((), "neither steps nor versions", "steps")
+        yield examined.fault((), "neither steps nor versions", "steps")
     latest: int | None = None
     numbers: set[str] = set()
     for n, version in enumerate(form.versions):
         here = ("versions", n)
         if version.version in numbers:
-            yield document.fault((*here, "version"), show(version.version), "each version once")
+            yield examined.fault((*here, "version"), show(version.version), "each version once")
         numbers.add(version.version)
-        yield from _order_faults(document, here, version, latest, examined.whole)
+        yield from _order_faults(examined, here, version, latest, examined.whole)
         latest = _effective(version) or latest
 
 
@@ -168,29 +168,29 @@ def _effective(version: VersionForm) -> int | None:
 
 
 def _order_faults(
-    document: YamlDocument, here: Location, version: VersionForm, latest: int | None, whole: bool
+    examined: Examined[Any], here: Location, version: VersionForm, latest: int | None, whole: bool
 ) -> Iterator[Fault]:
     text, instant = version.effective_from, _effective(version)
     if text is None:
         if here[-1] != 0 and whole:
-            yield document.fault(here, "no effective_from", "effective_from, in every version after the first")
+            yield examined.fault(here, "no effective_from", "effective_from, in every version after the first")
     elif instant is None:
-        yield document.fault(
+        yield examined.fault(
             (*here, "effective_from"),
             show(text),
             "a date such as 2026-07-01, or a time with zone such as 2026-07-01T00:00:00Z",
         )
     elif latest is not None and instant <= latest:
-        yield document.fault((*here, "effective_from"), show(text), "later than the version before: oldest first")
+        yield examined.fault((*here, "effective_from"), show(text), "later than the version before: oldest first")
 
 
 class _Course:
     """The faults of one version."""
 
     def __init__(
-        self, document: YamlDocument, here: Location, form: Course, whole: bool, links: frozenset[str]
+        self, examined: Examined[Any], here: Location, form: Course, whole: bool, links: frozenset[str]
     ) -> None:
-        self._document = document
+        self._examined = examined
         self._here = here
         self._form = form
         self._whole = whole
@@ -211,13 +211,13 @@ class _Course:
         yield from self._check_faults()
 
     def _fault(self, here: Location, seen: str, wanted: str) -> Fault:
-        return self._document.fault((*self._here, *here), seen, wanted)
+        return self._examined.fault((*self._here, *here), seen, wanted)
 
     def _step_faults(self, here: Location, step: StepForm) -> Iterator[Fault]:
         if not re.fullmatch(STEP, step.step):
             yield self._fault((*here, "step"), show(step.step), "lower-case letters, digits and _, such as approved")
         for n, event_type in enumerate(step.types):
-            yield from _type_faults(self._document, (*self._here, *here, "types", n), event_type)
+            yield from _type_faults(self._examined, (*self._here, *here, "types", n), event_type)
             if event_type in self._links:
                 wanted = "a type that is not in links: those only draw links"
                 yield self._fault((*here, "types", n), show(event_type), wanted)
@@ -275,14 +275,14 @@ class _Course:
         if form.each and _due_entries(form):
             yield self._fault(here, "a deadline", "none: each initial step opens a round when it comes")
         for n, event_type in enumerate(form.after):
-            yield from _type_faults(self._document, (*self._here, *here, "after", n), event_type)
+            yield from _type_faults(self._examined, (*self._here, *here, "after", n), event_type)
         yield from self._due_faults(here, form)
 
     def _ending_faults(self) -> Iterator[Fault]:
         after = self._form.new_round.after if self._form.new_round else ()
         counted = Counter(ending.type for ending in self._form.ended_by)
         for n, ending in enumerate(self._form.ended_by):
-            yield from _type_faults(self._document, (*self._here, "ended_by", n), ending.type)
+            yield from _type_faults(self._examined, (*self._here, "ended_by", n), ending.type)
             if ending.type in after:
                 yield self._fault(("ended_by", n), show(ending.type), "a type that does not open a new round as well")
             if counted[ending.type] > 1:

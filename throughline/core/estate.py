@@ -116,7 +116,9 @@ def load_estate(folder: Path | None) -> Estate:
 def read_estate(document: YamlDocument) -> Estate:
     """Read an estate from a document; raises ConfigurationError with every fault."""
     examined = _examine(document)
-    faults = [*examined.faults, *_cross_faults(examined)]
+    faults = sorted(
+        [*examined.faults, *_cross_faults(examined)], key=lambda fault: (fault.line or 0, fault.column or 0)
+    )
     if faults or examined.form is None:
         raise ConfigurationError(faults)
     return Estate(examined.form, _fingerprint(document.content))
@@ -147,28 +149,28 @@ def _cross_faults(examined: Examined[EstateFile]) -> Iterator[Fault]:
     estate, document = examined.form, examined.document
     for location, name, known in _references(estate, document):
         if name not in known:
-            yield document.fault(location, repr(name), nearest(name, known))
+            yield examined.fault(location, repr(name), nearest(name, known))
     if len(estate.regions) > 1 and estate.firm.default_region is None and examined.whole:
-        yield document.fault(("firm",), "several regions", "default_region, for records without a known one")
+        yield examined.fault(("firm",), "several regions", "default_region, for records without a known one")
     for name, region in estate.regions.items():
         wanted = holiday_fault(region.country, region.subdivision)
         if wanted is not None:
             seen = " ".join(part for part in (region.country, region.subdivision) if part)
-            yield document.fault(("regions", name, "country"), seen, wanted)
+            yield examined.fault(("regions", name, "country"), seen, wanted)
     yield from _source_faults(examined)
 
 
 def _source_faults(examined: Examined[EstateFile]) -> Iterator[Fault]:
     assert examined.form is not None
-    document, seen = examined.document, set[str]()
+    seen = set[str]()
     for n, source in enumerate(examined.form.sources):
         if source.source in seen:
-            yield document.fault(("sources", n, "source"), f"{source.source!r} again", "each source once")
+            yield examined.fault(("sources", n, "source"), f"{source.source!r} again", "each source once")
         seen.add(source.source)
         if source.instance is None and source.role is None and examined.whole:
-            yield document.fault(("sources", n), "neither instance nor role", "one of them, or both")
+            yield examined.fault(("sources", n), "neither instance nor role", "one of them, or both")
         if source.mode is Mode.POLL and source.every is None and examined.whole:
-            yield document.fault(("sources", n), "a polled source without its cadence", "every, such as 15 min")
+            yield examined.fault(("sources", n), "a polled source without its cadence", "every, such as 15 min")
 
 
 Reference = tuple[Location, str, frozenset[str]]

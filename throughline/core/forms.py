@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any, Generic, TypeVar, cast
@@ -69,26 +68,77 @@ class Examined(Generic[Model]):
     document: YamlDocument
     form: Model | None
     faults: tuple[Fault, ...]
+    origins: Mapping[Location, tuple[int, ...]]
 
     @property
     def whole(self) -> bool:
         """Say whether the form is all that the document says."""
         return self.form is not None and not self.faults
 
+    def fault(self, location: Location, seen: str, wanted: str) -> Fault:
+        """Return a fault at a place of the form, told by its place in the document."""
+        return self.document.fault(_original(location, self.origins), seen, wanted)
+
+
+ATTEMPTS = 10  # an entry that goes may take the one around it with it, and so on
+
 
 def examine(document: YamlDocument, model: type[Model]) -> Examined[Model]:
     """Hold a document against a form and keep what can be kept, so that later checks find their faults as well."""
-    try:
-        return Examined(document, model.model_validate(document.content), ())
-    except ValidationError as error:
-        faults = tuple(_hinted(fault, model) for fault in faults_of(error, document.file, document.place_of))
-        content = copy.deepcopy(document.content)
-        for found in error.errors(include_url=False):
-            _remove(content, found["loc"])
-    try:
-        return Examined(document, model.model_validate(content), faults)
-    except ValidationError:
-        return Examined(document, None, faults)
+    faults: tuple[Fault, ...] = ()
+    left_out: set[Location] = set()
+    origins: dict[Location, tuple[int, ...]] = {}
+    for _ in range(ATTEMPTS):
+        origins = {}
+        content = _without(document.content, left_out, (), (), origins)
+        try:
+            return Examined(document, model.model_validate(content), faults, origins)
+        except ValidationError as error:
+            found = faults_of(error, document.file, document.place_of)
+            faults = faults or tuple(_hinted(fault, model) for fault in found)
+            left_out |= {_original(_existing(content, each["loc"]), origins) for each in error.errors()}
+        if () in left_out:
+            break
+    return Examined(document, None, faults, origins)
+
+
+def _without(
+    content: Any, left_out: set[Location], here: Location, new: Location, origins: dict[Location, tuple[int, ...]]
+) -> Any:
+    """Copy the content without some entries; ``origins`` gets, for each list of the copy, its items' first indexes."""
+    if isinstance(content, dict):
+        held = cast(dict[str, Any], content)
+        return {
+            name: _without(value, left_out, (*here, name), (*new, name), origins)
+            for name, value in held.items()
+            if (*here, name) not in left_out
+        }
+    if isinstance(content, list):
+        items = cast(list[Any], content)
+        origins[new] = tuple(n for n in range(len(items)) if (*here, n) not in left_out)
+        return [_without(items[n], left_out, (*here, n), (*new, m), origins) for m, n in enumerate(origins[new])]
+    return content
+
+
+def _original(location: Location, origins: Mapping[Location, tuple[int, ...]]) -> Location:
+    """Return the place in the document of a place in the copy."""
+    found: Location = ()
+    for depth, part in enumerate(location):
+        places = origins.get(location[:depth], ())
+        found = (*found, places[part] if isinstance(part, int) and part < len(places) else part)
+    return found
+
+
+def _existing(content: Any, location: Location) -> Location:
+    """Return the part of a place that the content has: of what is missing, what lacks it."""
+    found: Location = ()
+    for part in location:
+        try:
+            content = content[part]
+        except (KeyError, IndexError, TypeError):
+            break
+        found = (*found, part)
+    return found
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -112,21 +162,3 @@ def _entry_names(model: type[BaseModel]) -> list[str]:
     schema = model.model_json_schema()
     nodes: list[dict[str, Any]] = [schema, *schema.get("$defs", {}).values()]
     return sorted({name for node in nodes for name in node.get("properties", {})})
-
-
-def _remove(content: Any, location: Location) -> None:
-    """Remove a faulty entry; where the fault is in a list, the entry that holds the list goes."""
-    around: list[tuple[Any, str | int]] = []
-    for part in location:
-        if isinstance(part, int) != isinstance(content, list) or not isinstance(content, list | dict):
-            break
-        held: Any = cast(Any, content)
-        if part not in (range(len(held)) if isinstance(part, int) else held):
-            break
-        around.append((held, part))
-        content = held[part]
-    while around and isinstance(around[-1][0], list):
-        around.pop()
-    if around:
-        holder, part = around[-1]
-        del holder[part]
