@@ -22,11 +22,13 @@ from lineage.saving import Saved, save
 from lineage.sight import Heard, Reporting, SourceSight
 from lineage.spread import Affected, affected
 from lineage.store import CaseRow, Edge, Role, StoreWriter
+from lineage.traces import add_traces
 from lineage.viewpoint import derive_case
 from throughline.core.estate import Estate
 from throughline.core.estate_file import Mode
 from throughline.core.event import Event
 from throughline.core.instants import HOUR, parse_instant
+from throughline.core.journal import Record
 from throughline.core.statement import Statement
 
 HEARTBEAT = "source.heartbeat"
@@ -84,20 +86,32 @@ class Engine:
 
     def fold(self, events: Sequence[Event], now: int, position: int | None = None) -> int:
         """Fold a batch of events and move the journal's position; return how many events were new."""
-        touched = Touched()
         with self._transaction():
-            self.resolver.forget()
-            count = self._folder.fold(events, touched)
-            self._hear(events, touched)
-            self.resolver.forget(touched.cases)
-            found = affected(self.resolver, touched, self._limits.fan_out_limit)
-            found.now |= touched.case_ids | self._in_sight(touched.sources)
-            held = self._recheck_values(touched, found, now)
-            found.later |= held
-            self._derive(found, touched.cases, now)
+            fresh = self._fold(events, now)
             if position is not None:
                 self.store.set_position(JOURNAL, position)
-        return count
+        return len(fresh)
+
+    def fold_records(self, records: Sequence[Record], now: int) -> int:
+        """Fold records of the journal, in order, with their spans; return how many events were new."""
+        with self._transaction():
+            first = self.store.next_seq
+            fresh = self._fold([event for record in records for event in record.events], now)
+            add_traces(self.store, records, enumerate(fresh, first))
+            self.store.set_position(JOURNAL, records[-1].id)
+        return len(fresh)
+
+    def _fold(self, events: Sequence[Event], now: int) -> list[Event]:
+        touched = Touched()
+        self.resolver.forget()
+        fresh = self._folder.fold(events, touched)
+        self._hear(events, touched)
+        self.resolver.forget(touched.cases)
+        found = affected(self.resolver, touched, self._limits.fan_out_limit)
+        found.now |= touched.case_ids | self._in_sight(touched.sources)
+        found.later |= self._recheck_values(touched)
+        self._derive(found, touched.cases, now)
+        return fresh
 
     def state(self, statements: Sequence[Statement], now: int) -> None:
         """Apply statements, in order, and derive anew what they bear on."""
@@ -150,6 +164,27 @@ class Engine:
         with self._transaction():
             self.store.connection.execute("INSERT OR IGNORE INTO stale (case_id) SELECT id FROM cases")
             self.store.connection.execute("UPDATE waiting SET orphan = 0")
+
+    def recheck_all(self) -> None:
+        """Look again at every carrier at which events stand: the bulk limit changed."""
+        with self._transaction():
+            self.resolver.forget()
+            values = [
+                (process, value) for value, process in self.store.rows("SELECT DISTINCT value, process FROM posted")
+            ]
+            kinds = {
+                value: text.partition("\x1f")[0]
+                for value, text in self.store.value_texts({v for _, v in values}).items()
+            }
+            turned = self._recheck(
+                (process, value) for process, value in values if kinds[value] in self._processes[process].carriers
+            )
+            self.store.many("INSERT OR IGNORE INTO stale (case_id) VALUES (?)", [(case_id,) for case_id in turned])
+
+    def positions(self) -> tuple[int, int]:
+        """Return how far the journal and the statements are folded."""
+        positions = self.store.positions()
+        return positions.get(JOURNAL, 0), positions.get(STATEMENTS, 0)
 
     def context(self, now: int) -> Context:
         """Return what derivation sees at one moment."""
@@ -289,7 +324,7 @@ class Engine:
 
     # Carrier values: who waits at them, and whether they are bulk.
 
-    def _recheck_values(self, touched: Touched, found: Affected, now: int) -> set[int]:
+    def _recheck_values(self, touched: Touched) -> set[int]:
         """Look again at carriers whose events or holders changed; return the cases that bulk turned over."""
         values = set(touched.stood)
         for process, carrier in touched.newly_held | touched.carriers:

@@ -95,17 +95,15 @@ class Folder:
         self._overrides = overrides
         self._wiring = Wiring(definitions)
 
-    def fold(self, events: Sequence[Event], touched: Touched) -> int:
-        """Fold a batch; return how many of its events were new."""
+    def fold(self, events: Sequence[Event], touched: Touched) -> list[Event]:
+        """Fold a batch; return its events that count now, in the order of their seqs."""
         fresh = self._dedupe(events, touched)
-        if not fresh:
-            return 0
         drawn = self._draw(fresh)
         ids = self._store.intern(_texts(drawn)) if drawn else {}
         self._name_cases(drawn, ids, touched)
         self._stand_at_values(drawn, ids, touched)
         self._add_edges(drawn, ids, touched)
-        return len(fresh)
+        return fresh
 
     # An event counts once.
 

@@ -1,0 +1,72 @@
+"""The engine's own metrics: counted in its process, and left in the store for the API to show."""
+
+from __future__ import annotations
+
+import time
+
+from lineage.engine import Engine
+from lineage.run import STORE_FILE, Subject, Watch
+from throughline.core.journal import JOURNAL_FILE, JournalReader
+from throughline.core.metric_names import (
+    CASES,
+    DEFERRED_CASES,
+    DEVIATIONS,
+    FOLD_EVENTS,
+    FOLD_LAG_RECORDS,
+    FOLD_SECONDS,
+    FOLDED_EVENTS,
+    FOLDED_POSITION,
+    METRICS,
+    STORE_BYTES,
+    TICK_SECONDS,
+)
+from throughline.core.metrics import Meter, Part
+
+METRICS_ROW = "metrics"
+_LEAVE_EVERY = 2.0
+_COUNT_EVERY = 15.0  # counting cases reads an index from end to end
+
+
+class EngineMeter(Watch):
+    """Counts what the engine does; leaves the text in the store now and then, while there is anything new."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self._meter = Meter(Part.ENGINE, METRICS)
+        self._journal = JournalReader(subject.data / JOURNAL_FILE)
+        self._changed = True
+        self._left = self._counted = float("-inf")
+
+    def folded(self, events: int, fresh: int, seconds: float, position: int, received: int) -> None:
+        self._meter.counter(FOLDED_EVENTS, outcome="new").inc(fresh)
+        self._meter.counter(FOLDED_EVENTS, outcome="duplicate").inc(events - fresh)
+        self._meter.histogram(FOLD_SECONDS).observe(seconds)
+        self._meter.histogram(FOLD_EVENTS).observe(events)
+        self._meter.gauge(FOLDED_POSITION).set(position)
+        self._changed = True
+
+    def ticked(self, seconds: float) -> None:
+        self._meter.histogram(TICK_SECONDS).observe(seconds)
+        self._changed = True
+
+    def rested(self, engine: Engine, now: int) -> None:
+        at = time.monotonic()
+        if not self._changed or at - self._left < _LEAVE_EVERY:
+            return
+        self._left, self._changed = at, False
+        if at - self._counted >= _COUNT_EVERY:
+            self._counted = at
+            self._count(engine)
+        position, _ = engine.positions()
+        self._meter.gauge(FOLD_LAG_RECORDS).set(max(0, self._journal.last() - position))
+        self._meter.gauge(DEFERRED_CASES).set(engine.store.one("SELECT count(*) FROM stale") or 0)
+        self._meter.gauge(STORE_BYTES).set((self._subject.data / STORE_FILE).stat().st_size)
+        engine.store.set_meta(METRICS_ROW, self._meter.expose())
+
+    def _count(self, engine: Engine) -> None:
+        counts = dict(engine.store.rows("SELECT state, count(*) FROM cases GROUP BY state"))
+        for state in CASES.labels["state"]:
+            self._meter.gauge(CASES, state=state).set(counts.get(state, 0))
+        kinds = dict(engine.store.rows("SELECT kind, count(*) FROM deviation GROUP BY kind"))
+        for kind in DEVIATIONS.labels["kind"]:
+            self._meter.gauge(DEVIATIONS, kind=kind).set(kinds.get(kind, 0))

@@ -1,0 +1,199 @@
+"""The engine's process: reads the journal and the statements as they grow, folds them, and does what falls due."""
+
+from __future__ import annotations
+
+import gc
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from lineage.definitions import fingerprint, state_fingerprint
+from lineage.engine import Engine, Limits
+from lineage.process import Definitions
+from throughline.core.clock import Clock
+from throughline.core.database import Durability, open_writer, passing_cause
+from throughline.core.decisions import FILE_NAME as DECISIONS_FILE
+from throughline.core.decisions import DecisionReader
+from throughline.core.errors import LastingError, RebuildNeeded, StoreUnavailable
+from throughline.core.estate import Estate
+from throughline.core.journal import JOURNAL_FILE, JournalReader
+
+STORE_FILE = "store.db"
+FORMAT = "1"
+MOST_EVENTS = 2_000  # in one batch; larger ones gain nothing more
+MOST_RECORDS = 512
+_CACHE_MIB = 128
+_SHORTEST_PAUSE = 0.002
+_LONGEST_PAUSE = 0.02
+_STATEMENTS_EVERY = 0.02
+_TRY_AGAIN_SECONDS = 1.0
+_COLLECT_EVERY = 60.0
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What the engine works on and by: a data folder, what the firm declared, settings and a clock."""
+
+    data: Path
+    definitions: Definitions
+    estate: Estate
+    limits: Limits
+    clock: Clock
+
+
+class StoreFormatUnknown(LastingError):
+    """store.db was written by another version of Throughline; it can be made anew from the journal."""
+
+
+def run_engine(subject: Subject, stop: threading.Event, ready: Callable[[], None], watch: Watch) -> None:
+    """Fold until told to stop; ``ready`` is called once the store is open.
+
+    A disk that refuses is tried again: nothing is lost, as the journal keeps what is not folded. Raises RebuildNeeded
+    where the stored links were drawn with other key definitions.
+    """
+    while not stop.is_set():
+        try:
+            with ExitStack() as stack:
+                engine = stack.enter_context(closing(open_engine(subject)))
+                journal = stack.enter_context(closing(JournalReader(subject.data / JOURNAL_FILE)))
+                decisions = stack.enter_context(closing(DecisionReader(subject.data / DECISIONS_FILE)))
+                ready()
+                _Loop(engine, journal, decisions, subject.clock, watch).run(stop)
+        except (sqlite3.OperationalError, StoreUnavailable) as error:
+            cause = passing_cause(error) if isinstance(error, sqlite3.OperationalError) else str(error)
+            if cause is None:
+                raise
+            _log.warning("store_unavailable", cause=cause, error=str(error), tries_again_in_seconds=_TRY_AGAIN_SECONDS)
+            stop.wait(_TRY_AGAIN_SECONDS)
+
+
+def open_engine(subject: Subject) -> Engine:
+    """Open the store for its one writer; put all cases on the queue where what they are derived by has changed."""
+    connection = open_writer(subject.data / STORE_FILE, Durability.NORMAL, _CACHE_MIB)
+    try:
+        connection.execute("PRAGMA wal_autocheckpoint = 4000")
+        engine = Engine(connection, subject.definitions, subject.estate, subject.limits)
+        _check(engine, subject)
+    except BaseException:
+        connection.close()
+        raise
+    return engine
+
+
+def _check(engine: Engine, subject: Subject) -> None:
+    known = engine.store.meta()
+    if known.get("format", FORMAT) != FORMAT:
+        raise StoreFormatUnknown(f"{subject.data / STORE_FILE}: seen store format {known['format']}, wanted {FORMAT}")
+    keys = fingerprint(subject.definitions)
+    if known.get("keys", keys) != keys and engine.store.next_seq > 1:
+        raise RebuildNeeded(
+            "the keys, roles, passes, links or event types of a process differ from those that the stored links were"
+            f" drawn with ({subject.data / STORE_FILE}): put the former definitions back, or move store.db away, so that"
+            " it is made anew from the journal at the next start"
+        )
+    derived_by = "/".join(
+        (state_fingerprint(subject.definitions), subject.estate.fingerprint, str(subject.limits.orphan_time))
+    )
+    bulk = str(subject.limits.bulk_limit)
+    if known.get("bulk_limit", bulk) != bulk:
+        engine.recheck_all()
+    if known.get("derived_by", derived_by) != derived_by:
+        _log.info("deriving_all_cases_anew", why="process definitions, estate or settings changed")
+        engine.derive_all()
+    for name, value in (("format", FORMAT), ("keys", keys), ("derived_by", derived_by), ("bulk_limit", bulk)):
+        engine.store.set_meta(name, value)
+
+
+class Watch:
+    """Who is told what the engine does: metrics. Every method may be left as it is."""
+
+    def folded(self, events: int, fresh: int, seconds: float, position: int, received: int) -> None: ...
+
+    def ticked(self, seconds: float) -> None: ...
+
+    def rested(self, engine: Engine, now: int) -> None: ...
+
+
+class _Loop:
+    def __init__(
+        self, engine: Engine, journal: JournalReader, decisions: DecisionReader, clock: Clock, watch: Watch
+    ) -> None:
+        self._engine = engine
+        self._journal = journal
+        self._decisions = decisions
+        self._clock = clock
+        self._watch = watch
+        self._position, self._statement = engine.positions()
+        self._wake = engine.next_wake()
+        self._unsettled = True
+
+    def run(self, stop: threading.Event) -> None:
+        """Work while there is anything to do, and rest a little longer each time there is nothing."""
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        pause, looked, collected = _SHORTEST_PAUSE, 0.0, time.monotonic()
+        try:
+            while not stop.is_set():
+                busy = self._fold()
+                at = time.monotonic()
+                if at - looked >= _STATEMENTS_EVERY:
+                    looked = at
+                    busy = self._state() or busy
+                busy = self._do_what_is_due() or busy
+                self._watch.rested(self._engine, self._clock.now())
+                if busy:
+                    pause = _SHORTEST_PAUSE
+                    continue
+                if at - collected >= _COLLECT_EVERY:
+                    collected = at
+                    gc.collect()
+                stop.wait(pause)
+                pause = min(pause * 1.2, _LONGEST_PAUSE)
+        finally:
+            gc.enable()
+
+    def _fold(self) -> bool:
+        records = self._journal.after(self._position, MOST_RECORDS, MOST_EVENTS)
+        if not records:
+            return False
+        started = time.monotonic()
+        fresh = self._engine.fold_records(records, self._clock.now())
+        self._position = records[-1].id
+        events = sum(len(record.events) for record in records)
+        self._watch.folded(events, fresh, time.monotonic() - started, self._position, records[-1].received)
+        self._wake = self._engine.next_wake()
+        self._unsettled = True
+        return True
+
+    def _state(self) -> bool:
+        statements = self._decisions.after(self._statement, MOST_RECORDS)
+        if not statements:
+            return False
+        self._engine.state(statements, self._clock.now())
+        self._statement = statements[-1].number
+        self._wake = self._engine.next_wake()
+        self._unsettled = True
+        return True
+
+    def _do_what_is_due(self) -> bool:
+        now = self._clock.now()
+        if self._unsettled:
+            self._unsettled = self._engine.settle(now)
+            self._wake = self._engine.next_wake()
+            return self._unsettled
+        if self._wake is None or now < self._wake:
+            return False
+        started = time.monotonic()
+        more = self._engine.tick(now)
+        self._watch.ticked(time.monotonic() - started)
+        self._wake = self._engine.next_wake()
+        return more

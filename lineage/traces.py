@@ -1,0 +1,106 @@
+"""From a trace to where its spans, log records and events are.
+
+One row a trace: the journal records that hold parts of it, with the ids of their spans (so that a span sent again
+counts once), and the seqs of its events.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from lineage.store import StoreReader, StoreWriter, encode
+from throughline.core.event import Event
+from throughline.core.journal import Record, SpanFact
+
+SPAN_ID_BYTES = 8
+_AT_ONCE = 500
+
+
+class TraceEntry(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What one journal record (0: the events) holds of a trace: span ids, eight bytes each, and seqs of events."""
+
+    record: int
+    span_ids: bytes = b""
+    seqs: tuple[int, ...] = ()
+
+
+_entries = msgspec.msgpack.Decoder(list[TraceEntry])
+
+
+def entries_of(store: StoreReader, trace_ids: Sequence[bytes]) -> dict[bytes, list[TraceEntry]]:
+    """Return what is known of traces."""
+    found: dict[bytes, list[TraceEntry]] = {}
+    for start in range(0, len(trace_ids), _AT_ONCE):
+        some = trace_ids[start : start + _AT_ONCE]
+        marks = ",".join("?" * len(some))
+        for trace_id, spans in store.rows(f"SELECT trace_id, spans FROM trace WHERE trace_id IN ({marks})", *some):
+            found[trace_id] = _entries.decode(spans)
+    return found
+
+
+def add_traces(store: StoreWriter, records: Iterable[Record], events: Iterable[tuple[int, Event]]) -> None:
+    """Add the spans and log records of journal records, and events by seq, to their traces; count new spans."""
+    added: dict[bytes, list[TraceEntry]] = {}
+    spans_by_record: list[tuple[int, dict[bytes, list[SpanFact]]]] = []
+    for record in records:
+        by_trace: dict[bytes, list[SpanFact]] = {}
+        for span in record.spans:
+            by_trace.setdefault(span.trace_id, []).append(span)
+        spans_by_record.append((record.id, by_trace))
+        for log in record.logs:
+            added.setdefault(log.trace_id, []).append(TraceEntry(record.id))
+    for seq, event in events:
+        if event.trace_id is not None:
+            added.setdefault(bytes.fromhex(event.trace_id), []).append(TraceEntry(0, b"", (seq,)))
+    wanted = list(added.keys() | {trace_id for _, by_trace in spans_by_record for trace_id in by_trace})
+    if not wanted:
+        return
+    known = entries_of(store, wanted)
+    counted: Counter[tuple[str, str]] = Counter()
+    for record_id, by_trace in spans_by_record:
+        for trace_id, spans in by_trace.items():
+            entries = [*known.get(trace_id, ()), *added.get(trace_id, ())]
+            fresh = _fresh(entries, spans) if entries else spans
+            if fresh:
+                ids = b"".join([span.span_id for span in fresh])
+                added.setdefault(trace_id, []).append(TraceEntry(record_id, ids))
+                _count(counted, fresh)
+    store.many(
+        "INSERT OR REPLACE INTO trace (trace_id, spans) VALUES (?, ?)",
+        [(trace_id, encode([*known.get(trace_id, ()), *_merged(entries)])) for trace_id, entries in added.items()],
+    )
+    store.count((name, label, count) for (name, label), count in counted.items())
+
+
+def _merged(entries: list[TraceEntry]) -> list[TraceEntry]:
+    """Return entries with equal records as one."""
+    if len(entries) == 1:
+        return entries
+    merged: dict[int, TraceEntry] = {}
+    for entry in entries:
+        before = merged.get(entry.record)
+        if before is not None:
+            entry = TraceEntry(entry.record, before.span_ids + entry.span_ids, before.seqs + entry.seqs)
+        merged[entry.record] = entry
+    return list(merged.values())
+
+
+def _fresh(entries: list[TraceEntry], spans: list[SpanFact]) -> list[SpanFact]:
+    """Return the spans that are not known yet."""
+    seen = {
+        entry.span_ids[at : at + SPAN_ID_BYTES]
+        for entry in entries
+        for at in range(0, len(entry.span_ids), SPAN_ID_BYTES)
+    }
+    return [span for span in spans if span.span_id not in seen]
+
+
+def _count(counted: Counter[tuple[str, str]], spans: list[SpanFact]) -> None:
+    for span in spans:
+        label = span.flow or span.service
+        counted["spans", label] += 1
+        if span.failed:
+            counted["failed_spans", label] += 1
