@@ -96,8 +96,8 @@ def _check(engine: Engine, subject: Subject) -> None:
     if known.get("keys", keys) != keys and engine.store.next_seq > 1:
         raise RebuildNeeded(
             "the keys, roles, passes, links or event types of a process differ from those that the stored links were"
-            f" drawn with ({subject.data / STORE_FILE}): put the former definitions back, or move store.db away, so that"
-            " it is made anew from the journal at the next start"
+            f" drawn with ({subject.data / STORE_FILE}), so that a rebuild is needed: put the former definitions back,"
+            " or move store.db away, and it is made anew from the journal at the next start"
         )
     derived_by = "/".join(
         (state_fingerprint(subject.definitions), subject.estate.fingerprint, str(subject.limits.orphan_time))
