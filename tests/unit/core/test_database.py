@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from throughline.core.database import Durability, failures_named, open_reader, open_writer
+from throughline.core.database import Durability, failures_named, open_reader, open_writer, passing_cause
 from throughline.core.errors import StoreUnavailable
 
 
@@ -94,3 +94,9 @@ def test_a_file_that_is_no_database_is_not_taken_for_a_passing_failure(path: Pat
     path.write_bytes(b"not a database at all" * 100)
     with pytest.raises(sqlite3.DatabaseError, match="not a database"):
         open_reader(path)
+
+
+def test_a_detailed_code_of_the_disk_counts_as_what_it_details() -> None:
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+    assert passing_cause(error) == "the disk reports an error: check it"
