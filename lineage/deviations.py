@@ -6,11 +6,12 @@ several causes fall together (two alias types, two checks) the earliest time cou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from lineage.amounts import value_of
-from lineage.due import Context, Pending, Place, expected, late_by, reached
+from lineage.case_facts import facts_of, seen_by_conditions
+from lineage.due import Context, Pending, Place, expected, late_steps
 from lineage.fact import Deviation, DeviationKind, Member, StepStatus, Via
 from lineage.process import ERROR_KINDS, Check, Version
 from lineage.rounds import Course, Round, Track, members_by_round
@@ -18,9 +19,6 @@ from throughline.core.instants import format_instant
 from throughline.core.key import Key
 
 MISSING_MASTER_DATA = "missing_master_data"
-
-FactsAt = Callable[[list[Member]], Mapping[str, object]]
-"""Gives the facts that conditions see, of some members in order."""
 
 
 class Conflict(NamedTuple):
@@ -54,32 +52,25 @@ def overdue(course: Course, pendings: list[Pending]) -> Iterable[Deviation]:
 
 def late(course: Course, current: Round, place: Place, context: Context) -> Iterable[Deviation]:
     """Yield the steps of a round that were done after their due time."""
-    version = course.version
-    for index in version.required:
-        track = current.tracks[index]
-        if track is None or track.done_at is None:
-            continue
-        due = late_by(version, current, index, place, context.calendars)
-        if due is not None:
-            name = version.steps[index].name
-            reason = f"{name} came at {format_instant(track.done_at)}, after its due time {format_instant(due)}"
-            yield Deviation(DeviationKind.OVERDUE, name, current.number, due, reason, open=False)
+    for index, due, done_at in late_steps(course.version, current, place, context.calendars):
+        name = course.version.steps[index].name
+        reason = f"{name} came at {format_instant(done_at)}, after its due time {format_instant(due)}"
+        yield Deviation(DeviationKind.OVERDUE, name, current.number, due, reason, open=False)
 
 
 def missed(course: Course, current: Round, closed_at: int, place: Place, context: Context) -> Iterable[Deviation]:
     """Yield the steps that were past due when a rejection or an ending closed the round, and so never came."""
-    version = course.version
-    for index, due, _ in expected(version, current, begun(course), place, context.calendars, reached(version, current)):
+    for index, due, _, _, _ in expected(course.version, current, begun(course), place, context.calendars):
         if due is not None and due < closed_at:
-            name = version.steps[index].name
+            name = course.version.steps[index].name
             closed = f"the round closed at {format_instant(closed_at)}"
             reason = f"{name} was not seen by its due time {format_instant(due)}; {closed}"
             yield Deviation(DeviationKind.OVERDUE, name, current.number, due, reason, open=False)
 
 
 def begun(course: Course) -> bool:
-    """Return whether any step of the case was seen."""
-    return any(track is not None and track.first is not None for each in course.rounds for track in each.tracks)
+    """Return whether any step of the path was seen, in any round."""
+    return any(each.far >= 0 for each in course.rounds)
 
 
 # --- failures
@@ -138,10 +129,10 @@ def failure_reason(member: Member) -> str:
 # --- order
 
 
-def skipped(course: Course, current: Round, far: int) -> Iterable[Deviation]:
+def skipped(course: Course, current: Round) -> Iterable[Deviation]:
     """Yield the required steps of a round that a later one passed over."""
     version = course.version
-    for index in passed_over(version, current, far):
+    for index in passed_over(version, current):
         name = version.steps[index].name
         since, later = min(
             (track.first, step)
@@ -152,11 +143,11 @@ def skipped(course: Course, current: Round, far: int) -> Iterable[Deviation]:
         yield Deviation(DeviationKind.SKIPPED, name, current.number, since, reason)
 
 
-def passed_over(version: Version, current: Round, far: int) -> list[int]:
+def passed_over(version: Version, current: Round) -> list[int]:
     """Return the required steps before the last one seen that are not done, partly covered ones left out."""
     found: list[int] = []
     for index in version.required:
-        if index >= far:
+        if index >= current.far:
             break
         track = current.tracks[index]
         partial = version.steps[index].amount_covers and current.is_seen(index)
@@ -247,16 +238,14 @@ def conflicting_keys(course: Course, conflict: Conflict | None) -> Iterable[Devi
 # --- policy
 
 
-def violations(course: Course, facts_at: FactsAt) -> Iterable[Deviation]:
-    """Yield the checks that the latest facts break, by step; ``since`` is when the facts began to break them."""
+def violations(course: Course, seen: Mapping[str, object], name: str) -> Iterable[Deviation]:
+    """Yield the checks that the facts break, by step; ``since`` is when the facts began to break them."""
     by_step: dict[str | None, list[tuple[int, str]]] = {}
-    members = course.members
     for check in course.version.checks:
         began = _first_seen(course, check.step)
-        if began is None or check.condition.holds(facts_at(members)) is not False:
-            continue
-        since = max(_broken_since(check, members, facts_at), began)
-        by_step.setdefault(check.step, []).append((since, check.message))
+        if began is not None and check.condition.holds(seen) is False:
+            since = max(_broken_since(course, check, name), began)
+            by_step.setdefault(check.step, []).append((since, check.message))
     for step, broken in by_step.items():
         reasons = "; ".join(message for _, message in sorted(broken))
         yield Deviation(DeviationKind.POLICY_VIOLATION, step, None, min(broken)[0], reasons)
@@ -273,14 +262,16 @@ def _first_seen(course: Course, step: str | None) -> int | None:
     return min((track.first for track in tracks if track is not None and track.first is not None), default=None)
 
 
-def _broken_since(check: Check, members: list[Member], facts_at: FactsAt) -> int:
+def _broken_since(course: Course, check: Check, name: str) -> int:
     """Return the time of the event with which the facts began to break a check that they break now."""
-    facts = facts_at(members)
+    members = course.members
+    after: Mapping[str, object] | None = None
     for end in range(len(members) - 1, 0, -1):
-        before = facts_at(members[:end])
-        if before != facts and check.condition.holds(before) is not False:
+        earlier = members[:end]
+        seen = seen_by_conditions(course.version, earlier, name, facts_of(earlier))
+        if seen != after and check.condition.holds(seen) is not False:
             return members[end].fact.time
-        facts = before
+        after = seen
     return members[0].fact.time
 
 

@@ -9,16 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from lineage.fact import Calendars, Member, Sight, StepStatus, Via, Watermark
+from lineage.fact import Calendars, Sight, StepStatus, Watermark
 from lineage.process import Deadline, Version
 from lineage.rounds import Round
-from throughline.core.calendar import Duration, Unit
 from throughline.core.event import FieldValue
 from throughline.core.instants import HOUR, MINUTE
 
 ORPHAN_TIME = 72 * HOUR
 CLOCK_SKEW = 5 * MINUTE
-_SHORTEST_DAY = 22 * HOUR  # no zone leaps further than two hours into summer time
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,36 +42,17 @@ class Place(NamedTuple):
     billing_calendar: str | None
 
 
-class Expected(NamedTuple):
-    """A step that a round expects next. ``due`` None: it has no deadline, or its field is not known yet."""
-
-    step: int  # its index in the version
-    due: int | None
-    missing: tuple[str, ...]  # the roles that have not reported it
-
-
 class Pending(NamedTuple):
-    """An expected step of an open case: waiting before its due time, then unconfirmed or overdue."""
+    """A step that a round expects next: waiting before its due time, then unconfirmed or overdue.
+
+    ``due`` None: it has no deadline, or its field is not known yet. ``missing``: the roles that have not reported it.
+    """
 
     step: int  # its index in the version
     due: int | None
     missing: tuple[str, ...]
     status: StepStatus
     watermark: Watermark | None
-
-
-def facts_of(members: list[Member]) -> dict[str, FieldValue]:
-    """Return the latest facts of a case: of successful events that name it or its alias, each field's last value.
-
-    Events that came by a carrier fill in only what those leave open.
-    """
-    carried: dict[str, FieldValue] = {}
-    own: dict[str, FieldValue] = {}
-    for fact, via, denied in members:
-        if not denied and not fact.failed:
-            (carried if via is Via.CARRIER else own).update(fact.fields)
-    carried.update(own)
-    return carried
 
 
 def place_of(facts: Mapping[str, FieldValue]) -> Place:
@@ -87,49 +66,38 @@ def _text(facts: Mapping[str, FieldValue], name: str) -> str | None:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def reached(version: Version, current: Round) -> int:
-    """Return the index of the last step of the path that was seen, at least in part; -1 where none was."""
-    tracks = current.tracks
-    for index in reversed(version.path):
-        track = tracks[index]
-        if track is not None and track.first is not None:
-            return index
-    return -1
-
-
-def expected(
-    version: Version, current: Round, begun: bool, place: Place, calendars: Calendars, far: int
-) -> list[Expected]:
+def expected(version: Version, current: Round, begun: bool, place: Place, calendars: Calendars) -> list[Pending]:
     """Return the steps that a round expects next: its frontier first, then steps with a due date of their own.
 
-    The frontier is the first required step not done at or after the last one seen (``far``), or the terminal step where
-    only that one was passed over. ``begun``: the case has seen a step in some round; before that nothing is due by a
-    field.
+    The frontier is the first required step not done at or after the last one seen, or the terminal step where only that
+    one was passed over. ``begun``: the case has seen a step in some round; before that nothing is due by a field.
     """
     tracks = current.tracks
-    found: list[Expected] = []
+    far = current.far
+    found: list[Pending] = []
     start: int | None = None
     for index in version.required:
         track = tracks[index]
         if track is not None and track.done_at is not None:
             start = track.done_at
-        elif index >= far:
-            step = version.steps[index]
-            if not found:
-                deadline = step.deadline
-                if far < 0:
-                    deadline = None if current.rejected_at is None else version.new_round.deadline
-                    start = current.rejected_at
-                if deadline is not None and deadline.by_field is not None and not begun:
-                    deadline = None
-                due = None if deadline is None else due_at(deadline, start, place, calendars)
-            elif begun and step.deadline is not None and step.deadline.by_field is not None:
-                due = due_at(step.deadline, None, place, calendars)
-            else:
-                continue
-            found.append(Expected(index, due, missing_roles(version, current, index)))
+            continue
+        if index < far:
+            continue
+        deadline = version.steps[index].deadline
+        if not found:
+            if far < 0:
+                start = current.rejected_at
+                deadline = None if start is None else version.new_round.deadline
+        elif deadline is None or deadline.by_field is None:
+            continue
+        if deadline is None or (deadline.by_field is not None and not begun):
+            due = None
+        else:
+            due = due_at(deadline, start, place, calendars)
+        found.append(Pending(index, due, missing_roles(version, current, index), StepStatus.WAITING, None))
     if not found and version.terminal is not None and not current.is_done(version.terminal):
-        found.append(Expected(version.terminal, None, missing_roles(version, current, version.terminal)))
+        missing = missing_roles(version, current, version.terminal)
+        found.append(Pending(version.terminal, None, missing, StepStatus.WAITING, None))
     return found
 
 
@@ -162,47 +130,53 @@ def due_of_seen(version: Version, current: Round, index: int, place: Place, cale
     It had one by its field, from the rejection that opened the round, or from the required step directly before it
     where that was done; a step whose predecessor was passed over never was the next one.
     """
-    deadline, start = _deadline_of_seen(version, current, index)
+    required = version.required
+    nth = required.index(index)
+    deadline = version.steps[index].deadline
+    start: int | None = None
+    if nth == 0 and current.rejected_at is not None:
+        deadline, start = version.new_round.deadline, current.rejected_at
+    elif nth > 0:
+        before = current.tracks[required[nth - 1]]
+        start = None if before is None else before.done_at
     return None if deadline is None else due_at(deadline, start, place, calendars)
 
 
-def late_by(version: Version, current: Round, index: int, place: Place, calendars: Calendars) -> int | None:
-    """Return the due time of a step that was done after it; None where it was in time, or had none.
+def late_steps(version: Version, current: Round, place: Place, calendars: Calendars) -> list[tuple[int, int, int]]:
+    """Return the steps of a round that were done after their due time: index, due time, and when they were done.
 
-    Asks the calendar only where the step can have been late.
+    Asks the calendar only where a step can have been late.
     """
-    track = current.tracks[index]
-    deadline, start = _deadline_of_seen(version, current, index)
-    if deadline is None or track is None or track.done_at is None:
-        return None
-    if deadline.within is not None and start is not None and track.done_at <= start + _least(deadline.within):
-        return None
-    due = due_at(deadline, start, place, calendars)
-    return due if due is not None and due < track.done_at else None
+    found: list[tuple[int, int, int]] = []
+    shortest = version.shortest
+    before: int | None = None
+    for nth, index in enumerate(version.required):
+        track = current.tracks[index]
+        done_at = None if track is None else track.done_at
+        if done_at is not None and (nth > 0 or current.rejected_at is not None or version.is_due_by_field(index)):
+            least = None if nth == 0 else shortest[index]
+            if least is None or (before is not None and done_at > before + least):
+                due = due_of_seen(version, current, index, place, calendars)
+                if due is not None and due < done_at:
+                    found.append((index, due, done_at))
+        before = done_at
+    return found
 
 
-def _deadline_of_seen(version: Version, current: Round, index: int) -> tuple[Deadline | None, int | None]:
-    required = version.required
-    place = required.index(index)
-    if place == 0:
-        if current.rejected_at is not None:
-            return version.new_round.deadline, current.rejected_at
-        deadline = version.steps[index].deadline
-        return (deadline, None) if deadline is not None and deadline.by_field is not None else (None, None)
-    before = current.tracks[required[place - 1]]
-    return version.steps[index].deadline, None if before is None else before.done_at
+def judged(steps: list[Pending], place: Place, context: Context) -> list[Pending]:
+    """Judge expected steps now: past its due time one is overdue only where its sources have reported that far."""
+    now = context.now
+    for each in steps:
+        if each.due is not None and each.due <= now:
+            return [_judged(each, place, context) for each in steps]
+    return steps
 
 
-def _least(duration: Duration) -> int:
-    """Return the shortest elapsed time that a length of business time can take."""
-    return duration.count * (_SHORTEST_DAY if duration.unit is Unit.BUSINESS_DAYS else HOUR)
-
-
-def pending(step: Expected, place: Place, context: Context) -> Pending:
-    """Judge an expected step now: past its due time it is overdue only where its sources have reported that far."""
-    index, due, missing = step
+def _judged(step: Pending, place: Place, context: Context) -> Pending:
+    index, due, missing, status, _ = step
     if due is None or context.now < due:
-        return Pending(index, due, missing, StepStatus.WAITING, None)
+        return step
     watermark = context.sight.watermark(missing, place.legal_entity)
     seen = watermark.declared and watermark.at is not None and watermark.at >= due
-    return Pending(index, due, missing, StepStatus.OVERDUE if seen else StepStatus.UNCONFIRMED, watermark)
+    status = StepStatus.OVERDUE if seen else StepStatus.UNCONFIRMED
+    return Pending(index, due, missing, status, watermark)

@@ -11,8 +11,11 @@ from enum import StrEnum
 from functools import cached_property
 from typing import NamedTuple, Protocol
 
-from throughline.core.calendar import Duration
+from throughline.core.calendar import Duration, Unit
+from throughline.core.instants import HOUR
 from throughline.core.key import KeyType
+
+_SHORTEST_DAY = 22 * HOUR  # no zone leaps further than two hours into summer time
 
 
 class StepKind(StrEnum):
@@ -165,9 +168,32 @@ class Version:
         return tuple(i for i in self.path if self.terminal is None or i <= self.terminal)
 
     @cached_property
+    def places(self) -> tuple[int | None, ...]:
+        """Return the place of each step on the path, None for one that is not on it."""
+        place = {index: place for place, index in enumerate(self.path)}
+        return tuple(place.get(index) for index in range(len(self.steps)))
+
+    @cached_property
+    def shortest(self) -> tuple[int | None, ...]:
+        """Return the least elapsed microseconds that each step's ``within`` can mean; None where it has none."""
+        return tuple(
+            None if step.deadline is None or step.deadline.within is None else _least(step.deadline.within)
+            for step in self.steps
+        )
+
+    def is_due_by_field(self, index: int) -> bool:
+        deadline = self.steps[index].deadline
+        return deadline is not None and deadline.by_field is not None
+
+    @cached_property
     def covering(self) -> frozenset[int]:
         """Return the indexes of the steps that are done when amounts cover."""
         return frozenset(i for i, step in enumerate(self.steps) if step.amount_covers)
+
+
+def _least(duration: Duration) -> int:
+    """Return the shortest elapsed time that a length of business time can take."""
+    return duration.count * (_SHORTEST_DAY if duration.unit is Unit.BUSINESS_DAYS else HOUR)
 
 
 @dataclass(frozen=True)

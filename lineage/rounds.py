@@ -36,10 +36,23 @@ class Round:
     """One pass of a case; written by ``follow`` only.
 
     ``rejected_at``: the time of the rejection that opened it. ``closed_at``: when the next round opened. ``moved``:
-    a step was tried in it, other than by a rejection. ``tracks`` has one place per step of the version.
+    a step was tried in it, other than by a rejection. ``far``: the index of the furthest step of the path that was
+    seen, at least in part; -1 where none was. ``straight``: the steps of the path were first seen one after the other,
+    each done before the next, so that nothing can be skipped or out of order. ``failed``: some step failed. ``tracks``
+    has one place per step of the version.
     """
 
-    __slots__ = ("closed_at", "moved", "number", "opened_by", "rejected_at", "tracks")
+    __slots__ = (
+        "closed_at",
+        "failed",
+        "far",
+        "moved",
+        "number",
+        "opened_by",
+        "rejected_at",
+        "straight",
+        "tracks",
+    )
 
     def __init__(self, number: int, opened_by: int | None, rejected_at: int | None, steps: int) -> None:
         self.number = number
@@ -47,6 +60,9 @@ class Round:
         self.rejected_at = rejected_at
         self.closed_at: int | None = None
         self.moved = False
+        self.far = -1
+        self.straight = True
+        self.failed = False
         self.tracks: list[Track | None] = [None] * steps
 
     def track(self, index: int) -> Track:
@@ -192,7 +208,7 @@ def _fail(current: Round, index: int, position: int) -> None:
         track.failures = [position]
     else:
         track.failures.append(position)
-    current.moved = True
+    current.moved = current.failed = True
 
 
 def _succeed(current: Round, version: Version, index: int, position: int, fact: Fact) -> None:
@@ -202,6 +218,7 @@ def _succeed(current: Round, version: Version, index: int, position: int, fact: 
     track.successes.append(position)
     if track.first is None:
         track.first = fact.time
+        _go_on(current, version, index)
     step = version.steps[index]
     if track.done_at is not None or step.amount_covers:
         return
@@ -214,6 +231,19 @@ def _succeed(current: Round, version: Version, index: int, position: int, fact: 
         track.systems.add(fact.system)
         if len(track.systems) == len(step.systems):
             track.done_at = fact.time
+
+
+def _go_on(current: Round, version: Version, index: int) -> None:
+    """Note how far the round has come with the first sight of a step, and whether it left the straight path."""
+    place = version.places[index]
+    if place is None:
+        return
+    far = current.far
+    before = version.path[place - 1] if place else -1
+    if far != before or (far >= 0 and not current.is_done(far)):
+        current.straight = False
+    if index > far:
+        current.far = index
 
 
 def _ends(ending: Ending, fact: Fact, name: str) -> bool:

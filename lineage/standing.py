@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from lineage.amounts import latest_hours, latest_share
+from lineage.case_facts import facts_of, seen_by_conditions
 from lineage.deviations import (
     Conflict,
     begun,
@@ -19,10 +19,10 @@ from lineage.deviations import (
     skipped,
     violations,
 )
-from lineage.due import Context, Pending, Place, expected, facts_of, pending, place_of, reached
+from lineage.due import Context, Pending, Place, expected, judged, place_of
 from lineage.fact import CaseState, Deviation, Member, Waits
 from lineage.process import Process, StepKind, Version
-from lineage.rounds import Course, Round, follow
+from lineage.rounds import Course, follow
 from throughline.core.key import Key
 
 
@@ -53,41 +53,35 @@ def stand(
     course = follow(version, members, name)
     facts = facts_of(members)
     place = place_of(facts)
-
-    def facts_at(some: list[Member]) -> dict[str, object]:
-        return condition_facts(version, some, name)
-
-    if version.applies_when is not None and version.applies_when.holds(facts_at(members)) is False:
+    seen = seen_by_conditions(version, members, name, facts) if version.applies_when or version.checks else {}
+    if version.applies_when is not None and version.applies_when.holds(seen) is False:
         return Standing(course, place, CaseState.NOT_APPLICABLE, None, [], ())
     state, ended_as, ended_at = _state(course)
-    current = course.rounds[-1]
     pendings: list[Pending] = []
+    found: list[Deviation] = []
     if state is CaseState.OPEN:
-        steps = expected(version, current, begun(course), place, context.calendars, reached(version, current))
-        pendings = [pending(step, place, context) for step in steps]
-    found: list[Deviation] = [*overdue(course, pendings)]
+        steps = expected(version, course.rounds[-1], begun(course), place, context.calendars)
+        pendings = judged(steps, place, context)
+        if pendings is not steps:
+            found.extend(overdue(course, pendings))
     for each in course.rounds:
-        _of_round(course, each, each.closed_at if each.closed_at is not None else ended_at, place, context, found)
+        closed_at = ended_at if each.closed_at is None else each.closed_at
+        found.extend(late(course, each, place, context))
+        if closed_at is not None:
+            found.extend(missed(course, each, closed_at, place, context))
+        if each.failed:
+            found.extend(failed(course, each, closed_at is not None))
+        if not each.straight:
+            found.extend(skipped(course, each))
+            found.extend(out_of_order(course, each, context))
     found.extend(duplicates(course, aliases))
     if conflict is not None or process.unique:
         found.extend(conflicting_keys(course, conflict))
     if version.checks:
-        found.extend(violations(course, facts_at))
+        found.extend(violations(course, seen, name))
     if len(found) > 1:
         found.sort(key=_order)
     return Standing(course, place, state, ended_as, pendings, tuple(found))
-
-
-def _of_round(
-    course: Course, each: Round, closed_at: int | None, place: Place, context: Context, found: list[Deviation]
-) -> None:
-    far = reached(course.version, each)
-    found.extend(late(course, each, place, context))
-    if closed_at is not None:
-        found.extend(missed(course, each, closed_at, place, context))
-    found.extend(failed(course, each, closed_at is not None))
-    found.extend(skipped(course, each, far))
-    found.extend(out_of_order(course, each, context))
 
 
 def _order(deviation: Deviation) -> tuple[int, int, str, str]:
@@ -103,23 +97,10 @@ def _state(course: Course) -> tuple[CaseState, str | None, int | None]:
     return CaseState.OPEN, None, None
 
 
-def condition_facts(version: Version, members: list[Member], name: str) -> dict[str, object]:
-    """Return the facts that conditions see: the latest facts, and the case's own amount, currency and hours."""
-    facts: dict[str, object] = {**facts_of(members)}
-    own = latest_share(version, reversed(members), name)
-    if own is not None:
-        facts["amount"], facts["currency"] = own
-    hours = latest_hours(reversed(members))
-    if hours is not None:
-        facts["hours"] = hours
-    return facts
-
-
 def awaits_resubmission(standing: Standing) -> bool:
     """Return whether the last round was opened by a rejection and nothing of its path was seen since."""
-    course = standing.course
-    current = course.rounds[-1]
-    return current.rejected_at is not None and reached(course.version, current) < 0
+    current = standing.course.rounds[-1]
+    return current.rejected_at is not None and current.far < 0
 
 
 def waits(standing: Standing) -> Waits | None:

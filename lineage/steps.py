@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lineage.deviations import failure_reason, passed_over, streaks
-from lineage.due import Context, Pending, due_of_seen, missing_roles, reached
+from lineage.due import Context, Pending, due_of_seen, missing_roles
 from lineage.fact import CaseState, Member, RoundState, StepState, StepStatus, Watermark
 from lineage.process import ERROR_KINDS
 from lineage.rounds import Round, Track
@@ -21,7 +21,7 @@ def _round_state(standing: Standing, current: Round, context: Context) -> RoundS
     skipped: list[int] = []
     pendings: dict[int, Pending] = {}
     if standing.state is not CaseState.NOT_APPLICABLE:
-        skipped = passed_over(version, current, reached(version, current))
+        skipped = passed_over(version, current)
     if current is standing.course.rounds[-1]:
         pendings = {each.step: each for each in standing.pendings}
     states: list[StepState] = []
