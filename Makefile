@@ -8,7 +8,7 @@ export PYTHONUNBUFFERED := 1
 
 bin := .venv/bin
 # Two workers: what a small machine has. Tests marked serial share one of them.
-pytest := $(bin)/pytest -q -n 2 --dist loadgroup
+pytest := $(bin)/pytest -n 2 --dist loadgroup
 
 .PHONY: help demo test check static format bench bench-large lock clean install install-test tools
 
