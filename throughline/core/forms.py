@@ -51,7 +51,7 @@ class OrText:
 
 
 def _listed(value: Any) -> Any:
-    return cast(Any, value) if isinstance(value, list) else [value]
+    return cast(Any, value) if isinstance(value, list | tuple) else [value]
 
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -133,6 +133,8 @@ def _existing(content: Any, location: Location) -> Location:
     """Return the part of a place that the content has: of what is missing, what lacks it."""
     found: Location = ()
     for part in location:
+        if isinstance(content, str):  # of a text no part is an entry
+            break
         try:
             content = content[part]
         except (KeyError, IndexError, TypeError):
@@ -143,7 +145,7 @@ def _existing(content: Any, location: Location) -> Location:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return the known words as the end of a sentence, led by the one that was probably meant."""
-    listed = sorted(known)
+    listed = sorted(set(known))
     close = get_close_matches(word, listed, n=1)
     everything = f"one of {', '.join(listed)}" if listed else "none, as none is declared"
     return f"{close[0]}, or another {everything}" if close and len(listed) > 1 else everything

@@ -1,0 +1,382 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lineage.definitions import (
+    deadline_text,
+    fingerprint,
+    load_definitions,
+    pack_folder,
+    process_document,
+    state_fingerprint,
+    validate_folder,
+)
+from lineage.process import Deadline, Process, StepKind, WaitsFor
+from throughline.core.calendar import Duration, Unit
+from throughline.core.errors import ConfigurationError
+from throughline.core.instants import parse_instant
+from throughline.core.key import DEFAULT_PLACEHOLDERS
+
+KEYS = """
+keys:
+  ticket: {normalise: upper, strip_prefix: T-, placeholders: [none, N/A]}
+  order: {scope: [shop], normalise: [upper, strip_leading_zeros]}
+"""
+REPAIR = """
+process: repair
+title: From a ticket to a repaired thing
+owner: workshop
+keys:
+  name: ticket
+  carriers: [order]
+  relations: [customer]
+  unique: {order: [shop]}
+passes: [[order, order]]
+links: [ticket.merged]
+steps:
+  - {step: opened, kind: initial, types: [ticket.opened], system: crm}
+  - {step: ordered, types: [parts.ordered, parts.taken], system: [erp, procurement], within: 2 bd, owner: store}
+  - {step: repaired, kind: terminal, types: [ticket.repaired], waits_for: person, by_field: promised_on}
+new_round: each
+ended_by:
+  - ticket.cancelled
+  - {type: ticket.replaced, as: superseded, end: to}
+checks:
+  - {check: cheap, that: "facts.cost <= facts.cap", message: It costs more than agreed, step: ordered}
+"""
+
+
+def folder_with(folder: Path, **texts: str) -> Path:
+    for name, text in texts.items():
+        path = folder / f"{name.replace('__', '/')}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
+def read(folder: Path, text: str = REPAIR, name: str = "repair") -> Process:
+    return load_definitions(folder_with(folder, keys=KEYS, repair=text)).processes[name]
+
+
+def faults(folder: Path) -> list[str]:
+    """Return the faults of a folder, each as line, place and what was seen and wanted."""
+    with pytest.raises(ConfigurationError) as caught:
+        load_definitions(folder)
+    found = [str(fault) for fault in caught.value.faults]
+    return [fault.replace(f"{folder}/", "") for fault in found]
+
+
+def test_a_process_of_the_firm_stands_beside_the_shipped_ones(tmp_path: Path) -> None:
+    process = read(tmp_path)
+    (version,) = process.versions
+    opened, ordered, repaired = version.steps
+    assert (version.number, version.effective_from, version.owner) == ("1", None, "workshop")
+    assert (opened.kind, opened.systems, opened.deadline) == (StepKind.INITIAL, ("crm",), None)
+    assert ordered.deadline == Deadline(within=Duration(2, Unit.BUSINESS_DAYS))
+    assert (ordered.types, ordered.owner) == ({"parts.ordered", "parts.taken"}, "store")
+    assert (repaired.systems, repaired.waits_for) == (("erp", "procurement"), WaitsFor.PERSON)
+    assert repaired.deadline == Deadline(by_field="promised_on")
+    assert version.new_round.each
+    assert [(each.type, each.ended_as, each.end) for each in version.ended_by] == [
+        ("ticket.cancelled", "cancelled", None),
+        ("ticket.replaced", "superseded", "to"),
+    ]
+    assert version.checks[0].condition.holds({"cost": 3, "cap": 2}) is False
+    assert (process.unique, process.passes) == ({"order": ("shop",)}, {("order", "order")})
+    assert set(load_definitions(tmp_path).processes) == {"repair", *load_definitions(None).processes}
+
+
+def test_key_types_say_how_values_are_read(tmp_path: Path) -> None:
+    folder_with(tmp_path, keys=KEYS)
+    key_types = load_definitions(tmp_path).key_types
+    assert key_types["ticket"].value(" t-ab7 ") == "AB7"
+    assert key_types["ticket"].value("n/a") is None
+    assert key_types["ticket"].value("unknown") == "UNKNOWN"
+    assert key_types["order"].value("0017a") == "17A"
+    assert (key_types["order"].scope, key_types["order"].placeholders) == (("shop",), DEFAULT_PLACEHOLDERS)
+
+
+def test_a_process_or_key_type_of_the_same_name_replaces_the_shipped_one(tmp_path: Path) -> None:
+    keys = "keys:\n  invoice: {normalise: upper}\n  ticket: {}\n  order: {}\n"
+    folder_with(tmp_path, keys=keys, processes__billing=REPAIR.replace("process: repair", "process: time-to-bill"))
+    found, shipped = load_definitions(tmp_path), load_definitions(None)
+    assert found.processes["time-to-bill"].name_key == "ticket"
+    assert (found.key_types["invoice"].scope, found.key_types["customer"]) == ((), shipped.key_types["customer"])
+    assert list(found.processes) == list(shipped.processes)
+
+
+def test_versions_are_in_force_one_after_the_other(tmp_path: Path) -> None:
+    head = REPAIR[: REPAIR.index("steps:")]
+    step = "{step: %s, kind: %s, types: [ticket.%s], system: crm}"
+    steps = f"[{step % ('opened', 'initial', 'opened')}, {step % ('repaired', 'terminal', 'repaired')}]"
+    versions = f"""versions:
+  - {{version: 1, steps: {steps}}}
+  - {{version: "2", effective_from: 2026-07-01, owner: new-shop, steps: {steps}}}
+  - {{version: 3b, effective_from: "2026-07-02T00:00:00+02:00", steps: {steps}}}
+"""
+    process = read(tmp_path, head + versions)
+    assert [(each.number, each.owner) for each in process.versions] == [
+        ("1", "workshop"),
+        ("2", "new-shop"),
+        ("3b", "workshop"),
+    ]
+    instants = ("2026-06-30T23:59:59Z", "2026-07-01T00:00:00Z", "2026-07-01T22:00:00Z")
+    assert [process.version_at(parse_instant(each)).number for each in instants] == ["1", "2", "3b"]
+
+
+FAULTY = """process: Repair
+title: From a ticket to a repaired thing
+onwer: workshop
+applies_when: facts.cost ==
+keys:
+  name: tikket
+  aliases: [order]
+  carriers: [order, batch]
+  unique: {ticket: [shop]}
+passes: [[order, invoice]]
+links: [ticket.merged, throughline.statement]
+steps:
+  - {step: opened, kind: initial, types: [ticket.opened], system: timekeeping, within: 1 h}
+  - {step: ordered, types: [source.heartbeat], within: 2 days}
+  - {types: [ticket.lost]}
+  - {step: ordered, types: [ticket.merged, opened], within: 4 h, by_field: due_date}
+  - {step: repaired, kind: final, types: [ticket.opened], waits_for: somebody}
+new_round: {after: [ticket.rejected], within: soon}
+ended_by: [ticket.rejected, {type: ticket.cancelled, end: middle}]
+checks:
+  - {check: cheap, that: "1 + 1", message: Too much, step: orderd}
+"""
+
+
+def test_every_fault_of_every_file_is_told_at_once(tmp_path: Path) -> None:
+    folder_with(
+        tmp_path,
+        keys="keys:\n  ticket: {normalise: title_case}\n  order: {}\n  amount: {}\n",
+        faulty=FAULTY,
+        processes__broken="process: [unclosed\n",
+        processes__empty="",
+        notes="notes: something else\n",
+    )
+    wanted = """
+faulty.yaml:1:1: process: seen 'Repair', wanted lower-case words
+faulty.yaml:3:1: onwer: seen 'workshop', wanted no such entry: its name is unknown here; perhaps owner
+faulty.yaml:4:1: applies_when: seen 'facts.cost ==', wanted a condition in CEL; line 1, column 14
+faulty.yaml:6:3: keys.name: seen 'tikket', wanted a key type of keys.yaml: ticket, or another
+faulty.yaml:8:14: keys.carriers[0]: seen 'order', which is in aliases already, wanted one role
+faulty.yaml:9:12: keys.unique.ticket: seen 'ticket', wanted a carrier or relation
+faulty.yaml:10:18: passes[0][1]: seen 'invoice', wanted a carrier
+faulty.yaml:11:24: links[1]: seen 'throughline.statement', wanted a type that senders may send
+faulty.yaml:13:59: steps[0].system[0]: seen 'timekeeping', wanted
+faulty.yaml:13:80: steps[0].within: seen a deadline of an initial step, wanted no deadline
+faulty.yaml:14:29: steps[1].types[0]: seen 'source.heartbeat', wanted a type that senders may send
+faulty.yaml:14:48: steps[1].within: seen '2 days', wanted a whole number from 1 to 999 and a unit
+faulty.yaml:15:5: steps[2].step: seen nothing, wanted this entry, which is required
+faulty.yaml:16:6: steps[3].step: seen 'ordered' again, wanted each step once
+faulty.yaml:16:29: steps[3].types[0]: seen 'ticket.merged', wanted a type that is not in links
+faulty.yaml:16:44: steps[3].types[1]: seen 'opened', wanted an event type
+faulty.yaml:16:66: steps[3].by_field: seen within and by_field, wanted one of within, by_field, by_cutoff
+faulty.yaml:17:22: steps[4].kind: seen 'final', wanted 'initial', 'standard', 'terminal', 'error'
+faulty.yaml:17:59: steps[4].waits_for: seen 'somebody', wanted
+faulty.yaml:18:39: new_round.within: seen 'soon', wanted
+faulty.yaml:19:12: ended_by[0]: seen 'ticket.rejected', wanted a type that does not open a new round
+faulty.yaml:19:54: ended_by[1].end: seen 'middle', wanted
+faulty.yaml:21:20: checks[0].that: seen '1 + 1', wanted a condition in CEL; line 1, column 1: a condition gives true
+faulty.yaml:21:54: checks[0].step: seen 'orderd', wanted a step: ordered, or another
+keys.yaml:2:12: keys.ticket.normalise
+keys.yaml:4:3: keys.amount: seen 'amount', wanted another name
+notes.yaml:1:1: notes: seen 'notes', wanted one of keys, process at the top
+processes/broken.yaml:2:1: seen
+processes/empty.yaml: seen
+""".strip().splitlines()
+    found = faults(tmp_path)
+    missing = [each for each in wanted if not any(each in fault for fault in found)]
+    assert missing == [], "\n".join(found)
+
+
+HEAD = "process: p\ntitle: T\nkeys: {name: project}\n"
+STEPS = """steps:
+  - {step: a, kind: initial, types: [x.a], system: crm}
+  - {step: b, kind: terminal, types: [x.b]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (HEAD + STEPS.replace("initial", "standard"), "seen no initial step, wanted a step with kind: initial"),
+        (HEAD + STEPS.replace("terminal", "error"), "seen no terminal step"),
+        (HEAD, "seen neither steps nor versions"),
+        (HEAD + "steps: []\n", "at least 1 entries"),
+        (HEAD + STEPS.replace(", system: crm", ""), "a first step without system"),
+        (HEAD + STEPS.replace("x.b", "x.a"), "seen 'x.a', which reports a in the same system"),
+        (HEAD + STEPS.replace("types: [x.b]", "types: [x.b], optional: true"), "an optional terminal step"),
+        (HEAD + STEPS + "  - {step: c, kind: error, types: [x.c], within: 4 h}\n", "a deadline of an error step"),
+        (HEAD + STEPS + "new_round: {within: 3 bd}\n", "new_round: seen nothing, wanted after"),
+        (HEAD + STEPS + "new_round: always\n", "'each'"),
+        (HEAD + STEPS + "new_round: {each: each, after: [x.r]}\n", "both after and each"),
+        (HEAD + STEPS + "new_round: {each: each, within: 3 bd}\n", "new_round: seen a deadline"),
+        (HEAD + STEPS + "ended_by: [x.c, x.c]\n", "seen 'x.c' more than once"),
+        (HEAD + STEPS + "versions:\n  - {version: 1, steps: []}\n", "steps: seen steps beside versions"),
+        (
+            HEAD + "versions:\n  - {version: 1}\n  - {version: 1, effective_from: 2026-07-01}\n",
+            "seen '1', wanted each version once",
+        ),
+        (
+            HEAD
+            + "versions:\n  - version: 1\n    "
+            + STEPS.replace("\n", "\n    ")
+            + "\n  - version: 2\n    "
+            + STEPS.replace("\n", "\n    "),
+            "no effective_from",
+        ),
+        (
+            HEAD
+            + "versions:\n  - {version: 1, effective_from: 2026-07-01}\n  - {version: 2, effective_from: 2026-06-30}\n",
+            "later than the version before",
+        ),
+        (HEAD + "versions:\n  - {version: 1, effective_from: 2026-07-01T00:00:00}\n", "a time with zone"),
+        (
+            HEAD + STEPS + "checks: [{check: c, that: 'true', message: m}, {check: c, that: 'true', message: m}]\n",
+            "each check once",
+        ),
+        (HEAD.replace("project", "system") + STEPS, "a key type of keys.yaml"),
+        (HEAD.replace("title: T\n", "") + STEPS, "title: seen nothing"),
+        (HEAD + STEPS + HEAD, "the name 'process' again"),
+        ("title: T\n" + STEPS, "process: seen nothing"),
+    ],
+)
+def test_each_kind_of_fault_is_found(tmp_path: Path, text: str, wanted: str) -> None:
+    folder_with(tmp_path, processes__p=text)
+    found = faults(tmp_path)
+    assert any(wanted in fault for fault in found), "\n".join(found)
+    assert all(fault.startswith("processes/p.yaml:") for fault in found)
+
+
+def test_a_missing_part_is_not_told_of_a_file_in_which_it_was_written_wrongly(tmp_path: Path) -> None:
+    folder_with(tmp_path, processes__p=HEAD + STEPS.replace("initial", "first"))
+    (fault,) = faults(tmp_path)
+    assert "seen 'first'" in fault
+
+
+def test_two_steps_may_share_a_type_where_their_systems_tell_them_apart(tmp_path: Path) -> None:
+    text = HEAD + STEPS.replace("types: [x.b]", "types: [x.a], system: erp")
+    assert len(read(tmp_path, text, "p").versions[0].step_of_type["x.a"]) == 2
+
+
+def test_one_process_in_two_files_is_a_fault(tmp_path: Path) -> None:
+    folder_with(tmp_path, processes__a=HEAD + STEPS, processes__b=HEAD + STEPS)
+    (fault,) = faults(tmp_path)
+    assert fault.startswith("processes/b.yaml:1:1: process: seen 'p', which is in ")
+
+
+def test_a_folder_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no such folder"):
+        load_definitions(tmp_path / "nowhere")
+
+
+def test_other_kinds_of_files_may_lie_in_folders_of_their_own(tmp_path: Path) -> None:
+    folder_with(tmp_path, kpis__lag="kpi: billing-readiness-lag\n", estate="firm: {name: N}\n")
+    assert validate_folder(tmp_path) == []
+
+
+def test_validating_a_folder_looks_at_its_estate_too(tmp_path: Path) -> None:
+    folder_with(tmp_path, processes__p=HEAD, estate="firms: {}\n")
+    assert [Path(fault.file).name for fault in validate_folder(tmp_path)] == ["p.yaml", "estate.yaml"]
+
+
+def test_the_shipped_pack_is_without_faults() -> None:
+    assert validate_folder(pack_folder()) == []
+
+
+def test_a_process_as_a_document_holds_plain_values_only(tmp_path: Path) -> None:
+    document = process_document(read(tmp_path))
+    (version,) = document["versions"]
+    assert document["keys"] == {
+        "name": "ticket",
+        "aliases": [],
+        "carriers": ["order"],
+        "relations": ["customer"],
+        "unique": {"order": ["shop"]},
+    }
+    assert version["steps"][1] == {
+        "step": "ordered",
+        "kind": "standard",
+        "types": ["parts.ordered", "parts.taken"],
+        "systems": ["erp", "procurement"],
+        "waits_for": "system",
+        "due": "within 2 bd",
+        "complete_when": None,
+        "optional": False,
+        "owner": "store",
+    }
+    assert version["new_round"] == {"after": [], "each": True, "due": None, "waits_for": "person"}
+    assert version["checks"][0]["that"] == "facts.cost <= facts.cap"
+
+
+@pytest.mark.parametrize(
+    ("deadline", "text"),
+    [
+        (None, None),
+        (Deadline(within=Duration(72, Unit.ELAPSED_HOURS)), "within 72 elapsed_h"),
+        (Deadline(by_field="due_date"), "by due_date"),
+        (Deadline(by_cutoff="billing"), "by the billing cut-off"),
+    ],
+)
+def test_a_deadline_reads_as_people_say_it(deadline: Deadline | None, text: str | None) -> None:
+    assert deadline_text(deadline) == text
+
+
+LINKS_CHANGE = [
+    ("name: ticket", "name: order_line"),
+    ("carriers: [order]", "carriers: [order, batch]"),
+    ("relations: [customer]", "relations: [worker]"),
+    ("unique: {order: [shop]}", "unique: {order: []}"),
+    ("passes: [[order, order]]", "passes: []"),
+    ("links: [ticket.merged]", "links: []"),
+    ("parts.taken", "parts.fetched"),
+    ("- ticket.cancelled", "- ticket.closed"),
+    ("process: repair", "process: mending"),
+]
+STATE_CHANGES = [
+    ("within: 2 bd", "within: 3 bd"),
+    ("owner: store", "owner: stock"),
+    ("waits_for: person", "waits_for: customer"),
+    ("as: superseded", "as: replaced"),
+    ("facts.cost <=", "facts.cost <"),
+    ("system: crm", "system: psa"),
+]
+MORE_KEYS = KEYS + "  order_line: {}\n"
+
+
+def prints(folder: Path, keys: str, text: str) -> tuple[str, str]:
+    definitions = load_definitions(folder_with(folder, keys=keys, repair=text))
+    return fingerprint(definitions), state_fingerprint(definitions)
+
+
+@pytest.mark.parametrize(("before", "after"), LINKS_CHANGE)
+def test_what_changes_links_changes_the_fingerprint_of_links(tmp_path: Path, before: str, after: str) -> None:
+    assert prints(tmp_path, MORE_KEYS, REPAIR)[0] != prints(tmp_path, MORE_KEYS, REPAIR.replace(before, after))[0]
+
+
+@pytest.mark.parametrize(("before", "after"), STATE_CHANGES)
+def test_what_changes_state_only_leaves_the_fingerprint_of_links(tmp_path: Path, before: str, after: str) -> None:
+    links, state = prints(tmp_path, MORE_KEYS, REPAIR)
+    changed_links, changed_state = prints(tmp_path, MORE_KEYS, REPAIR.replace(before, after))
+    assert (links == changed_links, state == changed_state) == (True, False)
+
+
+@pytest.mark.parametrize("change", [("upper", "lower"), ("T-", "TT-"), ("N/A", "X"), ("[shop]", "[shop, year]")])
+def test_how_keys_are_read_is_in_the_fingerprint_of_links(tmp_path: Path, change: tuple[str, str]) -> None:
+    assert prints(tmp_path, KEYS, REPAIR)[0] != prints(tmp_path, KEYS.replace(*change), REPAIR)[0]
+
+
+def test_key_types_that_no_process_uses_are_in_no_fingerprint(tmp_path: Path) -> None:
+    assert prints(tmp_path, KEYS, REPAIR) == prints(tmp_path, MORE_KEYS, REPAIR)
+
+
+def test_comments_and_order_of_entries_are_in_no_fingerprint(tmp_path: Path) -> None:
+    lines = REPAIR.strip().splitlines()
+    moved = "\n".join(["# a comment", *lines[1:3], lines[0], *lines[3:]])
+    assert prints(tmp_path, KEYS, REPAIR) == prints(tmp_path, KEYS, moved)
