@@ -84,8 +84,8 @@ class Region:
             day += timedelta(days=1)
 
     def end_of_day(self, day: date) -> int:
-        """Return the midnight that ends a local day."""
-        return self.at(day + timedelta(days=1), time())
+        """Return the last instant of a local day."""
+        return self.at(day + timedelta(days=1), time()) - 1
 
 
 @lru_cache
