@@ -180,7 +180,7 @@ def case_document(
         ),
         rounds=[_round(each, ordered) for each in derived.rounds],
         deviations=[_deviation(each) for each in derived.deviations],
-        exposure=_exposure(derived.exposure),
+        exposure=exposure_document(derived.exposure),
         waits_for=_waits(derived.waits),
         members=[_member(each) for each in ordered],
     )
@@ -258,7 +258,8 @@ def _deviation(found: Deviation) -> DeviationDocument:
     return DeviationDocument(found.kind, found.step, found.round, since, found.open, found.reason)
 
 
-def _exposure(held: Exposure | None) -> ExposureDocument | None:
+def exposure_document(held: Exposure | None) -> ExposureDocument | None:
+    """Return what is held up as documents show it."""
     if held is None:
         return ExposureDocument()
     if held.amount is None and held.hours is None:

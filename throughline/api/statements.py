@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -17,10 +17,9 @@ from throughline.api.body import read_json
 from throughline.core.cursor import read_cursor, write_cursor
 from throughline.core.decisions import DecisionLog, DecisionReader
 from throughline.core.faults import faults_of, show
-from throughline.core.instants import format_instant
 from throughline.core.key import KeyType
 from throughline.core.problem import Problem, ProblemKind
-from throughline.core.statement import Draft, End, EventRef, Statement, Verb
+from throughline.core.statement import Draft, End, EventRef, Verb, statement_document
 
 MOST_EVENTS = 10_000
 LARGEST_BODY_BYTES = 4 * 1024 * 1024
@@ -48,7 +47,7 @@ class PairAsked(_Asked):
 
 
 class StatementAsked(_Asked):
-    """What a person states about a pair of keys: for all events (``all``), or for given ones (``events``)."""
+    """What a person states about a pair of keys: for all events (``all``), for given ones (``events``), or both."""
 
     verb: Literal["link", "unlink"]
     pair: PairAsked
@@ -68,8 +67,8 @@ class Listing(_Asked):
 
 def draft_of(asked: StatementAsked, definitions: Definitions, principal: Principal) -> Draft:
     """Return what to record; raises Problem, saying what was seen and wanted, where it cannot have any meaning."""
-    if asked.all == bool(asked.events):
-        raise _invalid("all", "both or neither of `all` and `events`", "`all`: true, or the `events` it is about")
+    if not asked.all and not asked.events:
+        raise _invalid("all", "neither `all` nor `events`", "`all`: true, the `events` it is about, or both")
     by = principal.name or asked.by
     if by is None:
         raise _invalid("by", "nothing", "who states this")
@@ -160,27 +159,6 @@ def read_asked(content: object) -> StatementAsked:
         ) from None
 
 
-def document_of(statement: Statement) -> dict[str, Any]:
-    """Return a statement as it is shown."""
-    return {
-        "id": statement.id,
-        "position": statement.position,
-        "at": format_instant(statement.at),
-        "verb": statement.verb,
-        "process": statement.process,
-        "pair": {"from": _members(statement.a), "to": _members(statement.b)},
-        "all": statement.all,
-        "events": [{"source": event.source, "id": event.id} for event in statement.events],
-        "by": statement.by,
-        "authenticated": statement.authenticated,
-        "why": statement.why,
-    }
-
-
-def _members(end: End) -> dict[str, str]:
-    return {end.type: end.value, **end.scope}
-
-
 def routes(log: DecisionLog, reader: DecisionReader, definitions: Definitions, access: Access) -> APIRouter:
     """Return the routes by which statements are made and listed."""
     router = APIRouter(tags=["statements"])
@@ -202,7 +180,7 @@ def routes(log: DecisionLog, reader: DecisionReader, definitions: Definitions, a
         principal = access.principal(request.headers.get("authorization"))
         asked = read_asked(await read_json(request, LARGEST_BODY_BYTES))
         draft = draft_of(asked, definitions, principal)
-        return json_answer(document_of(await run_in_threadpool(log.append, draft)), 201)
+        return json_answer(statement_document(await run_in_threadpool(log.append, draft)), 201)
 
     @router.get("/api/v1/statements", summary="What people stated, newest first", response_class=Response)
     def list_statements(asked: Annotated[Listing, Query()]) -> Response:
@@ -213,7 +191,7 @@ def routes(log: DecisionLog, reader: DecisionReader, definitions: Definitions, a
         more = len(found) > asked.limit
         return json_answer(
             {
-                "statements": [document_of(statement) for statement in page],
+                "statements": [statement_document(statement) for statement in page],
                 "next": write_cursor((page[-1].number,)) if more else None,
             }
         )

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from throughline.core.instants import format_instant
+
 
 class Verb(StrEnum):
     LINK = "link"
@@ -35,9 +37,9 @@ class EventRef(NamedTuple):
 class Draft(msgspec.Struct, frozen=True, gc=False):
     """A statement as it was asked for, checked, but not recorded yet.
 
-    Either ``all`` is True, or ``events`` names at least one event. ``process`` None: in every process in which the
-    two key types have a link. ``a`` is the end *from*, ``b`` the end *to*. ``authenticated`` False: ``by`` was taken as
-    given.
+    It covers every event (``all``), or the given ``events``, or both: then those given are taken off the case too.
+    ``process`` None: in every process in which the two key types have a link. ``a`` is the end *from*, ``b`` the end
+    *to*. ``authenticated`` False: ``by`` was taken as given.
     """
 
     verb: Verb
@@ -70,3 +72,43 @@ class Statement(Draft, frozen=True, kw_only=True, gc=False):
     def order(self) -> tuple[int, str]:
         """Return what statements about one pair are compared by: the greatest wins."""
         return (self.at, self.id)
+
+
+class StatementDocument(msgspec.Struct, frozen=True):
+    """A statement as the API shows it.
+
+    ``process`` null: in every process. Each end of ``pair`` has its scope fields beside its key.
+    """
+
+    id: str
+    position: str
+    at: str
+    verb: Verb
+    process: str | None
+    pair: dict[str, dict[str, str]]
+    all: bool
+    events: list[dict[str, str]]
+    by: str
+    authenticated: bool
+    why: str
+
+
+def statement_document(statement: Statement) -> StatementDocument:
+    """Return a statement as the API shows it."""
+    return StatementDocument(
+        id=statement.id,
+        position=statement.position,
+        at=format_instant(statement.at),
+        verb=statement.verb,
+        process=statement.process,
+        pair={"from": _members(statement.a), "to": _members(statement.b)},
+        all=statement.all,
+        events=[{"source": event.source, "id": event.id} for event in statement.events],
+        by=statement.by,
+        authenticated=statement.authenticated,
+        why=statement.why,
+    )
+
+
+def _members(end: End) -> dict[str, str]:
+    return {end.type: end.value, **end.scope}

@@ -136,7 +136,6 @@ def test_every_kind_of_pair_is_taken(caller: TestClient, pair: dict[str, Any]) -
         ({"pair": {"from": {"time_entry": "T1", "x": "y"}, "to": {"payment": "I1"}}}, "pair.from", "one key"),
         ({"pair": {"from": {}, "to": {"payment": "I1"}}}, "pair.from", "seen nothing"),
         ({"all": False}, "all", "`events`"),
-        ({"events": [{"source": "/erp", "id": "1"}]}, "all", "`events`"),
         ({"by": None}, "by", "who states this"),
         ({"by": "  "}, "by", "at least 1"),
         ({"why": None}, "why", "required"),
@@ -157,6 +156,12 @@ def test_what_has_no_meaning_is_refused_with_what_was_seen_and_wanted(
     assert problem["faults"][0]["parameter"] == parameter
     assert sentence in problem["detail"]
     assert caller.get("/api/v1/statements").json() == {"statements": [], "next": None}
+
+
+def test_a_statement_may_be_of_all_events_and_of_given_ones(caller: TestClient) -> None:
+    events = [{"source": "/erp", "id": "1"}]
+    assert caller.post("/api/v1/statements", json=unlink(events=events)).json()["events"] == events
+    assert caller.post("/api/v1/statements", json=unlink(events=events, all=False)).json()["all"] is False
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,236 @@
+"""Reading the lineage store beside its writer: one consistent state of it at a time, and cases as they stand now.
+
+A case is derived from its facts at the moment of the question, so what is shown cannot lag behind what is stored.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from queue import Empty, LifoQueue
+from threading import Lock, Semaphore
+from typing import NamedTuple
+
+from lineage.derive import Context
+from lineage.document import CaseDocument, case_document
+from lineage.engine import JOURNAL, STATEMENTS, Limits
+from lineage.fact import Derived
+from lineage.overrides import Overrides, Pair, Pairing, TextPair, text_pairs
+from lineage.process import Definitions, Process
+from lineage.resolve import Joined, Resolver
+from lineage.sight import Heard, Reporting, SourceSight
+from lineage.store import CaseRow, StoreReader
+from lineage.viewpoint import derive_case
+from throughline.core.database import failures_named, open_reader
+from throughline.core.errors import StoreUnavailable
+from throughline.core.estate import Estate
+from throughline.core.key import Key
+from throughline.core.statement import Statement
+
+MOST_READERS = 8
+CACHE_MIB = 8  # a reader; the pages that matter are in the system's cache
+
+
+class CaseView(NamedTuple):
+    """A case as it stands now. ``key``: its name; for a provisional case the alias that it is called after."""
+
+    row: CaseRow
+    process: Process
+    key: Key
+    provisional: bool
+    joined: Joined
+    derived: Derived
+
+
+class Said(NamedTuple):
+    """A statement, and a pair of one process that it speaks of, by ids."""
+
+    statement: Statement
+    pair: Pair
+
+
+class Snapshot:
+    """One state of the store at one moment; every answer comes from the same state."""
+
+    def __init__(
+        self, store: StoreReader, definitions: Definitions, said: list[Said], context: Context, limits: Limits
+    ) -> None:
+        self.store = store
+        self.definitions = definitions
+        self.said = said
+        self.context = context
+        self.process_ids = {name: number for name, number in store.processes().items() if name in definitions.processes}
+        self.processes = {number: definitions.processes[name] for name, number in self.process_ids.items()}
+        overrides = Overrides()
+        for statement, pair in said:
+            overrides.add(pair, statement)
+        self.resolver = Resolver(store, overrides, self.processes, limits.bulk_limit)
+
+    @property
+    def now(self) -> int:
+        return self.context.now
+
+    def views(self, ids: Iterable[int]) -> dict[int, CaseView]:
+        """Return cases by id; those that are gone, or whose process is no longer defined, are left out."""
+        rows = self.store.cases_by_id(ids)
+        return {number: self.view(row) for number, row in rows.items() if row.process in self.processes}
+
+    def view(self, row: CaseRow) -> CaseView:
+        """Return a stored case as it stands now."""
+        process = self.processes[row.process]
+        key = Key.decode(row.name)
+        provisional = key.type != process.name_key
+        joined = self._join_provisional(row) if provisional else self.resolver.join(row)
+        derived = derive_case(self.store, process, row.name, joined, self.context, provisional=provisional)
+        return CaseView(row, process, key, provisional, joined, derived)
+
+    def document(self, view: CaseView) -> CaseDocument:
+        """Return the public document of a case."""
+        return case_document(
+            view.process,
+            view.key,
+            view.derived,
+            view.joined.members,
+            self.keys_by_role(view),
+            self.definitions.key_types,
+        )
+
+    def keys_by_role(self, view: CaseView) -> dict[str, list[Key]]:
+        """Return the keys of a case by role."""
+        joined = view.joined
+        return {
+            "name": [] if view.provisional else [view.key],
+            "alias": self.keys(joined.aliases | joined.conflicting),
+            "carrier": self.keys(joined.carriers),
+            "relation": self.keys(joined.relations),
+        }
+
+    def keys(self, ids: Iterable[int]) -> list[Key]:
+        """Return interned values as keys, sorted."""
+        return sorted(Key.decode(text) for text in self.store.value_texts(ids).values())
+
+    def scope(self, key: Key) -> dict[str, str]:
+        """Return the scope fields of a key by name."""
+        key_type = self.definitions.key_types.get(key.type)
+        return {} if key_type is None else dict(zip(key_type.scope, key.scope, strict=False))
+
+    def _join_provisional(self, row: CaseRow) -> Joined:
+        alias = self.store.value_ids([row.name])[row.name]
+        return self.resolver.join_provisional(row.process, self.resolver.unowned(row.process, alias))
+
+
+class CaseReader:
+    """Gives snapshots of the store at a path to several threads. Closing is safe twice."""
+
+    def __init__(
+        self, path: Path, definitions: Definitions, estate: Estate, limits: Limits, now: Callable[[], int]
+    ) -> None:
+        self.definitions = definitions
+        self.limits = limits
+        self._path = path
+        self._estate = estate
+        self._reporting = Reporting(estate)
+        self._now = now
+        self._idle: LifoQueue[sqlite3.Connection] = LifoQueue()
+        self._seats = Semaphore(MOST_READERS)
+        self._said = _SaidBefore()
+
+    @contextmanager
+    def snapshot(self) -> Generator[Snapshot]:
+        """Open a snapshot; raises StoreUnavailable while there is no store yet, or it cannot be read now."""
+        with self._connection() as connection:
+            store = StoreReader(connection)
+            heard = {source: Heard(*marks) for source, marks in store.watermarks().items()}
+            now = self._now()
+            sight = SourceSight(self._reporting, heard, now)
+            context = Context(now, sight, self._estate.calendars, self.limits.orphan_time)
+            yield Snapshot(store, self.definitions, self._said.at(store, self.definitions), context, self.limits)
+
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        with suppress(Empty):
+            while True:
+                self._idle.get_nowait().close()
+
+    @contextmanager
+    def _connection(self) -> Generator[sqlite3.Connection]:
+        with self._seats, failures_named(self._path):
+            try:
+                connection = self._idle.get_nowait()
+            except Empty:
+                connection = self._open()
+            try:
+                connection.execute("BEGIN")
+                yield connection
+            finally:
+                with suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+                self._idle.put(connection)
+
+    def _open(self) -> sqlite3.Connection:
+        connection = open_reader(self._path, cache_mib=CACHE_MIB)
+        try:
+            ready = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").fetchone()
+        except BaseException:
+            connection.close()
+            raise
+        if ready is None:
+            connection.close()
+            raise StoreUnavailable(f"{self._path} is being made just now")
+        return connection
+
+
+class _SaidBefore:
+    """Remembers what the folded statements speak of, for as long as neither they nor the store have changed."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._at: tuple[int, int] = (-1, -1)
+        self._said: list[Said] = []
+
+    def at(self, store: StoreReader, definitions: Definitions) -> list[Said]:
+        positions = store.positions()
+        folded = positions.get(STATEMENTS, 0)
+        if folded == 0:
+            return []
+        at = (folded, positions.get(JOURNAL, 0))
+        with self._lock:
+            if at != self._at:
+                self._said = resolve_statements(store, definitions)
+                self._at = at
+            return self._said
+
+
+def resolve_statements(store: StoreReader, definitions: Definitions) -> list[Said]:
+    """Return the pairs that the folded statements speak of; a pair of values or cases not seen yet is left out."""
+    processes, key_types = definitions.processes.values(), dict(definitions.key_types)
+    found = [
+        (statement, process, pair)
+        for statement in store.statements()
+        for process, pair in text_pairs(statement, processes, key_types)
+    ]
+    values = store.value_ids({text for _, _, pair in found for text in (pair.a, pair.b)})
+    names: dict[str, set[str]] = {}
+    for _, process, pair in found:
+        if pair.kind in (Pairing.NAME_TIE, Pairing.NAME_HOLD):
+            names.setdefault(process.name, set()).add(pair.a)
+    ids = store.processes()
+    cases = {
+        name: {text: row.id for text, row in store.cases_by_name(ids[name], texts).items()}
+        for name, texts in names.items()
+        if name in ids
+    }
+    resolved: list[Said] = []
+    for statement, process, pair in found:
+        by_ids = _pair(pair, ids.get(process.name), cases.get(process.name, {}), values)
+        if by_ids is not None:
+            resolved.append(Said(statement, by_ids))
+    return resolved
+
+
+def _pair(pair: TextPair, process: int | None, cases: Mapping[str, int], values: Mapping[str, int]) -> Pair | None:
+    named = pair.kind in (Pairing.NAME_TIE, Pairing.NAME_HOLD)
+    a, b = (cases if named else values).get(pair.a), values.get(pair.b)
+    return None if process is None or a is None or b is None else Pair(process, pair.kind, a, b)
