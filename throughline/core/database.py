@@ -66,7 +66,6 @@ def open_reader(path: Path, cache_mib: int = CACHE_MIB, busy_seconds: float = BU
             address, uri=True, timeout=busy_seconds, isolation_level=None, check_same_thread=False
         )
         stack.callback(connection.close)
-        connection.execute("PRAGMA query_only = ON")
         connection.execute(f"PRAGMA cache_size = {-cache_mib * 1024}")
         connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
         stack.pop_all()

@@ -84,7 +84,7 @@ def parse_yaml(content: bytes, file: str) -> YamlDocument:
         raise _one(Fault(file, line, "", "bytes that are not UTF-8", "a text in UTF-8")) from error
     reading = _Reading(file)
     root = _compose(text, file)
-    value = reading.value(root, (), ()) if root is not None else None
+    value = reading.value(root, (), 0) if root is not None else None
     if reading.faults:
         raise ConfigurationError(reading.faults)
     return YamlDocument(file, value, reading.names, reading.values)
@@ -150,23 +150,23 @@ class _Reading:
     values: dict[Location, Place] = field(default_factory=dict[Location, Place])
     count: int = 0
 
-    def value(self, node: Any, at: Location, around: tuple[int, ...]) -> Any:
+    def value(self, node: Any, at: Location, depth: int) -> Any:
         self.count += 1
         self.values[at] = _place(node)
         if self.count > MAX_VALUES:
             raise _one(self._new(node, at, f"more than {MAX_VALUES} values", "a smaller file or fewer anchors"))
-        if id(node) in around or len(around) > MAX_DEPTH:
+        if depth > MAX_DEPTH:  # an anchor inside itself never ends
             self._report(node, at, "a value inside itself, or too deep a nesting", f"at most {MAX_DEPTH} levels")
             return None
         match node:
             case MappingNode():
-                return self._mapping(node, at, (*around, id(node)))
+                return self._mapping(node, at, depth + 1)
             case SequenceNode():
-                return [self.value(item, (*at, n), (*around, id(node))) for n, item in enumerate(_parts(node))]
+                return [self.value(item, (*at, n), depth + 1) for n, item in enumerate(_parts(node))]
             case _:
                 return self._scalar(node, at)
 
-    def _mapping(self, node: Any, at: Location, around: tuple[int, ...]) -> dict[str, Any]:
+    def _mapping(self, node: Any, at: Location, depth: int) -> dict[str, Any]:
         content: dict[str, Any] = {}
         for name_node, value_node in _parts(node):
             name = self._name(name_node, at)
@@ -178,7 +178,7 @@ class _Reading:
                 self._report(name_node, here, f"the name {name!r} again, after line {first}", "each name once")
                 continue
             self.names[here] = _place(name_node)
-            content[name] = self.value(value_node, here, around)
+            content[name] = self.value(value_node, here, depth)
         return content
 
     def _name(self, node: Any, at: Location) -> str | None:

@@ -130,7 +130,6 @@ def test_every_name_given_twice_is_a_fault() -> None:
         ("a: !secret x\n", 1, 4, "the tag !secret"),
         ("a: &x {b: 1}\nc:\n  <<: *x\n", 3, 3, "a merge (<<)"),
         ("? [a, b]\n: 1\n", 1, 3, "a mapping or a list as a name"),
-        ("a: &x\n  b: *x\n", 1, 4, "a value inside itself"),
         ("a: 'x\x07'\n", 1, None, "a character that YAML does not allow"),
     ],
 )
@@ -160,6 +159,14 @@ def test_a_file_beyond_the_size_limit_is_refused_unread() -> None:
 @pytest.mark.parametrize("depth", [60, 5000])
 def test_nesting_beyond_the_limit_is_refused(depth: int) -> None:
     assert "too deep a nesting" in form_faults("[" * depth + "]" * depth)[0].seen
+
+
+def test_a_value_inside_itself_is_refused() -> None:
+    assert "a value inside itself" in form_faults("a: &x\n  b: *x\n")[0].seen
+
+
+def test_a_byte_order_mark_says_nothing() -> None:
+    assert parse_yaml(b"\xef\xbb\xbfa: 1\n", "p.yaml").content == {"a": 1}
 
 
 def test_a_missing_file_is_a_fault(tmp_path: Path) -> None:
