@@ -1,0 +1,73 @@
+"""What README and docs name exists: paths, make targets, settings, metrics."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from throughline.core.metric_names import METRICS
+from throughline.core.settings import SETTINGS_FILE_VARIABLE, Settings, variable_of
+
+REPOSITORY = Path(__file__).parents[2]
+PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
+
+LINK = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)")
+PATH = re.compile(r"`((?:throughline|collector|lineage|tests|bench|docs)/[\w./-]+)`")
+TARGET = re.compile(r"^make ([\w-]+)|`make ([\w-]+)`", re.MULTILINE)
+VARIABLE = re.compile(r"\bTHROUGHLINE_[A-Z_]+\b")
+METRIC = re.compile(r"\bthroughline(?:_[a-z]+){2,}\b")
+OF_A_HISTOGRAM = re.compile(r"_(?:bucket|sum|count)$")
+
+
+def named(pattern: re.Pattern[str]) -> Iterator[tuple[Path, str]]:
+    for page in PAGES:
+        for match in pattern.finditer(page.read_text()):
+            yield page, next(group for group in (*match.groups(), match[0]) if group)
+
+
+def shown(page: Path) -> str:
+    return str(page.relative_to(REPOSITORY))
+
+
+def test_every_link_leads_somewhere() -> None:
+    links = [(page, link) for page, link in named(LINK)]
+    assert links
+    assert [(shown(page), link) for page, link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_path_exists() -> None:
+    assert [(shown(page), path) for page, path in named(PATH) if not (REPOSITORY / path).exists()] == []
+
+
+def test_every_make_target_exists() -> None:
+    targets = set(re.findall(r"^([\w-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
+    assert {target for _, target in named(TARGET)} - targets == set()
+
+
+def test_every_setting_exists() -> None:
+    variables = {variable_of(name) for name in Settings.model_fields} | {SETTINGS_FILE_VARIABLE}
+    assert [(shown(page), name) for page, name in named(VARIABLE) if name not in variables] == []
+
+
+def test_every_metric_exists() -> None:
+    metrics = {metric.name for metric in METRICS}
+    unknown = [(shown(page), name) for page, name in named(METRIC) if OF_A_HISTOGRAM.sub("", name) not in metrics]
+    assert unknown == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "found"),
+    [
+        (LINK, "see [it](docs/a.md#b) and [us](https://example.com)", ["docs/a.md"]),
+        (PATH, "in `lineage/pack/keys.yaml`", ["lineage/pack/keys.yaml"]),
+        (TARGET, "make demo\n", ["demo"]),
+        (VARIABLE, "`THROUGHLINE_OTLP_HTTP=x`", ["THROUGHLINE_OTLP_HTTP"]),
+        (METRIC, "rate(throughline_requests_total[5m])", ["throughline_requests_total"]),
+    ],
+    ids=["link", "path", "target", "variable", "metric"],
+)
+def test_a_name_is_noticed(pattern: re.Pattern[str], text: str, found: list[str]) -> None:
+    assert [next(group for group in (*match.groups(), match[0]) if group) for match in pattern.finditer(text)] == found
