@@ -8,7 +8,7 @@ the raw payload keeps it. Nothing is ever cut: an event with a value beyond a li
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, cast
 
 import msgspec
@@ -34,6 +34,7 @@ LONGEST_TEXT: Final = 8_192
 LONGEST_ELEMENT: Final = 1_024
 LONGEST_NAME: Final = 256
 LONGEST_IDENTITY: Final = 1_024
+NESTING: Final = 64
 RESERVED_PREFIX: Final = "throughline."
 HEARTBEAT: Final = "source.heartbeat"
 
@@ -83,15 +84,20 @@ class Envelope(msgspec.Struct, gc=False):
     flow: str | None = None
 
 
-def canonical_event(envelope: Envelope, data: Mapping[str, Any], received: int) -> Event | SetAside:
-    """Return the event that a sender means, sealed, or why it is set aside. Never raises on anything a sender wrote."""
+def canonical_event(
+    envelope: Envelope, data: Mapping[str, Any], received: int, nesting: int = NESTING
+) -> Event | SetAside:
+    """Return the event that a sender means, sealed, or why it is set aside. Never raises on anything a sender wrote.
+
+    A value of ``data`` may nest arrays and objects ``nesting`` deep.
+    """
     try:
-        return _event(envelope, data, received)
+        return _event(envelope, data, received, nesting)
     except Unfit as unfit:
         return unfit.set_aside
 
 
-def _event(envelope: Envelope, data: Mapping[str, Any], received: int) -> Event:
+def _event(envelope: Envelope, data: Mapping[str, Any], received: int, nesting: int) -> Event:
     kind = identity_text("type", envelope.type)
     if kind.startswith(RESERVED_PREFIX):
         raise Unfit(Reason.RESERVED_TYPE, f"type: seen {shown(kind)}, but types throughline.* are ours alone")
@@ -99,7 +105,7 @@ def _event(envelope: Envelope, data: Mapping[str, Any], received: int) -> Event:
     if kind == HEARTBEAT:
         _check_until(data.get("until"), received)
     get = data.get
-    fields, texts = _fields(data)
+    fields, texts = _fields(data, nesting)
     if envelope.facts or envelope.correlation_ids:
         _add_envelope(fields, envelope)
     failed, error = _outcome(get("outcome"), get("error"), envelope)
@@ -192,12 +198,13 @@ def _check_until(until: object, received: int) -> None:
     _instant("until", until, received)
 
 
-def _fields(data: Mapping[str, Any]) -> tuple[dict[str, FieldValue], dict[str, str] | None]:
+def _fields(data: Mapping[str, Any], nesting: int) -> tuple[dict[str, FieldValue], dict[str, str] | None]:
     """Return the scalars and arrays of scalars that have no place of their own, and the texts of odd numbers."""
     fields: dict[str, FieldValue] = {}
     texts: dict[str, str] | None = None
     for name, value in data.items():
         if value is None or name in OWN_PLACE:
+            _check_nesting(name, value, nesting)
             continue
         kind = cast(type[Any], type(value))
         if kind is str:
@@ -208,7 +215,9 @@ def _fields(data: Mapping[str, Any]) -> tuple[dict[str, FieldValue], dict[str, s
             fields[name] = value
         elif kind is list:
             elements = _elements(name, value)
-            if elements is not None:
+            if elements is None:
+                _check_nesting(name, value, nesting)
+            else:
                 fields[name] = elements
         elif kind is int or kind is float or kind is Number:
             number, text = _number(name, value)
@@ -216,12 +225,33 @@ def _fields(data: Mapping[str, Any]) -> tuple[dict[str, FieldValue], dict[str, s
             if text is not None:
                 texts = {name: text} if texts is None else texts | {name: text}
         else:
+            _check_nesting(name, value, nesting)
             continue
         if len(name) > LONGEST_NAME:
             raise _too_long("the name of a field", name, LONGEST_NAME)
     if len(fields) > MOST_FIELDS:
         raise Unfit(Reason.TOO_LARGE, f"data: seen {len(fields)} fields, wanted at most {MOST_FIELDS:,}")
     return fields, texts
+
+
+def _check_nesting(name: str, value: object, nesting: int) -> None:
+    """Raise Unfit where a value nests deeper than is allowed; level by level, so that no depth is too much for it."""
+    level = _branches([value])
+    for _ in range(nesting):
+        if not level:
+            return
+        level = _branches([item for branch in level for item in branch])
+    if level:
+        raise Unfit(Reason.TOO_LARGE, f"{shown(name)}: seen values nested deeper than {nesting}, wanted less")
+
+
+def _branches(items: Iterable[Any]) -> list[Iterable[Any]]:
+    """Return what those among the items hold that hold anything."""
+    return [
+        cast("Iterable[Any]", item.values() if type(item) is dict else item)
+        for item in items
+        if type(item) in (dict, list)
+    ]
 
 
 def _number(name: str, value: int | float | Number) -> tuple[int | float, str | None]:
@@ -262,7 +292,7 @@ def _too_long(name: str, text: str, longest: int) -> Unfit:
 def _add_envelope(fields: dict[str, FieldValue], envelope: Envelope) -> None:
     """Add the envelope's facts where the data has none of that name, and its correlation ids to the data's own."""
     if envelope.facts:
-        for name, value in _fields(envelope.facts)[0].items():
+        for name, value in _fields(envelope.facts, NESTING)[0].items():
             fields.setdefault(name, value)
     own = fields.get("correlation_id")
     ids = [] if own is None else list(own) if isinstance(own, list) else [scalar_text(own) or ""]

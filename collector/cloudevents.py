@@ -17,7 +17,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from collector.business import Number, scalar_text
-from collector.canonical import LONGEST_IDENTITY, Envelope, canonical_event
+from collector.canonical import LONGEST_IDENTITY, NESTING, Envelope, canonical_event
 from collector.reading import Reading, Refusal, Refused, Rejected
 from collector.setaside import Reason, SetAside, Unfit, shown
 
@@ -34,21 +34,24 @@ _json = msgspec.json.Decoder(float_hook=Number)
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def read_cloudevents(content_type: str, headers: Mapping[str, str], body: bytes, received: int) -> Reading:
+def read_cloudevents(
+    content_type: str, headers: Mapping[str, str], body: bytes, received: int, nesting: int = NESTING
+) -> Reading:
     """Read a request; ``headers`` holds its ``ce-`` headers by lower-case name.
 
-    Raises Refused where the request as a whole can't be read: another media type, broken JSON or encoding.
+    An event nested deeper than ``nesting`` is set aside. Raises Refused where the request as a whole can't be read:
+    another media type, broken JSON or encoding.
     """
     media_type = _media_type(content_type)
     reading = Reading(events=[], rejected=[])
     if media_type == STRUCTURED or (media_type == JSON and not headers and not _is_array(body)):
-        _take(reading, 0, _decoded(body), body, received)
+        _take(reading, 0, _decoded(body), body, received, nesting)
     elif media_type == BATCH or (media_type == JSON and not headers):
         for index, raw in enumerate(_split(body)):
-            _take_raw(reading, index, bytes(raw), received)
+            _take_raw(reading, index, bytes(raw), received, nesting)
     elif headers and not media_type.startswith("application/cloudevents"):
         event = _binary_event(media_type, headers, body)
-        _take(reading, 0, event, None, received)
+        _take(reading, 0, event, None, received, nesting)
     else:
         raise Refused(
             Refusal.UNSUPPORTED,
@@ -87,22 +90,22 @@ def _cause(error: Exception) -> str:
     return "nested too deeply" if isinstance(error, RecursionError) else str(error)
 
 
-def _take_raw(reading: Reading, index: int, raw: bytes, received: int) -> None:
+def _take_raw(reading: Reading, index: int, raw: bytes, received: int, nesting: int) -> None:
     try:
         event = _json.decode(raw)
     except _UNREADABLE as error:
         set_aside = SetAside(Reason.NO_EVENT, f"the event is no JSON: {_cause(error)}")
         reading.rejected.append(Rejected(index, set_aside, STRUCTURED, raw))
     else:
-        _take(reading, index, event, raw, received)
+        _take(reading, index, event, raw, received, nesting)
 
 
-def _take(reading: Reading, index: int, event: object, raw: bytes | None, received: int) -> None:
+def _take(reading: Reading, index: int, event: object, raw: bytes | None, received: int, nesting: int) -> None:
     """Add one event, or why it is set aside, to the reading; ``raw`` is None where it came in binary mode."""
     try:
         attributes = _attributes(event)
         envelope = _envelope(attributes, reading)
-        outcome = canonical_event(envelope, _data(attributes), received)
+        outcome = canonical_event(envelope, _data(attributes), received, nesting)
     except Unfit as unfit:
         outcome = unfit.set_aside
     if not isinstance(outcome, SetAside):

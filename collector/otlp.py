@@ -15,7 +15,7 @@ import msgspec
 from google.protobuf.message import DecodeError
 
 from collector.business import scalar_text
-from collector.canonical import LONGEST_IDENTITY, Envelope, canonical_event
+from collector.canonical import LONGEST_IDENTITY, NESTING, Envelope, canonical_event
 from collector.otlp_error import gather_error
 from collector.otlp_json import logs_message, metrics_message, traces_message
 from collector.otlp_wire import wire
@@ -44,9 +44,9 @@ class Origin(NamedTuple):
     flow: str | None
 
 
-def read_traces(media_type: str, body: bytes, received: int) -> Reading:
+def read_traces(media_type: str, body: bytes, received: int, nesting: int = NESTING) -> Reading:
     """Read a traces request; raises Refused where it can't be decoded, or where not one of its spans has valid ids."""
-    request = _decoded(media_type, body, "TracesRequest", traces_message)
+    request = _decoded(media_type, body, "TracesRequest", traces_message, nesting)
     marked = media_type != PROTOBUF or PREFIX.encode() in body  # most requests state nothing of ours: look no further
     reading = Reading(events=[], spans=[], rejected=[])
     index = 0
@@ -68,9 +68,9 @@ def read_traces(media_type: str, body: bytes, received: int) -> Reading:
     return reading
 
 
-def read_logs(media_type: str, body: bytes, received: int) -> Reading:
-    """Read a logs request; raises Refused where it can't be decoded."""
-    request = _decoded(media_type, body, "LogsRequest", logs_message)
+def read_logs(media_type: str, body: bytes, received: int, nesting: int = NESTING) -> Reading:
+    """Read a logs request; raises Refused where it can't be decoded, for JSON also where it nests too deeply."""
+    request = _decoded(media_type, body, "LogsRequest", logs_message, nesting)
     reading = Reading(events=[], logs=[], rejected=[])
     index = 0
     for resource_logs in request.resource_logs:
@@ -83,9 +83,9 @@ def read_logs(media_type: str, body: bytes, received: int) -> Reading:
     return reading
 
 
-def read_metrics(media_type: str, body: bytes, received: int) -> Reading:
+def read_metrics(media_type: str, body: bytes, nesting: int = NESTING) -> Reading:
     """Count the points of a metrics request, which are not kept; raises Refused where it can't be decoded."""
-    request = _decoded(media_type, body, "MetricsRequest", metrics_message)
+    request = _decoded(media_type, body, "MetricsRequest", metrics_message, nesting)
     points = sum(
         len(kind.data_points)
         for resource_metrics in request.resource_metrics
@@ -105,9 +105,9 @@ class _Place(NamedTuple):
     origin: Origin
 
 
-def _decoded(media_type: str, body: bytes, name: str, from_json: Callable[[bytes], Any]) -> Any:
+def _decoded(media_type: str, body: bytes, name: str, from_json: Callable[[bytes, int], Any], nesting: int) -> Any:
     if media_type == JSON:
-        return from_json(body)
+        return from_json(body, nesting)
     try:
         return getattr(wire(), name).FromString(body)
     except DecodeError as error:

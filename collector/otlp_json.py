@@ -7,6 +7,8 @@ integers as text or number, enums as integers (their names are taken too), unkno
 from __future__ import annotations
 
 import base64
+import itertools
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -149,30 +151,44 @@ _logs = msgspec.json.Decoder(_Logs)
 _metrics = msgspec.json.Decoder(_Metrics)
 
 
-def traces_message(body: bytes) -> Any:
+def traces_message(body: bytes, nesting: int) -> Any:
     """Return the TracesRequest of a JSON body; raises Refused where it is none."""
-    return _message(_traces, _fill_traces, "TracesRequest", body)
+    return _message(_traces, _fill_traces, "TracesRequest", body, nesting)
 
 
-def logs_message(body: bytes) -> Any:
+def logs_message(body: bytes, nesting: int) -> Any:
     """Return the LogsRequest of a JSON body; raises Refused where it is none."""
-    return _message(_logs, _fill_logs, "LogsRequest", body)
+    return _message(_logs, _fill_logs, "LogsRequest", body, nesting)
 
 
-def metrics_message(body: bytes) -> Any:
+def metrics_message(body: bytes, nesting: int) -> Any:
     """Return the MetricsRequest of a JSON body, its points empty; raises Refused where it is none."""
-    return _message(_metrics, _fill_metrics, "MetricsRequest", body)
+    return _message(_metrics, _fill_metrics, "MetricsRequest", body, nesting)
 
 
-def _message(decoder: msgspec.json.Decoder[Any], fill: Callable[[Any, Any], None], name: str, body: bytes) -> Any:
+def _message(
+    decoder: msgspec.json.Decoder[Any], fill: Callable[[Any, Any], None], name: str, body: bytes, nesting: int
+) -> Any:
     message = getattr(wire(), name)()
     try:
+        if json_depth(body) > nesting:
+            raise ValueError(f"nested deeper than {nesting}")
         fill(message, decoder.decode(body))
     except RecursionError as error:
         raise Refused(Refusal.MALFORMED, "the body is no OTLP/JSON: nested too deeply") from error
     except (msgspec.DecodeError, ValueError, OverflowError) as error:
         raise Refused(Refusal.MALFORMED, f"the body is no OTLP/JSON: {error}") from error
     return message
+
+
+_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_NO_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
+
+
+def json_depth(body: bytes) -> int:
+    """Return how deep arrays and objects nest in a JSON text; any number for what is no JSON."""
+    brackets = _TEXT.sub(b"", body).translate(None, _NO_BRACKETS)
+    return max(itertools.accumulate(1 if bracket in b"[{" else -1 for bracket in brackets), default=0)
 
 
 def _fill_traces(message: Any, traces: _Traces) -> None:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 import zstandard
 
+from throughline.core.database import open_reader
 from throughline.core.errors import LastingError
 from throughline.core.event import Event, decode_block
 
@@ -205,7 +206,8 @@ class JournalReader:
     """Reads a journal while its writer writes; one short read transaction per call.
 
     The file may not exist yet: then there is nothing to read. Safe to use from several threads, one call at a time
-    each. Raises JournalFormatUnknown for a file of another format, and sqlite3.Error where the file can't be read.
+    each. Raises JournalFormatUnknown for a file of another format, StoreUnavailable or sqlite3.Error where the file
+    can't be read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -313,10 +315,8 @@ def _open_read_only(path: Path) -> sqlite3.Connection | None:
     """Open an existing journal for reading; None while its writer has not made it yet."""
     if not path.exists():
         return None
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5.0, check_same_thread=False
-    )
-    found = connection.execute("PRAGMA user_version").fetchone()[0]
+    connection = open_reader(path)
+    (found,) = connection.execute("PRAGMA user_version").fetchone()
     if found == FORMAT:
         return connection
     connection.close()

@@ -1,0 +1,99 @@
+"""What the collector counts, each series looked up once."""
+
+from __future__ import annotations
+
+from collector.journal_file import Written
+from collector.reading import Door, Reading, Refusal
+from collector.setaside import Reason
+from throughline.core import metric_names as names
+from throughline.core.metrics import Meter, Metric, Part
+
+ACCEPTED = "accepted"
+
+
+class DoorCounts:
+    """The series of one door."""
+
+    def __init__(self, meter: Meter, door: Door) -> None:
+        def counter(metric: Metric):
+            return meter.counter(metric, door=door)
+
+        outcomes = (ACCEPTED, *Refusal)
+        self._outcomes = {word: meter.counter(names.REQUESTS, door=door, outcome=word) for word in outcomes}
+        self._reasons = {word: meter.counter(names.SET_ASIDE, door=door, reason=word) for word in Reason}
+        self._seconds = meter.histogram(names.ACKNOWLEDGE_SECONDS, door=door)
+        self._bytes = counter(names.RECEIVED_BYTES)
+        self._events = counter(names.RECEIVED_EVENTS)
+        self._spans = counter(names.RECEIVED_SPANS)
+        self._logs = counter(names.RECEIVED_LOG_RECORDS)
+        self._points = counter(names.REFUSED_METRIC_POINTS)
+        self.connections = meter.gauge(names.CONNECTIONS, door=door)
+
+    def accepted(self, reading: Reading, seconds: float) -> None:
+        """Count a request that was acknowledged, and what it brought."""
+        self._outcomes[ACCEPTED].inc()
+        self._seconds.observe(seconds)
+        if reading.events:
+            self._events.inc(len(reading.events))
+        if reading.spans:
+            self._spans.inc(len(reading.spans))
+        if reading.logs:
+            self._logs.inc(len(reading.logs))
+        if reading.metric_points:
+            self._points.inc(reading.metric_points)
+
+    def set_aside(self, reading: Reading) -> None:
+        """Count what a request brought that can't be read."""
+        for rejected in reading.rejected:
+            self._reasons[rejected.set_aside.reason].inc()
+        if reading.invalid_spans:
+            self._reasons[Reason.BAD_SPAN_ID].inc(reading.invalid_spans)
+
+    def refused(self, refusal: Refusal) -> None:
+        """Count a request that was refused as a whole."""
+        self._outcomes[refusal].inc()
+
+    def received(self, body_bytes: int) -> None:
+        """Count a body, as sent."""
+        self._bytes.inc(body_bytes)
+
+
+class JournalCounts:
+    """The series of the journal's writer; the observer of ``Journal``."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._seconds = meter.histogram(names.COMMIT_SECONDS)
+        self._requests = meter.histogram(names.COMMIT_REQUESTS)
+        self._failures = meter.counter(names.COMMIT_FAILURES)
+        self._position = meter.gauge(names.JOURNAL_POSITION)
+
+    def committed(self, entries: int, seconds: float, written: Written) -> None:
+        self._seconds.observe(seconds)
+        self._requests.observe(entries)
+        self._position.set(written.record)
+
+    def commit_failed(self) -> None:
+        self._failures.inc()
+
+
+class Counts:
+    """All series of the collector."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+        self.journal = JournalCounts(meter)
+        self._doors = {door: DoorCounts(meter, door) for door in Door}
+
+    def door(self, door: Door) -> DoorCounts:
+        return self._doors[door]
+
+    def expose(self, waiting: tuple[int, int], journal_bytes: int) -> str:
+        """Return all series as text; what waits for a commit and the journal's size are looked at now."""
+        self._meter.gauge(names.QUEUE_REQUESTS).set(waiting[0])
+        self._meter.gauge(names.QUEUE_BYTES).set(waiting[1])
+        self._meter.gauge(names.JOURNAL_BYTES).set(journal_bytes)
+        return self._meter.expose()
+
+
+def new_counts() -> Counts:
+    return Counts(Meter(Part.COLLECTOR, names.METRICS))

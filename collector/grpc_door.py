@@ -1,0 +1,118 @@
+"""OTLP over gRPC: the export services of traces, logs and metrics, their messages taken as bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, cast
+from urllib.parse import unquote
+
+import grpc
+import grpc.aio
+
+from collector.counts import DoorCounts
+from collector.http_answers import POSITION_HEADER, PROTOBUF, response_message
+from collector.http_doors import Senders
+from collector.http_server import InHand
+from collector.intake import Incoming, Intake
+from collector.otlp_answers import google_code, partial_success, status_code
+from collector.otlp_wire import wire
+from collector.reading import Door, Refused, Signal
+
+_SERVICE: Final = "/opentelemetry.proto.collector.{}.v1.{}Service/Export"
+METHODS: Final = {
+    _SERVICE.format("trace", "Trace"): Signal.TRACES,
+    _SERVICE.format("logs", "Logs"): Signal.LOGS,
+    _SERVICE.format("metrics", "Metrics"): Signal.METRICS,
+}
+STATUS_DETAILS: Final = "grpc-status-details-bin"
+PYTHON_RETRY_INFO: Final = "google.rpc.retryinfo-bin"  # where Python's OTLP exporter looks for it
+RETRY_INFO_URL: Final = "type.googleapis.com/google.rpc.RetryInfo"
+MOST_AT_ONCE: Final = 1_000
+
+Metadata = tuple[tuple[str, str | bytes], ...]
+
+
+class OtlpService(grpc.GenericRpcHandler):
+    """Answers the export methods; any other is unimplemented."""
+
+    def __init__(self, intake: Intake, senders: Senders, in_hand: InHand, counts: DoorCounts) -> None:
+        self._intake = intake
+        self._senders = senders
+        self._in_hand = in_hand
+        self._counts = counts
+        handler = cast("Any", grpc.unary_unary_rpc_method_handler)
+        self._methods: dict[str, Any] = {method: handler(self._export(signal)) for method, signal in METHODS.items()}
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
+        return self._methods.get(cast("Any", handler_call_details).method)
+
+    def _export(self, signal: Signal) -> Callable[[bytes, Any], Any]:
+        async def export(body: bytes, context: Any) -> bytes:
+            return await self._take(signal, body, context)
+
+        return export
+
+    async def _take(self, signal: Signal, body: bytes, context: Any) -> bytes:
+        held = 0
+        try:
+            authorization = _first(context.invocation_metadata(), "authorization")
+            sender = self._senders.name(authorization, _host(context.peer()))
+            self._counts.received(len(body))
+            self._in_hand.take(len(body), 0)
+            held = len(body)
+            receipt = await self._intake.take(Incoming(Door.OTLP_GRPC, signal, sender, PROTOBUF, {}, body))
+        except Refused as refused:
+            self._counts.refused(refused.refusal)
+            await context.abort(status_code(refused.refusal), refused.sentence, error_metadata(refused))
+            raise
+        finally:
+            self._in_hand.give_back(held)
+        context.set_trailing_metadata(((POSITION_HEADER, receipt.position),))
+        return response_message(*partial_success(signal, receipt.reading))
+
+
+def error_metadata(refused: Refused) -> Metadata:
+    """Return the trailing metadata of a refusal; a RetryInfo where the sender may come back."""
+    status = wire().RpcStatus(code=google_code(refused.refusal), message=refused.sentence)
+    if refused.retry_after is None:
+        return ((STATUS_DETAILS, status.SerializeToString()),)
+    info = wire().RetryInfo(retry_delay=wire().Duration(seconds=refused.retry_after)).SerializeToString()
+    status.details.add(type_url=RETRY_INFO_URL, value=info)
+    return ((STATUS_DETAILS, status.SerializeToString()), (PYTHON_RETRY_INFO, info))
+
+
+def _first(metadata: Any, name: str) -> str:
+    found = next((value for key, value in metadata or () if key == name), "")
+    return found if isinstance(found, str) else ""
+
+
+def _host(peer: str) -> str:
+    """Return the host of a gRPC peer: ipv4:127.0.0.1:50000, ipv6:[::1]:50000 or unix:…, percent-encoded."""
+    kind, _, address = unquote(peer).partition(":")
+    return address.rpartition(":")[0].strip("[]") if kind in ("ipv4", "ipv6") else "local"
+
+
+def grpc_options(inflated_bytes: int, header_bytes: int) -> Mapping[str, int]:
+    """Return the channel options by which gRPC keeps to our limits."""
+    return {
+        "grpc.max_receive_message_length": inflated_bytes,  # holds for the inflated message too
+        "grpc.max_metadata_size": header_bytes,
+        "grpc.absolute_max_metadata_size": header_bytes,
+        "grpc.so_reuseport": 1,
+        "grpc.http2.min_ping_interval_without_data_ms": 10_000,
+        "grpc.keepalive_time_ms": 60_000,
+        "grpc.keepalive_timeout_ms": 20_000,
+        "grpc.max_concurrent_streams": 100,
+    }
+
+
+async def start_grpc(service: OtlpService, address: str, options: Mapping[str, int]) -> tuple[grpc.aio.Server, int]:
+    """Start a server at HOST:PORT and return it with its port; raises OSError where the port can't be had."""
+    server = grpc.aio.server(options=list(options.items()), maximum_concurrent_rpcs=MOST_AT_ONCE)
+    server.add_generic_rpc_handlers((service,))
+    try:
+        port = server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise OSError(f"cannot listen on {address}: {error}") from error
+    await server.start()
+    return server, port

@@ -1,0 +1,137 @@
+"""The collector as one process: journal, doors, and what ends them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import resource
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from collector.counts import Counts, new_counts
+from collector.grpc_door import OtlpService, grpc_options, start_grpc
+from collector.http_doors import Bodies, EventsDoor, OtlpHttpDoor, Senders
+from collector.http_server import Application, HttpServer, InHand, Limits
+from collector.intake import Intake
+from collector.journal import Journal
+from collector.journal_file import Boundary, go_on
+from collector.reading import Door
+from throughline.core.address import Address
+from throughline.core.clock import Clock
+from throughline.core.journal import JOURNAL_FILE
+from throughline.core.settings import Settings
+
+DRAIN_SECONDS: Final = 10.0
+SWITCH_SECONDS: Final = 0.0005  # how long the writer may wait for the interpreter after an fsync; Python's 5 ms is long
+DOORS: Final = ("http", "otlp_http", "otlp_grpc")
+
+_log = structlog.get_logger(__name__)
+
+
+async def run_collector(
+    settings: Settings,
+    clock: Clock,
+    announce: Callable[[Mapping[str, str]], None],
+    addresses: Mapping[str, Address] | None = None,
+    stop: asyncio.Event | None = None,
+    at: Callable[[Boundary], None] = go_on,
+) -> None:
+    """Take requests until ``stop`` (without one: until SIGTERM or SIGINT), then answer those under way and close.
+
+    ``announce`` is given HOST:PORT by door (http, otlp_http, otlp_grpc) once all are open. ``addresses`` are used in
+    place of those of the settings. Raises OSError where an address can't be had, JournalFormatUnknown for a journal of
+    another version, and any fault of ours that ended the journal's writer.
+    """
+    addresses = addresses or {door: getattr(settings, door) for door in DOORS}
+    stop = stop or _stop_on_signals()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    _raise_file_limit()
+    counts = new_counts()
+    path = settings.data / JOURNAL_FILE
+    async with AsyncExitStack() as stack:
+        journal = Journal(path, settings.queue_bytes, counts.journal, at)
+        stack.push_async_callback(journal.close)
+        await journal.open()
+        intake = Intake(journal, clock, counts, settings.nesting)
+        stack.callback(intake.close)
+        opened = await _open_doors(stack, settings, addresses, intake, journal, counts, path)
+        announce({door: str(address) for door, address in opened.items()})
+        await _until(stop, journal)
+        _log.info("draining")
+
+
+async def _open_doors(
+    stack: AsyncExitStack,
+    settings: Settings,
+    addresses: Mapping[str, Address],
+    intake: Intake,
+    journal: Journal,
+    counts: Counts,
+    path: Path,
+) -> dict[str, Address]:
+    in_hand = InHand(settings.queue_bytes)
+    senders = Senders(settings.ingest_tokens)
+    bodies = Bodies(settings.inflated_bytes, in_hand)
+    limits = Limits(settings.header_bytes, settings.body_bytes, settings.connections, settings.request_seconds)
+    events_counts, otlp_counts = counts.door(Door.CLOUDEVENTS), counts.door(Door.OTLP_HTTP)
+    expose = partial(_expose, counts, journal, path)
+    events = EventsDoor(intake, senders, bodies, events_counts, partial(_reasons, journal), expose)
+    otlp = OtlpHttpDoor(intake, senders, bodies, otlp_counts)
+    opened: dict[str, Address] = {}
+    applications: dict[str, tuple[Application, Callable[[int], None]]] = {
+        "http": (events, events_counts.connections.set),
+        "otlp_http": (otlp, otlp_counts.connections.set),
+    }
+    for door, (application, count) in applications.items():
+        server = HttpServer(application, limits, in_hand, count)
+        stack.push_async_callback(server.close, DRAIN_SECONDS)
+        host = addresses[door].host
+        opened[door] = Address(host, await server.listen(host, addresses[door].port))
+    service = OtlpService(intake, senders, in_hand, counts.door(Door.OTLP_GRPC))
+    options = grpc_options(settings.inflated_bytes, settings.header_bytes)
+    grpc_server, port = await start_grpc(service, str(addresses["otlp_grpc"]), options)
+    stack.push_async_callback(grpc_server.stop, DRAIN_SECONDS)
+    opened["otlp_grpc"] = Address(addresses["otlp_grpc"].host, port)
+    return opened
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+async def _until(stop: asyncio.Event, journal: Journal) -> None:
+    stopped = asyncio.ensure_future(stop.wait())
+    await asyncio.wait([stopped, journal.ended], return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if journal.ended.done():
+        journal.ended.result()
+
+
+def _reasons(journal: Journal) -> list[str]:
+    state = journal.state()
+    return [] if state.open else [f"the journal can't be written: {state.reason}"]
+
+
+def _expose(counts: Counts, journal: Journal, path: Path) -> str:
+    size = 0
+    with contextlib.suppress(OSError):
+        size = path.stat().st_size
+    return counts.expose(journal.waiting(), size)
+
+
+def _raise_file_limit() -> None:
+    """Let connections be as many as the system allows this process."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
