@@ -97,11 +97,6 @@ class Estate:
             self.declared.cutoffs,
         )
 
-    def region_of(self, region: str | None, legal_entity: str | None) -> str | None:
-        """Return the region of a record: its own where it is declared, else that of its legal entity."""
-        entity = self.legal_entities.get(legal_entity) if legal_entity else None
-        return region if region in self.regions or entity is None else entity.region or region
-
 
 def load_estate(folder: Path | None) -> Estate:
     """Read ``estate.yaml`` of a definitions folder; without one, or without a folder, nothing is declared.

@@ -95,12 +95,6 @@ def test_an_unknown_region_takes_the_default(region: str | None) -> None:
     assert estate().calendars.add(at("2026-11-06T12:00:00Z"), ONE_DAY, region) == at("2026-11-09T12:00:00Z")
 
 
-def test_a_record_without_region_has_that_of_its_legal_entity() -> None:
-    found = estate()
-    asked = [(None, "AE01"), ("EMEA", "AE01"), ("Atlantis", "AE01"), (None, "XX01"), (None, None), ("Atlantis", None)]
-    assert [found.region_of(*each) for each in asked] == ["GCC", "EMEA", "GCC", None, None, "Atlantis"]
-
-
 @pytest.mark.parametrize(
     ("calendar", "entity", "region", "cutoff"),
     [

@@ -1,0 +1,87 @@
+"""The reference pages against the forms: every entry is described, none that does not exist, and examples are read."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from lineage import process_file
+from lineage.definitions import load_definitions
+from throughline.core import estate_file
+from throughline.core.estate import load_estate
+
+PAGES = Path(__file__).parents[4] / "docs" / "reference"
+PROCESS = (PAGES / "process.md").read_text("utf-8")
+ESTATE = (PAGES / "estate.md").read_text("utf-8")
+
+
+def examples(page: str) -> list[str]:
+    return re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+
+
+def described(page: str, head: str) -> set[str]:
+    """Return the entries that the table under a head describes."""
+    table = page[page.index(f"| {head} |") :].split("\n\n", 1)[0]
+    cells = [line.split("|")[1] for line in table.splitlines()[2:]]
+    return {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
+
+
+def entries(form: type[BaseModel]) -> set[str]:
+    return {field.alias or name for name, field in form.model_fields.items()}
+
+
+COURSE = entries(process_file.Course)
+DUE = entries(process_file.DueForm)
+
+
+@pytest.mark.parametrize(
+    ("page", "head", "expected"),
+    [
+        (PROCESS, "entry", entries(process_file.ProcessFile)),
+        (PROCESS, "entry of `keys`", entries(process_file.KeysForm)),
+        (PROCESS, "entry of a key type", entries(process_file.KeyTypeForm)),
+        (PROCESS, "entry of a step", entries(process_file.StepForm)),
+        (PROCESS, "entry of `new_round`", entries(process_file.NewRoundForm) - DUE | {"within"}),
+        (PROCESS, "entry of `ended_by`", entries(process_file.EndingForm)),
+        (PROCESS, "entry of a check", entries(process_file.CheckForm)),
+        (PROCESS, "entry of a version", entries(process_file.VersionForm) - COURSE),
+        (ESTATE, "entry of `firm`", entries(estate_file.Firm)),
+        (ESTATE, "entry of a region", entries(estate_file.Region)),
+        (ESTATE, "entry of a legal entity", entries(estate_file.LegalEntity)),
+        (ESTATE, "entry of an instance", entries(estate_file.Instance)),
+        (ESTATE, "entry of a flow", entries(estate_file.Flow)),
+        (ESTATE, "entry of a source", entries(estate_file.Source)),
+        (ESTATE, "entry of a cut-off", entries(estate_file.Cutoff)),
+        (ESTATE, "entry of a rule", entries(estate_file.CutoffRule)),
+        (ESTATE, "entry of a rate", entries(estate_file.Rate)),
+        (ESTATE, "entry of a team", entries(estate_file.Team)),
+    ],
+)
+def test_a_page_describes_the_entries_that_there_are(page: str, head: str, expected: set[str]) -> None:
+    assert described(page, head) == expected
+
+
+def test_the_examples_of_the_process_page_are_read_as_they_stand(tmp_path: Path) -> None:
+    repair, keys, call = examples(PROCESS)
+    for name, text in (("processes/repair", repair), ("keys", keys), ("processes/call", call)):
+        (tmp_path / f"{name}.yaml").parent.mkdir(exist_ok=True)
+        (tmp_path / f"{name}.yaml").write_text(text, "utf-8")
+    definitions = load_definitions(tmp_path)
+    assert len(definitions.processes["repair"].versions[0].steps) == 5
+    assert [version.number for version in definitions.processes["courtesy-call"].versions] == ["1", "2"]
+
+
+def test_the_example_of_the_estate_page_uses_every_part_and_is_read_as_it_stands(tmp_path: Path) -> None:
+    (text,) = examples(ESTATE)
+    (tmp_path / "estate.yaml").write_text(text, "utf-8")
+    assert load_estate(tmp_path).declared.model_fields_set == entries(estate_file.EstateFile)
+
+
+def test_the_pages_name_every_role_and_kind() -> None:
+    for word in estate_file.Role:
+        assert f"`{word}`" in ESTATE
+    for word in (*process_file.StepKind, *process_file.WaitsFor):
+        assert f"`{word}`" in PROCESS
