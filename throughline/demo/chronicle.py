@@ -11,7 +11,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any, NamedTuple
 
-from throughline.core.instants import HOUR, MINUTE, to_datetime
+from throughline.core.instants import DAY, HOUR, MINUTE
 
 Fields = dict[str, Any]
 
@@ -171,6 +171,20 @@ class Chronicle:
         return time >= self.ends - MINUTE
 
 
+NIGHTLY_AT = 2 * HOUR
+UNREAD_DAYS = 3
+
+
+def next_night(at: int) -> int:
+    """Return when what happens now is read out of FP&A: at two in the morning, UTC."""
+    return at - (at - NIGHTLY_AT) % DAY + DAY
+
+
+def last_reading(ends: int) -> int:
+    """Return when FP&A was read out for the last time: since then the nightly job does not run, unnoticed."""
+    return next_night(ends - (UNREAD_DAYS + 1) * DAY)
+
+
 def travel(rng: Random) -> Post:
     """Draw how a report travels: most at once, some twice, some hours late and so out of order."""
     roll = rng.random()
@@ -188,10 +202,6 @@ TWICE = 0.04
 def minutes(rng: Random, low: int, high: int) -> int:
     """Draw a length of time between two numbers of minutes, never on a whole minute."""
     return rng.randint(low * 60, high * 60 - 1) * 1_000_000 + rng.randint(1, 999) * 1000
-
-
-def iso_day(instant: int) -> str:
-    return to_datetime(instant).date().isoformat()
 
 
 def money(amount: Decimal) -> str:

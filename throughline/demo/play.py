@@ -11,8 +11,8 @@ from typing import NamedTuple, Protocol
 
 from throughline.core.instants import DAY, HOUR, format_instant
 from throughline.demo.broker import Broker
+from throughline.demo.chronicle import NIGHTLY_AT, last_reading
 from throughline.demo.firm import SYSTEMS
-from throughline.demo.lives.deals import NIGHTLY_AT
 from throughline.demo.plan import Plan
 from throughline.demo.systems.message import Done, Order
 
@@ -65,7 +65,7 @@ def play(plan: Plan, systems: Systems, clock: ClockFile, pace: Pace, watch: Call
     started = time.monotonic()
     for now in range(plan.begins + TICK, plan.ends + 1, TICK):
         wait_for(started + pace.seconds * (now - plan.begins) / (plan.ends - plan.begins))
-        orders = with_heartbeats(broker.due(now), now)
+        orders = with_heartbeats(broker.due(now), now, last_reading(plan.ends))
         if orders:
             clock.move(now)
             time.sleep(CLOCK_IS_READ_SECONDS)
@@ -88,10 +88,11 @@ def carry_out(broker: Broker, systems: Systems, orders: dict[str, list[Order]]) 
     return sum(order.copies for some in orders.values() for order in some)
 
 
-def with_heartbeats(orders: dict[str, list[Order]], now: int) -> dict[str, list[Order]]:
+def with_heartbeats(orders: dict[str, list[Order]], now: int, last_night: int) -> dict[str, list[Order]]:
     """Add the signs of life that are due: of the systems that push every few hours, of the polled one at night."""
     for system in SYSTEMS:
-        due = now % DAY == NIGHTLY_AT if system == POLLED else now % SIGN_OF_LIFE == 0
+        read = now % DAY == NIGHTLY_AT and now <= last_night
+        due = read if system == POLLED else now % SIGN_OF_LIFE == 0
         if due:
             orders.setdefault(system, []).append(heartbeat(system, now))
     return orders
@@ -113,8 +114,8 @@ def close_the_books(plan: Plan, broker: Broker, systems: Systems) -> str:
 
 
 def seen_until(plan: Plan) -> Callable[[str, str], int]:
-    """Return up to when the product can have seen everything of a role: of the polled one until last night."""
-    last_night = plan.ends - (plan.ends - NIGHTLY_AT) % DAY
+    """Return up to when the product can have seen everything of a role: of the polled one until it was last read."""
+    last_night = last_reading(plan.ends)
 
     def until(role: str, _entity: str) -> int:
         return last_night if role == POLLED else plan.ends

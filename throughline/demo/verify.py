@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from throughline.core.instants import format_instant, parse_instant
 from throughline.demo.truth import CaseTruth, DeviationTruth, StepTruth, Turn
@@ -82,7 +82,7 @@ def compare_case(truth: CaseTruth, document: Document) -> Iterator[Difference]:
 def words(value: object) -> str:
     """Write a value for a person: times readable, sets in order."""
     if isinstance(value, frozenset | set):
-        return "[" + ", ".join(sorted(words(each) for each in value)) + "]"  # pyright: ignore[reportUnknownVariableType]
+        return "[" + ", ".join(sorted(words(each) for each in cast("set[object]", value))) + "]"
     if isinstance(value, StepTruth):
         times = " to ".join(format_instant(time) for time in (value.first, value.last) if time is not None)
         return f"{value.step} #{value.round} {value.status} {times}".strip()

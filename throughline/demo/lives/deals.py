@@ -7,8 +7,20 @@ from datetime import date, time, timedelta
 from decimal import Decimal
 from random import Random
 
-from throughline.core.instants import DAY, HOUR
-from throughline.demo.chronicle import Chronicle, Error, Fields, Happening, Life, Post, minutes, money, travel
+from throughline.core.instants import DAY
+from throughline.demo.chronicle import (
+    Chronicle,
+    Error,
+    Fields,
+    Happening,
+    Life,
+    Post,
+    last_reading,
+    minutes,
+    money,
+    next_night,
+    travel,
+)
 from throughline.demo.faults import Fault, deal_out
 from throughline.demo.firm import ERP_OF, PRACTICES, REGIONS, Customer, Firm, Size, role_of
 from throughline.demo.worktime import Region
@@ -198,15 +210,7 @@ def publish_margin(chronicle: Chronicle, rng: Random, deal: Deal, cause: Happeni
     tonight = next_night(at)
     step = "margin_baseline.published"
     body = deal.where() | {"project": deal.project}
-    if tonight < chronicle.ends:
+    if tonight <= last_reading(chronicle.ends):
         post = Post(delay=tonight - at)
         chronicle.tell("fpna", step, at, body, after=cause, flow="erp-fpna-margins", post=post)
         deal.life.did(step, at, "fpna")
-
-
-NIGHTLY_AT = 2 * HOUR
-
-
-def next_night(at: int) -> int:
-    """Return when what happens now is read out of FP&A: at two in the morning, UTC."""
-    return at - (at - NIGHTLY_AT) % DAY + DAY

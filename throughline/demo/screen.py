@@ -1,0 +1,134 @@
+"""What the demo shows: progress while it runs, both sides of a comparison, and the page at the end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from throughline.core.instants import to_datetime
+from throughline.demo.play import Progress as Played
+from throughline.demo.stuck import REPORTING, Document, Group, in_reporting_currency
+from throughline.demo.verify import Difference, Tally
+
+
+def moment(instant: int) -> str:
+    """Write an instant for a person, in UTC."""
+    return to_datetime(instant).strftime("%a %d %b %H:%M")
+
+
+def sum_of(money: dict[str, Decimal]) -> str:
+    return " + ".join(f"{currency} {amount:,.0f}" for currency, amount in sorted(money.items()))
+
+
+class Live:
+    """A line that tells simulated time, reports and what the product knows, while the firm runs."""
+
+    def __init__(self, console: Console, begins: int, ends: int) -> None:
+        self._begins = begins
+        self._bar = Progress(
+            TextColumn("[bold]{task.fields[now]}"),
+            BarColumn(bar_width=40),
+            TextColumn("{task.fields[said]}"),
+            TimeElapsedColumn(),
+            console=console,
+        )
+        self._task: TaskID = self._bar.add_task("play", total=ends - begins, now=moment(begins), said="")
+
+    def show(self, played: Played, known: str) -> None:
+        said = f"{played.reports:,} reports sent{known}"
+        self._bar.update(self._task, completed=played.now - self._begins, now=moment(played.now), said=said)
+
+    def __enter__(self) -> Live:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+
+def show_page(console: Console, now: int, counts: Counter[str], groups: Sequence[Group]) -> None:
+    """Print the page of a finance owner: what is stuck, where, since when, worth how much, whose turn it is."""
+    held = sum(group.count for group in groups)
+    whole = in_reporting_currency(_together(groups))
+    console.print()
+    console.print(f"[bold]Meridian Partners, {to_datetime(now).strftime('%A %d %B %Y, %H:%M')} UTC[/bold]")
+    console.print(
+        f"{sum(counts.values()):,} pieces of work watched: {counts['done']:,} through, {counts['open']:,} under way, "
+        f"{counts['ended']:,} ended otherwise. [bold]{held:,} are held up, worth about {REPORTING} {whole:,.0f}.[/bold]"
+    )
+    table = Table(show_lines=False, pad_edge=False, header_style="bold")
+    for name in ("stuck", "where", "since (UTC)", "worth", "whose turn", "why"):
+        table.add_column(name, justify="right" if name == "worth" else "left", overflow="fold")
+    for group in groups:
+        table.add_row(group.what, group.place, moment(group.since), worth_of(group), group.turn, group.why)
+    console.print(table)
+    console.print(f'Amounts in {REPORTING} at the firm\'s rates; "about" where several currencies are added.')
+
+
+def worth_of(group: Group) -> str:
+    unknown = f" and {group.unknown:,} unknown" if group.unknown else ""
+    if not group.money:
+        return "unknown"
+    about = "about " if len(group.money) > 1 or REPORTING not in group.money else ""
+    return f"{about}{REPORTING} {group.worth:,.0f}{unknown}"
+
+
+def _together(groups: Iterable[Group]) -> dict[str, Decimal]:
+    money: dict[str, Decimal] = {}
+    for group in groups:
+        for currency, amount in group.money.items():
+            money[currency] = money.get(currency, Decimal(0)) + amount
+    return money
+
+
+def show_blind(console: Console, blind: Sequence[tuple[str, str]]) -> None:
+    """Print which sources have fallen silent: their steps are not called overdue, and not called fine."""
+    for source, since in blind:
+        console.print(f"Not seen: {source} has been silent since {since}; what it should report is unconfirmed.")
+
+
+def show_commands(console: Console, commands: Sequence[str]) -> None:
+    console.print("\nAsk for any record by any of its ids, from another terminal:")
+    for command in commands:
+        console.print(f"  [bold]{command}[/bold]", soft_wrap=True, highlight=False)
+
+
+def show_comparison(console: Console, truth: Tally, seen: Tally, differences: Sequence[Difference]) -> None:
+    """Print both sides in sum, then every difference."""
+    table = Table(title="What happened, and what was reconstructed", pad_edge=False, header_style="bold")
+    for name, side in (("", "left"), ("truth", "right"), ("seen", "right")):
+        table.add_column(name, justify="right" if side == "right" else "left")
+    for left, right in ((truth.states, seen.states), (truth.deviations, seen.deviations)):
+        for process, word in sorted(left.keys() | right.keys()):
+            numbers = left[process, word], right[process, word]
+            table.add_row(f"{process}: {word}", *map(str, numbers), style="red" if numbers[0] != numbers[1] else "")
+        table.add_section()
+    for currency in sorted(truth.money.keys() | seen.money.keys()):
+        sums = truth.money.get(currency, Decimal(0)), seen.money.get(currency, Decimal(0))
+        table.add_row(
+            f"held up, {currency}", *(f"{one:,.2f}" for one in sums), style="red" if sums[0] != sums[1] else ""
+        )
+    console.print(table)
+    for difference in differences:
+        console.print(str(difference), style="red", soft_wrap=True, highlight=False, markup=False)
+
+
+def commands_for(groups: Sequence[Group], api: str) -> list[str]:
+    """Return three commands that look at something stuck, by its name, by another system's id, and as a list."""
+    examples = [group.example for group in groups]
+    time = next((each for each in examples if each["process"] == "time-to-bill" and each["waits_for"]), examples[0])
+    invoice = next((each for each in examples if each["process"] == "invoice-to-cash"), examples[-1])
+    return [
+        f"throughline show {time['key_type']} {time['name']} --api {api}",
+        f"throughline show {invoice['key_type']} {invoice['name']}{_scope(invoice)} --api {api}",
+        f"throughline cases --process time-to-bill --deviation overdue --api {api}",
+    ]
+
+
+def _scope(document: Document) -> str:
+    return "".join(f" --scope {name}={value}" for name, value in document["scope"].items())

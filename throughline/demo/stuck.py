@@ -1,0 +1,180 @@
+"""What is stuck, as a finance owner asks it: what, where, since when, worth how much, whose turn, and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from throughline.core.instants import parse_instant
+
+Document = dict[str, Any]
+
+REPORTING = "EUR"
+RATES = {
+    "EUR": Decimal(1),
+    "GBP": Decimal("1.15"),
+    "USD": Decimal("0.86"),
+    "CAD": Decimal("0.62"),
+    "JPY": Decimal("0.0057"),
+    "AUD": Decimal("0.57"),
+}
+
+PIECES = {
+    "opportunity-to-project": ("deal", "deals"),
+    "time-to-bill": ("time entry", "time entries"),
+    "milestone-to-invoice": ("milestone", "milestones"),
+    "invoice-to-cash": ("invoice", "invoices"),
+}
+
+# Where a piece of work stopped, by process and the step that it waits for.
+PLACES = {
+    ("opportunity-to-project", "customer_validated"): "before the ERP knew its customer",
+    ("opportunity-to-project", "project_created"): "before the PSA made a project of it",
+    ("opportunity-to-project", "project_activated"): "before the ERP activated its project",
+    ("opportunity-to-project", "margin_baseline_published"): "before FP&A published its margin",
+    ("time-to-bill", "submitted"): "sent back, waiting to be submitted again",
+    ("time-to-bill", "approved"): "waiting for approval",
+    ("time-to-bill", "posted"): "between PSA and ERP",
+    ("time-to-bill", "released"): "before the billing run",
+    ("milestone-to-invoice", "approved"): "waiting for approval",
+    ("milestone-to-invoice", "released"): "between PSA and billing",
+    ("milestone-to-invoice", "revenue_recognised"): "before revenue was recognised",
+    ("invoice-to-cash", "posted"): "before it was posted",
+    ("invoice-to-cash", "sent"): "posted, but not sent",
+    ("invoice-to-cash", "paid"): "with the customer",
+}
+
+FAILURES = {
+    "authentication": "the connector is turned away: its token has expired",
+    "missing_master_data": "master data is missing",
+    "validation": "refused as not valid",
+    "mapping": "a mapping is missing",
+    "business_rule": "refused by a billing rule",
+}
+
+# What overdue work lacks, by who has the turn.
+SILENCES = {
+    "system": "never arrived, and no error was reported",
+    "person": "nobody has decided yet",
+    "customer": "not paid by its due date",
+}
+
+TURNS = {"system": "the systems' owner", "person": "a person", "customer": "the customer"}
+
+
+@dataclass
+class Group:
+    """Pieces of work of one process that stopped at one place for one reason; ``since`` in microseconds."""
+
+    process: str
+    place: str
+    why: str
+    turn: str
+    since: int
+    count: int = 0
+    unknown: int = 0
+    money: dict[str, Decimal] = field(default_factory=dict[str, Decimal])
+    example: Document = field(default_factory=dict[str, Any])
+
+    @property
+    def worth(self) -> Decimal:
+        return in_reporting_currency(self.money)
+
+    @property
+    def what(self) -> str:
+        one, many = PIECES.get(self.process, ("record", "records"))
+        return f"{self.count:,} {one if self.count == 1 else many}"
+
+
+def in_reporting_currency(money: dict[str, Decimal]) -> Decimal:
+    """Return a sum over currencies; each is converted once."""
+    return sum((amount * RATES[currency] for currency, amount in money.items()), Decimal(0))
+
+
+def groups_of(documents: Iterable[Document]) -> list[Group]:
+    """Return what is stuck, worth most first; documents in which nothing is held up are left out."""
+    groups: dict[tuple[str, str, str, str], Group] = {}
+    for document in documents:
+        if is_stuck(document):
+            _add(groups, document)
+    return sorted(groups.values(), key=lambda group: (-group.worth, group.process, group.place, group.why))
+
+
+def is_stuck(document: Document) -> bool:
+    """Tell whether a case holds anything up: an exposure, known or not."""
+    return document["exposure"] != {}
+
+
+def _add(groups: dict[tuple[str, str, str, str], Group], document: Document) -> None:
+    key = (document["process"], place_of(document), why_of(document), turn_of(document))
+    since = since_of(document)
+    group = groups.setdefault(key, Group(*key, since))
+    group.count += 1
+    if since <= group.since:
+        group.since, group.example = since, document
+    held = document["exposure"]
+    if held is None or held.get("amount") is None or held.get("currency") not in RATES:
+        group.unknown += 1
+    else:
+        currency = held["currency"]
+        group.money[currency] = group.money.get(currency, Decimal(0)) + Decimal(held["amount"])
+
+
+def place_of(document: Document) -> str:
+    waits = document["waits_for"]
+    if waits is None:
+        return "in the ERP, tied to no record"
+    return PLACES.get((document["process"], waits["step"]), f"before {waits['step'].replace('_', ' ')}")
+
+
+def turn_of(document: Document) -> str:
+    waits = document["waits_for"]
+    if waits is None:
+        return TURNS["system"]
+    turn = TURNS[waits["who"]]
+    return turn if waits["who"] == "customer" or waits["owner"] is None else f"{turn} ({waits['owner']})"
+
+
+def why_of(document: Document) -> str:
+    """Return the one reason that explains most: a failure before a conflict, and a silence last."""
+    kinds = {each["kind"] for each in document["deviations"] if each["open"]}
+    if "missing_master_data" in kinds:
+        return FAILURES["missing_master_data"]
+    if "failed" in kinds:
+        return FAILURES.get(last_category(document), "it failed")
+    if "conflicting_keys" in kinds:
+        return "two records claim the same number"
+    if "orphan" in kinds:
+        return "the answer that names its record was lost"
+    if is_partly_done(document):
+        return "paid in part"
+    waits = document["waits_for"]
+    if waits is not None and waits["round"] > 1 and "overdue" not in kinds:
+        return "rejected"
+    return SILENCES[waits["who"]] if waits is not None else "unknown"
+
+
+def last_category(document: Document) -> str:
+    failures = [member for member in document["members"] if member["outcome"] == "failure"]
+    return failures[-1]["category"] if failures else ""
+
+
+def is_partly_done(document: Document) -> bool:
+    return any(step["status"] == "partial" for each in document["rounds"] for step in each["steps"])
+
+
+def since_of(document: Document) -> int:
+    """Return when the first of the open deviations began; where there is none, the case's last event."""
+    times = [parse_instant(each["since"]) for each in document["deviations"] if each["open"]]
+    return min(times, default=parse_instant(document["last"]))
+
+
+def by_turn(groups: Iterable[Group]) -> Counter[str]:
+    """Return how many pieces of work each has the turn for."""
+    counts: Counter[str] = Counter()
+    for group in groups:
+        counts[group.turn] += group.count
+    return counts
