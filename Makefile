@@ -34,16 +34,21 @@ tools:
 demo: install
 	$(bin)/throughline demo
 
+# Every step runs, so that all that is wrong comes at once.
 static: install-test
-	$(bin)/ruff format --check .
-	$(bin)/ruff check .
-	$(bin)/basedpyright
+	@failed=0; \
+	for step in "ruff format --check ." "ruff check ." "basedpyright"; do \
+		echo "$$step"; $(bin)/$$step || failed=1; \
+	done; \
+	exit $$failed
 
 check: static
 	$(pytest) tests/unit
 
-test: tools static
-	$(pytest)
+test: tools install-test
+	@$(MAKE) --no-print-directory static || failed=1; \
+	$(pytest) || exit $$?; \
+	[ -z "$$failed" ] || { echo "The tests passed; format, lint or types did not: see above." >&2; exit 1; }
 
 format: install-test
 	$(bin)/ruff format .
