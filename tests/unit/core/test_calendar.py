@@ -153,6 +153,18 @@ def test_a_local_time_that_the_clocks_skip_falls_after_the_gap() -> None:
     assert calendar.add(at("2026-03-28T02:30:00+01:00"), days(1)) == at("2026-03-29T03:30:00+02:00")
 
 
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        ("2026-03-28T12:34:56.000007+01:00", "2026-03-29T12:34:56.000007+02:00"),
+        ("2026-10-24T12:34:56.000007+02:00", "2026-10-25T12:34:56.000007+01:00"),
+        ("2026-10-25T12:34:56.000007+01:00", "2026-10-27T12:34:56.000007+01:00"),
+    ],
+)
+def test_the_local_time_is_kept_where_the_clocks_change_during_opening(start: str, end: str) -> None:
+    assert region(hours="00:00-24:00", weekend=()).add(at(start), days(1)) == at(end)
+
+
 def test_a_local_time_that_comes_twice_is_the_first() -> None:
     calendar = region(hours="00:00-24:00", weekend=())
     assert calendar.add(at("2026-10-24T02:30:00+02:00"), days(1)) == at("2026-10-25T02:30:00+02:00")
@@ -165,7 +177,8 @@ def test_a_weekend_may_lie_on_other_days() -> None:
 
 def test_a_date_that_the_zone_left_out_is_no_business_day() -> None:
     samoa = region("Pacific/Apia", weekend=())
-    assert samoa.add(at("2011-12-29T10:00:00-10:00"), days(1)) == at("2011-12-31T10:00:00+14:00")
+    ends = [samoa.add(at("2011-12-29T10:00:00-10:00"), days(count)) for count in (1, 2)]
+    assert ends == [at("2011-12-31T10:00:00+14:00"), at("2012-01-01T10:00:00+14:00")]
 
 
 def test_a_day_that_begins_in_a_gap_opens_when_the_gap_ends() -> None:
