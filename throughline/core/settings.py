@@ -100,7 +100,9 @@ class Settings(BaseModel):
         ByteSize(64 * MIB), ge=MIB, description="The most bytes waiting for the journal; beyond it doors refuse."
     )
     orphan_hours: float = Field(72.0, gt=0, description="How long an event waits for its case before it is an orphan.")
-    bulk_limit: int = Field(50_000, ge=1, description="The most cases that one value may tie before it is set aside.")
+    bulk_limit: int = Field(
+        50_000, ge=1, description="The most cases that may hold one carrier before its events are shown with it only."
+    )
     fan_out_limit: int = Field(1_000, ge=1, description="An event that reaches more cases is derived in later batches.")
     log_level: LogLevel = Field(LogLevel.INFO, description="The least level of log lines: debug to error.")
     log_format: LogFormat = Field(LogFormat.AUTO, description="auto, console or json; auto is json off a terminal.")
