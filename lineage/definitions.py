@@ -1,7 +1,7 @@
 """Definitions: the shipped pack and, on top of it, what the firm's own folder adds and replaces.
 
-A folder holds process files (``process:`` at the top), ``keys.yaml`` (key types) and ``estate.yaml``, in any depth. A
-process or a key type of the firm's replaces the pack's of the same name as a whole.
+A folder holds process files (``process:`` at the top) and ``keys.yaml`` (key types), in any depth, and ``estate.yaml``
+beside them. A process or a key type of the firm's replaces the pack's of the same name as a whole.
 """
 
 from __future__ import annotations
