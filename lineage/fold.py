@@ -132,6 +132,7 @@ class Folder:
                 losers.append((digest, event))
         replaced = [digest for digest in standing if digest in stored]
         if replaced or losers:
+            counted["replaced", ""] += len(replaced)
             self._set_contents_aside(standing, stored, replaced, losers, touched)
         first = self._store.next_seq
         fresh = list(standing.values())

@@ -52,7 +52,7 @@ def _related(snapshot: Snapshot, view: CaseView, role: str, key: Key) -> Related
         for found in cases_of(snapshot, key, (Part.NAME, Part.ALIAS, Part.CARRIER))
         if found.process != view.process.name
     ]
-    return RelatedDocument(shown, role, _refs(snapshot, others[:MOST_CASES]), len(others) > MOST_CASES)
+    return RelatedDocument(shown, role, case_refs(snapshot, others[:MOST_CASES]), len(others) > MOST_CASES)
 
 
 def _is_held_by_many(snapshot: Snapshot, key: Key) -> bool:
@@ -68,7 +68,8 @@ def _is_held_by_many(snapshot: Snapshot, key: Key) -> bool:
     )
 
 
-def _refs(snapshot: Snapshot, found: list[Found]) -> list[CaseRef]:
+def case_refs(snapshot: Snapshot, found: list[Found]) -> list[CaseRef]:
+    """Return what each found case is asked for with."""
     states = dict(
         snapshot.store.rows(
             "SELECT id, state FROM cases WHERE id IN (SELECT value FROM json_each(?))",

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from importlib.metadata import version
+from typing import Any
 
+import msgspec
 from fastapi import APIRouter, FastAPI
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from throughline.api.access import Access
 from throughline.api.answers import answer_problems, problem_answer
+from throughline.core.metric_names import API_REQUESTS, API_SECONDS
+from throughline.core.metrics import Meter
 from throughline.core.problem import Problem
 
 _OPEN_PATHS = frozenset({"/healthz", "/readyz"})
@@ -20,8 +25,8 @@ _DESCRIPTION = (
 )
 
 
-def create_app(routers: Iterable[APIRouter], access: Access) -> FastAPI:
-    """Return the application of these routes.
+def create_app(routers: Iterable[APIRouter], documents: Iterable[type], access: Access, meter: Meter) -> FastAPI:
+    """Return the application of these routes; the JSON Schema of each document is part of its OpenAPI.
 
     OpenAPI is at ``/openapi.json``; there is no page for it, since that would load its parts from elsewhere.
     """
@@ -32,7 +37,50 @@ def create_app(routers: Iterable[APIRouter], access: Access) -> FastAPI:
     for router in routers:
         app.include_router(router)
     app.add_middleware(Guard, access=access)
+    app.add_middleware(Count, meter=meter)
+    _publish(app, documents)
     return app
+
+
+def _publish(app: FastAPI, documents: Iterable[type]) -> None:
+    """Add the schemas of the documents to the OpenAPI of the application."""
+    plain = app.openapi
+    _, components = msgspec.json.schema_components(documents, ref_template="#/components/schemas/{name}")
+
+    def openapi() -> dict[str, Any]:
+        document = plain()
+        document.setdefault("components", {}).setdefault("schemas", {}).update(components)
+        return document
+
+    app.openapi = openapi
+
+
+class Count:
+    """Counts requests by class of status, and the time that each takes."""
+
+    def __init__(self, app: ASGIApp, meter: Meter) -> None:
+        self._app = app
+        self._answers = {word: meter.counter(API_REQUESTS, status=word) for word in API_REQUESTS.labels["status"]}
+        self._seconds = meter.histogram(API_SECONDS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        status = 500
+
+        async def note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note)
+        finally:
+            self._answers[f"{status // 100}xx"].inc()
+            self._seconds.observe(time.perf_counter() - started)
 
 
 class Guard:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+import msgspec
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from starlette.concurrency import run_in_threadpool
@@ -19,7 +20,7 @@ from throughline.core.decisions import DecisionLog, DecisionReader
 from throughline.core.faults import faults_of, show
 from throughline.core.key import KeyType
 from throughline.core.problem import Problem, ProblemKind
-from throughline.core.statement import Draft, End, EventRef, Verb, statement_document
+from throughline.core.statement import Draft, End, EventRef, StatementDocument, Verb, statement_document
 
 MOST_EVENTS = 10_000
 LARGEST_BODY_BYTES = 4 * 1024 * 1024
@@ -63,6 +64,13 @@ class Listing(_Asked):
 
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
     cursor: str | None = None
+
+
+class StatementList(msgspec.Struct, frozen=True):
+    """A page of statements, newest first; ``next`` is the cursor of the next page, null on the last."""
+
+    statements: list[StatementDocument]
+    next: str | None
 
 
 def draft_of(asked: StatementAsked, definitions: Definitions, principal: Principal) -> Draft:
@@ -168,6 +176,7 @@ def routes(log: DecisionLog, reader: DecisionReader, definitions: Definitions, a
         summary="State that two keys belong together, or that they do not",
         status_code=201,
         response_class=Response,
+        responses={201: _shows(StatementDocument)},
         openapi_extra={
             "requestBody": {
                 "required": True,
@@ -182,18 +191,24 @@ def routes(log: DecisionLog, reader: DecisionReader, definitions: Definitions, a
         draft = draft_of(asked, definitions, principal)
         return json_answer(statement_document(await run_in_threadpool(log.append, draft)), 201)
 
-    @router.get("/api/v1/statements", summary="What people stated, newest first", response_class=Response)
+    @router.get(
+        "/api/v1/statements",
+        summary="What people stated, newest first",
+        response_class=Response,
+        responses={200: _shows(StatementList)},
+    )
     def list_statements(asked: Annotated[Listing, Query()]) -> Response:
         """Every statement, with who, when and why; `next` is the cursor of the next page, null on the last."""
         before = read_cursor(asked.cursor, tuple[int])[0] if asked.cursor else _LAST
         found = reader.before(before, asked.limit + 1)
         page = found[: asked.limit]
         more = len(found) > asked.limit
-        return json_answer(
-            {
-                "statements": [statement_document(statement) for statement in page],
-                "next": write_cursor((page[-1].number,)) if more else None,
-            }
-        )
+        following = write_cursor((page[-1].number,)) if more else None
+        return json_answer(StatementList([statement_document(statement) for statement in page], following))
 
     return router
+
+
+def _shows(document: type) -> dict[str, Any]:
+    schema = {"$ref": f"#/components/schemas/{document.__name__}"}
+    return {"description": "Done", "content": {"application/json": {"schema": schema}}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 
 import msgspec
@@ -46,7 +46,7 @@ def run_serve(settings: Settings, started: Callable[[Mapping[str, str]], None]) 
 
 
 @contextmanager
-def _reserved(wanted: Mapping[str, Address]) -> Iterator[dict[str, Reservation]]:
+def _reserved(wanted: Mapping[str, Address]) -> Generator[dict[str, Reservation]]:
     with ExitStack() as stack:
         ports: dict[str, Reservation] = {}
         for door, address in wanted.items():
@@ -63,9 +63,7 @@ def _part(name: str, settings: Settings, addresses: Mapping[str, str]) -> Part:
     return Part(name, python_part(name), orders)
 
 
-def _watcher(
-    folder: DataFolder, addresses: Mapping[str, str], started: Callable[[Mapping[str, str]], None]
-) -> Watcher:
+def _watcher(folder: DataFolder, addresses: Mapping[str, str], started: Callable[[Mapping[str, str]], None]) -> Watcher:
     def pids(running: Mapping[str, int]) -> None:
         folder.write(PARTS, {"supervisor": os.getpid(), **running})
 

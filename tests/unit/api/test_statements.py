@@ -13,9 +13,11 @@ from starlette.testclient import TestClient
 from lineage.process import Definitions, Process, Step, StepKind, Version
 from throughline.api.access import Access
 from throughline.api.app import create_app
-from throughline.api.statements import LARGEST_BODY_BYTES, routes
+from throughline.api.statements import LARGEST_BODY_BYTES, StatementList, routes
 from throughline.core.decisions import FILE_NAME, DecisionLog, DecisionReader
 from throughline.core.key import KeyType
+from throughline.core.metric_names import METRICS
+from throughline.core.metrics import Meter, Part
 from throughline.core.token import parse_tokens
 
 STEP = Step("submitted", StepKind.INITIAL, frozenset({"time.submitted"}), ("psa",))
@@ -55,7 +57,7 @@ def client(path: Path, access: Access, base_url: str = "http://localhost") -> Te
     ticks = count(1_000_000)
     log = DecisionLog(path / FILE_NAME, now=lambda: next(ticks))
     reader = DecisionReader(path / FILE_NAME)
-    app = create_app([routes(log, reader, DEFINITIONS, access)], access)
+    app = create_app([routes(log, reader, DEFINITIONS, access)], [StatementList], access, Meter(Part.API, METRICS))
     app.router.add_event_handler("shutdown", log.close)
     app.router.add_event_handler("shutdown", reader.close)
     return TestClient(app, base_url, raise_server_exceptions=False)

@@ -1,0 +1,145 @@
+"""Counts over the whole store, for status: cases by state, deviations by kind, what waits, and what sources lack."""
+
+from __future__ import annotations
+
+import time
+from threading import Lock
+from typing import Any
+
+import msgspec
+
+from lineage.document import Time
+from lineage.engine import JOURNAL, STATEMENTS
+from lineage.fact import CaseState, DeviationKind
+from lineage.read import Snapshot
+from lineage.saving import EMPTY
+from lineage.sight import Heard, watermark_of
+from lineage.store import StoreReader
+from throughline.core.estate import Estate, ReportingSource
+from throughline.core.instants import MICROSECONDS, format_instant
+from throughline.core.journal import position_text
+
+CHEAP_SECONDS = 0.02
+KEPT_SECONDS = 1.0  # ticks change states without a new position
+PATIENCE = 20  # a dear count is taken at most every so many times as long as it takes
+
+
+class Census(msgspec.Struct, frozen=True):
+    """How many there are of each. ``folded``: the position at which they were counted.
+
+    ``waiting``: values with events that no case holds; ``orphans``: those that waited too long.
+    """
+
+    folded: str
+    events: int
+    cases: dict[str, int]
+    deviations: dict[str, int]
+    waiting: int
+    orphans: int
+    bulk: int
+
+
+class SourceDocument(msgspec.Struct, frozen=True):
+    """What is known of one source. ``watermark``: up to when we have seen everything; null where it is not declared.
+
+    ``blind_since``: when it fell silent for longer than its cadence. The counts are of keys that could not be used:
+    placeholders, several on both sides, numbers without their issuer.
+    """
+
+    source: str
+    declared: bool
+    role: str | None
+    mode: str | None
+    every_seconds: int | None
+    last_receipt: Time | None
+    watermark: Time | None
+    blind_since: Time | None
+    duplicates: int
+    placeholders: int
+    ambiguous: int
+    lacking_scope: int
+
+
+class CensusTaker:
+    """Counts, and keeps what was counted while nothing moved; on a large store for a little longer."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._counted: Census | None = None
+        self._at: tuple[Any, ...] = ()
+        self._when = float("-inf")
+        self._cost = 0.0
+
+    def take(self, snapshot: Snapshot) -> Census:
+        """Return the counts: exact ones on a small store."""
+        positions = snapshot.store.positions()
+        at = (positions.get(JOURNAL, 0), positions.get(STATEMENTS, 0))
+        with self._lock:
+            age = time.monotonic() - self._when
+            fresh = at == self._at and age < KEPT_SECONDS
+            dear = self._cost > CHEAP_SECONDS and age < PATIENCE * self._cost
+            if self._counted is None or not (fresh or dear):
+                started = time.monotonic()
+                self._counted = _count(snapshot, at[0])
+                self._at, self._when = at, time.monotonic()
+                self._cost = self._when - started
+            return self._counted
+
+
+def _count(snapshot: Snapshot, folded: int) -> Census:
+    store = snapshot.store
+    states = dict(store.rows("SELECT state, count(*) FROM cases WHERE state <> ? GROUP BY state", EMPTY))
+    kinds = dict(store.rows("SELECT kind, count(*) FROM deviation GROUP BY kind"))
+    waiting, orphans = store.rows(
+        "SELECT count(DISTINCT value), count(DISTINCT CASE orphan WHEN 1 THEN value END) FROM waiting"
+    )[0]
+    return Census(
+        folded=position_text(folded),
+        events=_events(store),
+        cases={state.value: states.get(state.value, 0) for state in CaseState},
+        deviations={kind.value: kinds.get(kind.value, 0) for kind in DeviationKind},
+        waiting=waiting,
+        orphans=orphans,
+        bulk=store.one("SELECT count(*) FROM bulk") or 0,
+    )
+
+
+def _events(store: StoreReader) -> int:
+    """Return how many events count: every seq ever given, without those whose content an earlier one replaced."""
+    given = store.one("SELECT first + count - 1 FROM block ORDER BY first DESC LIMIT 1") or 0
+    return given - store.counters().get("replaced", {}).get("", 0)
+
+
+def sources(snapshot: Snapshot, estate: Estate) -> list[SourceDocument]:
+    """Return every source that is declared or was heard of, by name."""
+    heard = {source: Heard(*marks) for source, marks in snapshot.store.watermarks().items()}
+    declared = {source.source: source for source in estate.sources}
+    counters = snapshot.store.counters()
+    return [
+        _source(name, declared.get(name), heard.get(name, Heard(None)), counters, snapshot.now)
+        for name in sorted(heard.keys() | declared.keys())
+    ]
+
+
+def _source(
+    name: str, declared: ReportingSource | None, heard: Heard, counters: dict[str, dict[str, int]], now: int
+) -> SourceDocument:
+    mark = watermark_of(declared, heard, now) if declared else None
+    return SourceDocument(
+        source=name,
+        declared=declared is not None,
+        role=declared.role.value if declared else None,
+        mode=declared.mode.value if declared else None,
+        every_seconds=declared.every // MICROSECONDS if declared and declared.every is not None else None,
+        last_receipt=_time(heard.receipt),
+        watermark=_time(mark.at) if mark else None,
+        blind_since=_time(mark.blind_since) if mark else None,
+        **{
+            counter: counters.get(counter, {}).get(name, 0)
+            for counter in ("duplicates", "placeholders", "ambiguous", "lacking_scope")
+        },
+    )
+
+
+def _time(instant: int | None) -> str | None:
+    return None if instant is None else format_instant(instant)

@@ -1,0 +1,151 @@
+"""Health, readiness and metrics of all parts, told at one place."""
+
+from __future__ import annotations
+
+import os
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from lineage.engine import JOURNAL
+from lineage.engine_metrics import METRICS_ROW
+from lineage.read import CaseReader
+from throughline.api.answers import json_answer
+from throughline.core.errors import PassingError
+from throughline.core.journal import JournalReader
+from throughline.core.metrics import CONTENT_TYPE, Meter, Part, merge_expositions
+
+ASK_SECONDS = 1.0
+MOST_LAG_SECONDS = 60.0
+
+
+class PartHealth(msgspec.Struct, frozen=True):
+    """Whether one part does its work, and why not."""
+
+    part: Part
+    ready: bool
+    reason: str | None
+
+
+class HealthDocument(msgspec.Struct, frozen=True):
+    """Whether all parts do their work."""
+
+    ready: bool
+    parts: list[PartHealth]
+
+
+class Neighbours:
+    """What the API knows of the other parts: by asking the collector, and from what the engine leaves behind."""
+
+    def __init__(
+        self, collector: str, reader: CaseReader, journal: JournalReader, runs: Callable[[Part], bool]
+    ) -> None:
+        self._collector = f"http://{collector}"
+        self._reader = reader
+        self._journal = journal
+        self._runs = runs
+        self._behind_since: tuple[int, float] | None = None
+
+    def health(self) -> HealthDocument:
+        parts = [self._of_collector(), self._of_engine(), PartHealth(Part.API, True, None)]
+        return HealthDocument(all(part.ready for part in parts), parts)
+
+    def metrics(self, own: Meter) -> str:
+        """Return the metrics of those parts that tell theirs now."""
+        texts = {Part.API.value: own.expose()}
+        with suppress(OSError):
+            texts[Part.COLLECTOR.value] = self._ask("/metrics")
+        with suppress(PassingError), self._reader.snapshot() as snapshot:
+            left = snapshot.store.meta().get(METRICS_ROW)
+            if left:
+                texts[Part.ENGINE.value] = left
+        return merge_expositions(texts)
+
+    def _of_collector(self) -> PartHealth:
+        try:
+            self._ask("/readyz")
+        except urllib.error.HTTPError as error:
+            return PartHealth(Part.COLLECTOR, False, _reason(error))
+        except OSError as error:
+            return PartHealth(Part.COLLECTOR, False, f"it does not answer ({error})")
+        return PartHealth(Part.COLLECTOR, True, None)
+
+    def _of_engine(self) -> PartHealth:
+        if not self._runs(Part.ENGINE):
+            return PartHealth(Part.ENGINE, False, "it does not run just now")
+        try:
+            with self._reader.snapshot() as snapshot:
+                folded = snapshot.store.positions().get(JOURNAL, 0)
+        except PassingError as error:
+            return PartHealth(Part.ENGINE, False, str(error))
+        stands_for = self._stands_for(folded)
+        if stands_for > MOST_LAG_SECONDS:
+            return PartHealth(Part.ENGINE, False, f"it has not folded the next record for {stands_for:.0f} seconds")
+        return PartHealth(Part.ENGINE, True, None)
+
+    def _stands_for(self, folded: int) -> float:
+        """Return for how long the engine has stood before a record that it has not folded, as far as was seen."""
+        if folded >= self._journal.last():
+            self._behind_since = None
+            return 0.0
+        if self._behind_since is None or self._behind_since[0] != folded:
+            self._behind_since = (folded, time.monotonic())
+        return time.monotonic() - self._behind_since[1]
+
+    def _ask(self, path: str) -> str:
+        with urllib.request.urlopen(self._collector + path, timeout=ASK_SECONDS) as answer:
+            return answer.read().decode()
+
+
+def _reason(error: urllib.error.HTTPError) -> str:
+    with error:
+        text = error.read().decode(errors="replace").strip()
+    return text or f"it answers {error.code}"
+
+
+def runs_by(parts: Path) -> Callable[[Part], bool]:
+    """Return what tells whether a part runs, by the process ids that the supervisor writes; True where none are."""
+
+    def runs(part: Part) -> bool:
+        try:
+            pids: dict[str, int] = msgspec.json.decode(parts.read_bytes())
+        except (OSError, msgspec.DecodeError):
+            return True
+        if part.value not in pids:
+            return False
+        try:
+            os.kill(pids[part.value], 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+        return True
+
+    return runs
+
+
+def routes(neighbours: Neighbours, meter: Meter) -> APIRouter:
+    """Return the routes by which the service is watched."""
+    router = APIRouter(tags=["service"])
+
+    @router.get("/healthz", summary="Whether this process answers", response_class=Response)
+    def healthz() -> Response:
+        return json_answer({"status": "ok"})
+
+    @router.get("/readyz", summary="Whether all parts do their work, with reasons", response_class=Response)
+    def readyz() -> Response:
+        health = neighbours.health()
+        return json_answer(health, 200 if health.ready else 503)
+
+    @router.get("/metrics", summary="Metrics of all parts, for Prometheus", response_class=Response)
+    def metrics() -> Response:
+        return Response(neighbours.metrics(meter), media_type=CONTENT_TYPE)
+
+    return router

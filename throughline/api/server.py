@@ -1,0 +1,128 @@
+"""The API's process: what the routes stand on, and the web server in front of them."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+
+from lineage.api import DOCUMENTS as LINEAGE_DOCUMENTS
+from lineage.api import routes as lineage_routes
+from lineage.engine import Limits
+from lineage.process import Definitions
+from lineage.read import CaseReader
+from lineage.run import STORE_FILE
+from lineage.trace_documents import TraceReader
+from throughline.api import health, quarantine, statements, status
+from throughline.api.access import Access
+from throughline.api.app import create_app
+from throughline.api.statements import StatementList
+from throughline.core.address import Address
+from throughline.core.clock import Clock
+from throughline.core.decisions import FILE_NAME as DECISIONS_FILE
+from throughline.core.decisions import DecisionLog, DecisionReader
+from throughline.core.estate import Estate
+from throughline.core.journal import JOURNAL_FILE, JournalReader
+from throughline.core.metric_names import METRICS
+from throughline.core.metrics import Meter, Part
+from throughline.core.token import Token
+
+IDLE_SECONDS = 75
+DRAIN_SECONDS = 5
+MOST_REQUESTS_AT_ONCE = 512
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What the API stands on. ``parts``: the file of process ids; ``collector``: HOST:PORT of its health."""
+
+    data: Path
+    definitions: Definitions
+    estate: Estate
+    limits: Limits
+    clock: Clock
+    tokens: tuple[Token, ...]
+    collector: str
+    parts: Path
+
+
+def build_app(ground: Ground, stack: ExitStack) -> FastAPI:
+    """Return the application; what it opens is closed with ``stack``."""
+    data = ground.data
+    log = stack.enter_context(closing(DecisionLog(data / DECISIONS_FILE, ground.clock.now)))
+    decisions = stack.enter_context(closing(DecisionReader(data / DECISIONS_FILE)))
+    reader = stack.enter_context(
+        closing(CaseReader(data / STORE_FILE, ground.definitions, ground.estate, ground.limits, ground.clock.now))
+    )
+
+    def journal() -> JournalReader:
+        return stack.enter_context(closing(JournalReader(data / JOURNAL_FILE)))
+
+    positions = stack.enter_context(closing(status.Positions(data / STORE_FILE)))
+    status_reader = status.StatusReader(reader, journal(), decisions, ground.estate, ground.clock)
+    neighbours = health.Neighbours(ground.collector, reader, journal(), health.runs_by(ground.parts))
+    meter = Meter(Part.API, METRICS)
+    access = Access(ground.tokens)
+    return create_app(
+        routers=[
+            lineage_routes(reader, TraceReader(journal())),
+            statements.routes(log, decisions, ground.definitions, access),
+            quarantine.routes(journal()),
+            status.routes(status_reader, positions),
+            health.routes(neighbours, meter),
+        ],
+        documents=(*LINEAGE_DOCUMENTS, StatementList, quarantine.QuarantineList, status.StatusDocument),
+        access=access,
+        meter=meter,
+    )
+
+
+def run_api(ground: Ground, address: Address, ready: Callable[[], None]) -> None:
+    """Answer queries until SIGTERM; ``ready`` is called once the door is open. Raises OSError where it can't be."""
+    with ExitStack() as stack:
+        app = build_app(ground, stack)
+        door = stack.enter_context(_listen(address))
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                log_level="warning",
+                access_log=False,
+                lifespan="off",
+                server_header=False,
+                timeout_keep_alive=IDLE_SECONDS,
+                timeout_graceful_shutdown=DRAIN_SECONDS,
+                limit_concurrency=MOST_REQUESTS_AT_ONCE,
+            )
+        )
+
+        def drain(*_: object) -> None:
+            server.should_exit = True
+
+        signal.signal(signal.SIGTERM, drain)  # uvicorn hands the signal on to this one when it is done
+        ready()
+        asyncio.run(server.serve(sockets=[door]))
+
+
+def _listen(address: Address) -> socket.socket:
+    """Open the door beside the supervisor's reservation of its port."""
+    family, *_, target = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
+    door = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            door.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        door.bind(target)
+        door.listen(1024)
+    except OSError:
+        door.close()
+        raise
+    return door

@@ -1,0 +1,189 @@
+"""Status: how far the journal and the statements are folded, what there is, and what is seen of the sources."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+from threading import Lock
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Query
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from lineage.census import Census, CensusTaker, SourceDocument, sources
+from lineage.engine import JOURNAL, STATEMENTS
+from lineage.read import CaseReader
+from throughline.api.answers import json_answer
+from throughline.core.clock import Clock
+from throughline.core.database import open_reader
+from throughline.core.decisions import DecisionReader
+from throughline.core.errors import StoreUnavailable
+from throughline.core.estate import Estate
+from throughline.core.instants import format_instant
+from throughline.core.journal import JournalReader, position_text
+
+LONGEST_WAIT_SECONDS = 60.0
+_FIRST_LOOK_SECONDS = 0.002
+_SLOWEST_LOOK_SECONDS = 0.05
+_POSITION = re.compile(r"[js]\d{1,18}", re.ASCII)
+_WAIT = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)(ms|s|m)?", re.ASCII)
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, None: 1.0}
+
+
+class StatusDocument(msgspec.Struct, frozen=True):
+    """Where the service stands. ``received`` and ``stated``: the last record and statement that are durable.
+
+    ``folded`` and ``folded_statement``: those whose effect is in all cases, unless ``deferred`` cases are still to be
+    derived. ``reached``: whether the position asked for is folded, deferred cases included; null where none was asked.
+    """
+
+    version: str
+    now: str
+    clock: dict[str, str | int | float]
+    received: str
+    folded: str
+    stated: str
+    folded_statement: str
+    reached: bool | None
+    deferred: int
+    counts: Census
+    sources: list[SourceDocument]
+
+
+def _position(text: str) -> str:
+    if not _POSITION.fullmatch(text):
+        raise ValueError(f"seen {text[:64]!r}, wanted a position as an answer to a sender gives it, such as j17")
+    return text
+
+
+def _wait(text: object) -> object:
+    found = _WAIT.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
+        raise ValueError(f"seen {str(text)[:64]!r}, wanted a time such as 10s or 500ms")
+    return float(found[1]) * _SECONDS[found[2]]
+
+
+class StatusAsked(BaseModel):
+    """Which position to wait for, and how long."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    folded: Annotated[str, AfterValidator(_position)] | None = None
+    wait: Annotated[
+        float, BeforeValidator(_wait), Field(le=LONGEST_WAIT_SECONDS, json_schema_extra={"type": "string"})
+    ] = 0.0
+
+
+class Positions:
+    """How far the store is folded; asks with a connection of its own, so that nobody who reads makes it wait."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+
+    def folded(self) -> tuple[int, int, bool]:
+        """Return the journal's position, the statements', and whether nothing is deferred; zeros without a store."""
+        try:
+            if self._connection is None:
+                self._connection = open_reader(self._path, cache_mib=1)
+            rows = dict(self._connection.execute("SELECT name, value FROM position").fetchall())
+            deferred = self._connection.execute("SELECT 1 FROM stale LIMIT 1").fetchone()
+        except (StoreUnavailable, sqlite3.OperationalError):
+            self.close()
+            return 0, 0, True
+        return rows.get(JOURNAL, 0), rows.get(STATEMENTS, 0), deferred is None
+
+    def has(self, position: str) -> bool:
+        """Tell whether a position is folded, with all cases that it reaches."""
+        journal, statements, settled = self.folded()
+        at = journal if position[0] == "j" else statements
+        return settled and at >= int(position[1:])
+
+    def close(self) -> None:
+        with suppress(sqlite3.Error):
+            if self._connection is not None:
+                self._connection.close()
+        self._connection = None
+
+
+async def wait_for(reached: Callable[[], bool], seconds: float) -> bool:
+    """Look again and again, ever more slowly, until it is reached or the time is over; return whether it is."""
+    until = time.monotonic() + seconds
+    pause = _FIRST_LOOK_SECONDS
+    while not reached():
+        left = until - time.monotonic()
+        if left <= 0:
+            return False
+        await asyncio.sleep(min(pause, left))
+        pause = min(pause * 1.2, _SLOWEST_LOOK_SECONDS)
+    return True
+
+
+class StatusReader:
+    """Puts the status together."""
+
+    def __init__(
+        self, reader: CaseReader, journal: JournalReader, decisions: DecisionReader, estate: Estate, clock: Clock
+    ) -> None:
+        self._reader = reader
+        self._journal = journal
+        self._one_at_a_time = Lock()
+        self._decisions = decisions
+        self._estate = estate
+        self._clock = clock
+        self._census = CensusTaker()
+        self._version = version("throughline")
+
+    def document(self, reached: bool | None) -> StatusDocument:
+        with self._one_at_a_time:
+            received = self._journal.last()
+        with self._reader.snapshot() as snapshot:
+            positions = snapshot.store.positions()
+            return StatusDocument(
+                version=self._version,
+                now=format_instant(snapshot.now),
+                clock=self._clock.describe(),
+                received=position_text(received),
+                folded=position_text(positions.get(JOURNAL, 0)),
+                stated=f"s{self._decisions.last_number()}",
+                folded_statement=f"s{positions.get(STATEMENTS, 0)}",
+                reached=reached,
+                deferred=snapshot.store.one("SELECT count(*) FROM stale") or 0,
+                counts=self._census.take(snapshot),
+                sources=sources(snapshot, self._estate),
+            )
+
+
+def routes(status: StatusReader, positions: Positions) -> APIRouter:
+    """Return the route of the status."""
+    router = APIRouter(tags=["service"])
+
+    @router.get(
+        "/api/v1/status",
+        summary="How far everything is folded, and what there is",
+        response_class=Response,
+        responses={200: _schema()},
+    )
+    async def get_status(asked: Annotated[StatusAsked, Query()]) -> Response:
+        """With `folded`, answers once that position is folded, or when `wait` is over; `reached` says which."""
+        reached = None
+        if asked.folded is not None:
+            wanted = asked.folded
+            reached = await wait_for(lambda: positions.has(wanted), asked.wait)
+        return json_answer(await run_in_threadpool(status.document, reached))
+
+    return router
+
+
+def _schema() -> dict[str, Any]:
+    schema = {"$ref": f"#/components/schemas/{StatusDocument.__name__}"}
+    return {"description": "The status", "content": {"application/json": {"schema": schema}}}

@@ -1,0 +1,48 @@
+"""The command ``serve``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+
+from throughline.core.logs import configure_logs
+from throughline.core.settings import Settings, load_settings, unknown_variables
+from throughline.serve.run import run_serve
+
+_log = structlog.get_logger(__name__)
+
+
+def serve(overrides: Mapping[str, Any], file: Path | None, as_json: bool) -> None:
+    """Serve until stopped; raises ConfigurationError and StartRefused with what to do."""
+    settings = load_settings(overrides, os.environ, file)
+    configure_logs(settings.log_level, settings.log_format, "supervisor")
+    for name in unknown_variables(os.environ):
+        _log.warning("unknown_setting", variable=name, next="throughline settings lists those there are")
+
+    def started(addresses: Mapping[str, str]) -> None:
+        text = msgspec.json.encode(addresses).decode() if as_json else banner(settings, addresses)
+        print(text, flush=True)
+
+    run_serve(settings, started)
+
+
+def banner(settings: Settings, addresses: Mapping[str, str]) -> str:
+    """Return what a person is told once everything runs."""
+    lines = [
+        "Throughline is running.",
+        f"  CloudEvents   http://{addresses['http']}/v1/events",
+        f"  OTLP/HTTP     http://{addresses['otlp_http']}",
+        f"  OTLP/gRPC     {addresses['otlp_grpc']}",
+        f"  queries       http://{addresses['api']}/api/v1/status",
+        f"  data          {settings.data}",
+    ]
+    if settings.clock != "real":
+        lines.append(f"  clock         {settings.clock} (for tests and demos)")
+    hint = "Stop it with Ctrl-C." if sys.stdout.isatty() else ""
+    return "\n".join([*lines, hint] if hint else lines)
