@@ -21,6 +21,7 @@ from throughline.core.key import Key
 __all__ = ["Conflict", "Context", "derive", "summary"]
 
 _NO_ALIASES: Mapping[int, Key] = {}
+_NONE_HOUSED: frozenset[int] = frozenset()
 
 
 def derive(
@@ -32,15 +33,17 @@ def derive(
     name: str,
     aliases: Mapping[int, Key] = _NO_ALIASES,
     provisional: bool = False,
+    housed: frozenset[int] = _NONE_HOUSED,
 ) -> Derived:
     """Return the derived state of the case called ``name`` (an interned key, of an alias where it is provisional).
 
     ``members`` are a set: any order, repeated or not. ``aliases`` gives the key of each alias value, by interned id,
-    that stands for this case after statements; it is asked only where the events carry several.
+    that stands for this case after statements; it is asked only where the events carry several. ``housed`` are the seqs
+    of events of a provisional case that have a case in another process, and so are no orphans.
     """
     version, ordered = in_order(process, members)
     if provisional:
-        return _provisional(version, ordered, context, name)
+        return _provisional(version, ordered, context, name, housed)
     standing = stand(process, version, ordered, conflict, context, name, aliases)
     return _derived(standing, round_states(standing, context), context, name)
 
@@ -54,11 +57,12 @@ def summary(
     name: str,
     aliases: Mapping[int, Key] = _NO_ALIASES,
     provisional: bool = False,
+    housed: frozenset[int] = _NONE_HOUSED,
 ) -> Derived:
     """Return what ``derive`` returns, with ``rounds`` left empty: what the fold stores of a case."""
     version, ordered = in_order(process, members)
     if provisional:
-        return _provisional(version, ordered, context, name)
+        return _provisional(version, ordered, context, name, housed)
     standing = stand(process, version, ordered, conflict, context, name, aliases)
     return _derived(standing, (), context, name)
 
@@ -108,10 +112,12 @@ def _sight(standing: Standing) -> tuple[tuple[str, int], ...]:
     return tuple(sorted(found))
 
 
-def _provisional(version: Version, members: list[Member], context: Context, name: str) -> Derived:
+def _provisional(
+    version: Version, members: list[Member], context: Context, name: str, housed: frozenset[int]
+) -> Derived:
     """Return the state of events under an alias without a name: no steps, no deadlines, an orphan once they are old."""
     began, last, synthetic = _span(members)
-    deviation, wake_at = orphan(members, context)
+    deviation, wake_at = orphan(members, context, housed)
     return Derived(
         state=CaseState.PROVISIONAL,
         version=version.number,

@@ -278,9 +278,12 @@ def _broken_since(course: Course, check: Check, name: str) -> int:
 # --- orphans
 
 
-def orphan(members: list[Member], context: Context) -> tuple[Deviation | None, int | None]:
-    """Return the orphan deviation of a provisional case, or else the instant at which it becomes one."""
-    receipts = [member.fact.received for member in members if not member.denied]
+def orphan(members: list[Member], context: Context, housed: frozenset[int]) -> tuple[Deviation | None, int | None]:
+    """Return the orphan deviation of a provisional case, or else the instant at which it becomes one.
+
+    ``housed`` are the seqs of events that have a case in another process.
+    """
+    receipts = [member.fact.received for member in members if not member.denied and member.fact.seq not in housed]
     if not receipts:
         return None, None
     since = min(receipts) + context.orphan_time

@@ -67,7 +67,8 @@ class Engine:
         self._heard = {source: Heard(*marks) for source, marks in self.store.watermarks().items()}
         self._bulk = {(process, value) for value, process in self.store.rows("SELECT value, process FROM bulk")}
         self.resolver = Resolver(self.store, self._overrides, self._processes, limits.bulk_limit, self._flags)
-        self._folder = Folder(self.store, definitions, ids, self._flags, self.resolver, self._overrides)
+        self._lonely = self._read_lonely()
+        self._folder = Folder(self.store, definitions, ids, self._flags, self.resolver, self._overrides, self._lonely)
         for statement in self.store.statements():
             for pair in self._pairs(statement):
                 self._overrides.add(pair, statement)
@@ -109,7 +110,10 @@ class Engine:
         self.resolver.forget(touched.cases)
         found = affected(self.resolver, touched, self._limits.fan_out_limit)
         found.now |= touched.case_ids | self._in_sight(touched.sources)
-        found.later |= self._recheck_values(touched)
+        values = self._values_around(touched)
+        found.later |= self._recheck(value for value in values if self._flags.get(*value) & Flag.STANDING)
+        changed = touched.housed | {value for _, value in values | touched.aliases}
+        found.components |= self._look_again(self._lonely & changed)
         self._derive(found, touched.cases, now)
         return fresh
 
@@ -149,7 +153,7 @@ class Engine:
         with self._transaction():
             self.resolver.forget()
             self._derive(Affected(now=ids), {}, now)
-            self._mark_orphans(aged)
+            self._mark_orphans(aged, now)
         return len(ids) == _CHUNK or len(aged) == _CHUNK
 
     def next_wake(self) -> int | None:
@@ -226,6 +230,18 @@ class Engine:
             moved.append((source, after.receipt, after.until))
         self.store.many("INSERT OR REPLACE INTO watermark (source, last_receipt, until) VALUES (?, ?, ?)", moved)
 
+    def _read_lonely(self) -> set[int]:
+        """Return the values that may be orphans: those at which events wait, and aliases without a name."""
+        lonely = {row[0] for row in self.store.rows("SELECT value FROM waiting")}
+        for process, definition in self._processes.items():
+            for (name,) in self.store.rows(
+                "SELECT name FROM cases WHERE process = ? AND state = 'provisional'", process
+            ):
+                alias = self.store.value_ids([name])[name]
+                lonely.update(self.resolver.component(process, alias).aliases if definition.aliases else ())
+        self.resolver.forget()
+        return lonely
+
     def _in_sight(self, sources: Iterable[str]) -> set[int]:
         """Return the cases that waited for these sources' watermarks to come as far as they are now."""
         found: set[int] = set()
@@ -281,7 +297,7 @@ class Engine:
         if not joined.members:
             return Saved(row, None)
         process = self._processes[row.process]
-        return Saved(row, derive_case(self.store, process, row.name, joined, context, whole=False))
+        return Saved(row, derive_case(self.store, self.resolver, process, row.name, joined, context, whole=False))
 
     def _is_provisional(self, row: CaseRow) -> bool:
         process = self._processes.get(row.process)
@@ -314,8 +330,16 @@ class Engine:
             called.discard(first)
             joined = self.resolver.join_provisional(process, group)
             derived = derive_case(
-                self.store, self._processes[process], row.name, joined, context, provisional=True, whole=False
+                self.store,
+                self.resolver,
+                self._processes[process],
+                row.name,
+                joined,
+                context,
+                provisional=True,
+                whole=False,
             )
+            self._lonely.update(group)
             saved.append(Saved(row, derived))
         for alias in called:
             self._flags.clear(process, alias, Flag.PROVISIONAL)
@@ -324,17 +348,18 @@ class Engine:
 
     # Carrier values: who waits at them, and whether they are bulk.
 
-    def _recheck_values(self, touched: Touched) -> set[int]:
-        """Look again at carriers whose events or holders changed; return the cases that bulk turned over."""
+    def _values_around(self, touched: Touched) -> set[tuple[int, int]]:
+        """Return the carriers whose events or holders a batch may have changed."""
         values = set(touched.stood)
         for process, carrier in touched.newly_held | touched.carriers:
-            if self._flags.get(process, carrier) & (Flag.PASSES | Flag.STANDING):
+            values.add((process, carrier))
+            if self._flags.get(process, carrier) & Flag.PASSES:
                 values.update((process, value) for value in self.resolver.downstream(process, carrier))
         for process, alias in touched.aliases:
             if self._flags.get(process, alias) & (Flag.OWNS | Flag.LINKED):
                 held = self.resolver.join_provisional(process, frozenset({alias})).carriers
                 values.update((process, value) for value in held)
-        return self._recheck(value for value in values if self._flags.get(*value) & Flag.STANDING)
+        return values
 
     def _recheck(self, values: Iterable[tuple[int, int]]) -> set[int]:
         by_process: dict[int, list[int]] = {}
@@ -353,6 +378,7 @@ class Engine:
                 facts = self.resolver.facts_at(process, value)
                 if facts and not is_bulk and not self.resolver.is_held(process, value):
                     waiting.append((value, process, min(fact.received for fact in facts)))
+                    self._lonely.add(value)
                 else:
                     cared_for.append((value, process))
         self.store.many(
@@ -372,21 +398,34 @@ class Engine:
             self.store.connection.execute("DELETE FROM bulk WHERE value = ? AND process = ?", (value, process))
         return self.resolver.holders(process, value).cases
 
-    def _mark_orphans(self, aged: Iterable[tuple[int, int]]) -> None:
-        """Mark values whose events waited too long: 1 an orphan, 2 one that another process holds."""
-        rows: list[tuple[int, int, int]] = []
-        for process, value in aged:
-            types = {fact.type for fact in self.resolver.facts_at(process, value)}
-            rows.append((2 if self.held_elsewhere(value, types) else 1, value, process))
-        self.store.many("UPDATE waiting SET orphan = ? WHERE value = ? AND process = ?", rows)
+    def _mark_orphans(self, aged: Iterable[tuple[int, int]], now: int) -> None:
+        """Look at values whose first event waited too long: 1 an orphan, 2 none, as other processes have a home for it.
 
-    def held_elsewhere(self, value: int, types: set[str]) -> bool:
-        """Return whether a process that declares any of the types has a case that holds the value as a carrier."""
-        kind = self.store.value_texts([value])[value].partition("\x1f")[0]
-        return any(
-            kind in process.carriers and types & process.types and self.resolver.is_held(process_id, value)
-            for process_id, process in self._processes.items()
-        )
+        Where only its later events have no home, the row waits for the first of those to come of age.
+        """
+        rows = list(aged)
+        texts = self.store.value_texts({value for _, value in rows})
+        marked: list[tuple[int, int, int, int]] = []
+        for process, value in rows:
+            facts = self.resolver.facts_at(process, value)
+            housed = self.resolver.housed(texts[value].partition("\x1f")[0], value, facts)
+            receipts = [fact.received for fact in facts if fact.seq not in housed]
+            since = min(receipts, default=min(fact.received for fact in facts))
+            orphan = 2 if not receipts else int(since < now - self._limits.orphan_time)
+            marked.append((since, orphan, value, process))
+        self.store.many("UPDATE waiting SET since = ?, orphan = ? WHERE value = ? AND process = ?", marked)
+
+    def _look_again(self, values: set[int]) -> set[tuple[int, frozenset[int]]]:
+        """Judge values anew as orphans, since their holders changed; return the components that they belong to."""
+        if not values:
+            return set()
+        self.store.many("UPDATE waiting SET orphan = 0 WHERE value = ? AND orphan <> 0", [(value,) for value in values])
+        return {
+            (process, self.resolver.component(process, value).aliases)
+            for process in self._processes
+            for value in values
+            if self._flags.get(process, value) & Flag.PROVISIONAL
+        }
 
     # Statements.
 
@@ -404,6 +443,8 @@ class Engine:
         found = before.found
         found.add(after.found)
         found.later |= self._recheck(value for value in values if self._flags.get(*value) & Flag.STANDING)
+        ends = {value for _, value in values | touched.aliases | touched.carriers} | {pair.b for pair in pairs}
+        found.components |= self._look_again(self._lonely & ends)
         self._derive(found, {}, now)
 
     def _around(self, touched: Touched) -> _Around:

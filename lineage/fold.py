@@ -47,6 +47,7 @@ class Touched:
         self.carriers: set[tuple[int, int]] = set()
         self.stood: dict[tuple[int, int], int] = {}  # least receipt of events that now stand at a carrier
         self.newly_held: set[tuple[int, int]] = set()
+        self.housed: set[int] = set()  # values that may have been orphans, newly held or tied
         self.sources: dict[str, int] = {}
 
 
@@ -86,6 +87,7 @@ class Folder:
         flags: Flags,
         resolver: Resolver,
         overrides: Overrides,
+        lonely: set[int],
     ) -> None:
         self._store = store
         self._definitions = definitions
@@ -93,6 +95,7 @@ class Folder:
         self._flags = flags
         self._resolver = resolver
         self._overrides = overrides
+        self._lonely = lonely
         self._wiring = Wiring(definitions)
 
     def fold(self, events: Sequence[Event], touched: Touched) -> list[Event]:
@@ -236,6 +239,8 @@ class Folder:
             known = case.ties.get(alias)
             if known is None:
                 self._tie(process, alias, touched)
+                if alias in self._lonely:
+                    touched.housed.add(alias)
             if known is None or fact.time < known:
                 case.ties[alias] = fact.time
                 ties.append((alias, process, case_id, fact.time))
@@ -244,8 +249,11 @@ class Folder:
                 if value not in case.near:
                     case.near.add(value)
                     near.append((value, process, int(role), case_id))
-                    if role is Role.HOLD and self._flags.get(process, value) & (Flag.STANDING | Flag.PASSES):
-                        touched.newly_held.add((process, value))
+                    if role is Role.HOLD:
+                        if self._flags.get(process, value) & (Flag.STANDING | Flag.PASSES):
+                            touched.newly_held.add((process, value))
+                        if value in self._lonely:
+                            touched.housed.add(value)
 
     def _tie(self, process: int, alias: int, touched: Touched) -> None:
         flags = self._flags.get(process, alias)

@@ -242,6 +242,25 @@ class Resolver:
         held = any(carrier in self.join(self._case(case_id)).carriers for case_id in reach.cases)
         return held or any(carrier in self.join_provisional(process, aliases).carriers for aliases in reach.provisional)
 
+    def has_home(self, kind: str, value: int, event_type: str) -> bool:
+        """Return whether a process that declares an event type holds a value, or ties it to a name."""
+        for number, process in self._processes.items():
+            if event_type not in process.types:
+                continue
+            if kind in process.carriers and self.is_held(number, value):
+                return True
+            if kind in process.aliases and self.stands_for(number, value):
+                return True
+        return False
+
+    def housed(self, kind: str, value: int, facts: Iterable[Fact]) -> frozenset[int]:
+        """Return the seqs of facts at a value that are no orphans: a process of their type has a home for it."""
+        home: dict[str, bool] = {}
+        for fact in facts:
+            if fact.type not in home:
+                home[fact.type] = self.has_home(kind, value, fact.type)
+        return frozenset(fact.seq for fact in facts if home[fact.type])
+
     def is_bulk(self, process: int, carrier: int) -> bool:
         """Return whether more cases than the bulk limit hold a carrier directly."""
         known = self._bulk.get((process, carrier))

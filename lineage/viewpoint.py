@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from lineage.derive import Conflict, Context, derive, summary
 from lineage.fact import Derived
 from lineage.process import Process
-from lineage.resolve import Joined
+from lineage.resolve import Joined, Resolver
 from lineage.store import StoreReader
 from throughline.core.key import Key
 
@@ -38,6 +38,7 @@ class KeysById(Mapping[int, Key]):
 
 def derive_case(
     store: StoreReader,
+    resolver: Resolver,
     process: Process,
     name: str,
     joined: Joined,
@@ -56,7 +57,13 @@ def derive_case(
         name=name,
         aliases=KeysById(store, joined.aliases),
         provisional=provisional,
+        housed=_housed(store, resolver, name, joined) if provisional else frozenset(),
     )
+
+
+def _housed(store: StoreReader, resolver: Resolver, name: str, joined: Joined) -> frozenset[int]:
+    value = store.value_ids([name])[name]
+    return resolver.housed(Key.decode(name).type, value, [member.fact for member in joined.members])
 
 
 def _conflict(store: StoreReader, joined: Joined) -> Conflict | None:
