@@ -50,9 +50,10 @@ class Progress(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long the whole play should take at least, in seconds; 0: as fast as it goes."""
+    """How long the whole play should take at least (0: as fast as it goes), and the clock's reader to see a new time."""
 
     seconds: float = 0.0
+    clock_is_read_seconds: float = CLOCK_IS_READ_SECONDS
 
 
 def play(plan: Plan, systems: Systems, clock: ClockFile, pace: Pace, watch: Callable[[Progress], None]) -> str:
@@ -68,7 +69,7 @@ def play(plan: Plan, systems: Systems, clock: ClockFile, pace: Pace, watch: Call
         orders = with_heartbeats(broker.due(now), now, last_reading(plan.ends))
         if orders:
             clock.move(now)
-            time.sleep(CLOCK_IS_READ_SECONDS)
+            time.sleep(pace.clock_is_read_seconds)
         while orders:
             reports += carry_out(broker, systems, orders)
             orders = broker.due(now)

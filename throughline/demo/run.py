@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -30,6 +29,7 @@ LIVE_SECONDS = 55.0
 FOLD_SECONDS = 60.0
 ASK_EVERY_SECONDS = 0.7
 PAGE_OF_CASES = "500"
+UNFINISHED = {"open", "provisional"}
 
 OK, DIFFERENT, FAILED = 0, 1, 2
 INTERRUPTED = 130
@@ -98,7 +98,7 @@ def live(console: Console, told: Plan, product: Product, programs: Programs, clo
             position = play(told, programs, clock, Pace(LIVE_SECONDS), lambda played: screen.show(played, ask()))
         wait_until_folded(api, position)
         lines = list(case_lines(api))
-        held = [document(api, line) for line in lines if line["exposure"] != {}]
+        held = [document(api, line) for line in lines if line["state"] in UNFINISHED]
         groups = groups_of(held)
         show_page(console, told.ends, Counter(line["state"] for line in lines), groups)
         show_blind(console, blind_sources(api))
@@ -146,16 +146,10 @@ def wait_until_folded(api: Api, position: str) -> None:
     until = time.monotonic() + FOLD_SECONDS
     while True:
         status = api.get("/status", folded=position, wait="10s")
-        if has_folded(status, position):
+        if status["reached"]:
             return
         if time.monotonic() > until:
-            raise DemoFailed(f"what was sent was not folded within {FOLD_SECONDS:.0f} s: {status}")
-
-
-def has_folded(status: dict[str, Any], position: str) -> bool:
-    """Tell whether status says that a position is folded; its number counts up."""
-    folded = status["folded"]
-    return isinstance(folded, str) and int(folded[1:]) >= int(position[1:])
+            raise DemoFailed(f"position {position} was not folded within {FOLD_SECONDS:.0f} s, only {status['folded']}")
 
 
 def case_lines(api: Api) -> Iterator[Document]:
@@ -190,11 +184,12 @@ def occasionally(question: Callable[[], str]) -> Callable[[], str]:
 
 def known(api: Api) -> str:
     """Say in a few words what the product knows by now."""
-    counts = api.get("/status").get("counts", {})
-    return f", {counts.get('open', 0):,} cases open, {counts.get('deviations', 0):,} deviations"
+    counts = api.get("/status")["counts"]
+    cases, deviations = counts["cases"], counts["deviations"]
+    return f", {sum(cases.values()):,} cases, {cases['open']:,} under way, {sum(deviations.values()):,} deviations"
 
 
 def blind_sources(api: Api) -> list[tuple[str, str]]:
     """Return the sources that are silent for longer than their cadence, and since when."""
-    sources = api.get("/status").get("sources", [])
-    return [(source["source"], source["blind_since"]) for source in sources if source.get("blind_since")]
+    sources = api.get("/status")["sources"]
+    return [(source["source"], source["blind_since"]) for source in sources if source["blind_since"]]

@@ -94,8 +94,8 @@ FAULTS: dict[Fault, tuple[float, Eligible]] = {
     Fault.UNAPPROVED: (0.002, first_week_in("EMEA", "APAC")),
     Fault.BEFORE_APPROVAL: (0.002, first_week_in("EMEA")),
     Fault.RELEASE_FAILED: (0.005, anywhere),
-    Fault.RELEASE_LATE: (0.006, anywhere),
-    Fault.WRITTEN_OFF: (0.003, anywhere),
+    Fault.RELEASE_LATE: (0.006, first_week_in("EMEA", "AMER", "APAC")),
+    Fault.WRITTEN_OFF: (0.003, first_week_in("EMEA", "AMER", "APAC")),
 }
 UNBILLABLE_SHARE = 0.02
 
