@@ -275,3 +275,24 @@ def test_what_was_not_yet_due_when_the_round_closed_is_no_deviation():
     story = [SUBMITTED, APPROVED, event("time.rejected", "mon 12:00")]
 
     assert stands(TIME_TO_BILL, story, "tue 10:00", {"erp": "tue 10:00"}).deviations == ()
+
+
+def test_a_step_is_past_due_at_its_due_time():
+    derived = stands(TIME_TO_BILL, [SUBMITTED, APPROVED], "mon 14:00", {"erp": "mon 14:00"})
+
+    assert status_of(derived, "time.posted") is StepStatus.OVERDUE
+
+
+def test_what_was_due_as_the_round_closed_is_no_deviation():
+    story = [SUBMITTED, APPROVED, event("time.rejected", "mon 14:00")]
+
+    assert stands(TIME_TO_BILL, story, "tue 10:00", {"erp": "tue 10:00"}).deviations == ()
+
+
+def test_nothing_is_due_by_a_field_before_a_step_is_seen():
+    story = [event("x.registered", "mon 09:00", fields={"due_date": "2026-11-03"})]
+
+    derived = stands(INVOICE_TO_CASH, story, "sun 09:00", {"erp": "sun 09:00"})
+
+    assert derived.deviations == ()
+    assert step_of(derived, "invoice.paid").due is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lineage.case_facts import facts_of, seen_by_conditions
 from lineage.derive import Conflict
 from lineage.fact import CaseState, Exposure, StepStatus, Via
 from tests.derived_state.processes import INVOICE_TO_CASH, TIME_TO_BILL
@@ -215,3 +216,40 @@ def test_an_overpaid_case_holds_nothing_below_zero():
     story = [ISSUED, POSTED, SENT, paid("tue 09:00", "130.00"), event("invoice.rejected", "tue 10:00")]
 
     assert stands(INVOICE_TO_CASH, story, "tue 11:00").exposure == Exposure("0", "EUR", None)
+
+
+def test_what_came_late_and_came_holds_nothing():
+    story = [SUBMITTED, APPROVED, event("time.posted", "mon 16:00")]
+
+    derived = stands(TIME_TO_BILL, story, "mon 20:00", LATE)
+
+    assert derived.exposure is None
+    assert [each.open for each in derived.deviations] == [False]
+
+
+def test_a_cover_counts_in_a_round_from_its_first_payment_there():
+    story = [
+        ISSUED,
+        POSTED,
+        SENT,
+        paid("tue 09:00", "100.00"),
+        event("invoice.rejected", "tue 10:00"),
+        event("invoice.issued", "tue 11:00", id="again"),
+        event("invoice.posted", "tue 12:00", id="again too"),
+        event("invoice.sent", "tue 13:00", id="and again"),
+        paid("thu 09:00", "1.00"),
+    ]
+
+    derived = stands(INVOICE_TO_CASH, story, "thu 10:00")
+
+    assert stands(INVOICE_TO_CASH, story[:-1], "tue 14:00").state is CaseState.OPEN
+    assert derived.state is CaseState.DONE
+    assert [(each.step, each.round, each.open) for each in derived.deviations] == [("invoice.paid", 2, False)]
+
+
+def test_conditions_see_the_amount_of_the_case_and_never_that_of_a_payment():
+    members = [ISSUED, paid("tue 09:00", "30.00"), event("invoice.sent", "tue 10:00", hours="7.5")]
+
+    seen = seen_by_conditions(INVOICE_TO_CASH.versions[0], members, "invoice\x1fN-1", facts_of(members))
+
+    assert seen == {"due_date": "2026-11-04", "amount": "100.00", "currency": "EUR", "hours": "7.5"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lineage.fact import CaseState, StepStatus, Via
+from lineage.process import Process, Step, StepKind, Version
 from lineage.rounds import in_order
 from tests.derived_state.processes import PIPELINE_TO_FORECAST, STAFFING, TIME_TO_BILL
 from tests.derived_state.timeline import at, event, failure, stands, status_of, step_of
@@ -216,3 +217,44 @@ def test_a_case_is_synthetic_when_an_event_that_came_directly_says_so():
 
     assert stands(TIME_TO_BILL, story, "mon 14:00").synthetic
     assert not stands(TIME_TO_BILL, by_carrier, "mon 14:00").synthetic
+
+
+def test_an_event_whose_type_reports_several_steps_counts_for_those_of_its_system():
+    process = Process(
+        "account",
+        "Account",
+        "account",
+        (),
+        (),
+        (),
+        (
+            Version(
+                "1",
+                None,
+                (
+                    Step("in_erp", StepKind.INITIAL, frozenset({"account.synced"}), ("erp",)),
+                    Step("in_psa", StepKind.TERMINAL, frozenset({"account.synced"}), ("psa",)),
+                ),
+            ),
+        ),
+    )
+
+    in_erp = stands(process, [event("account.synced", "mon 09:00", system="erp")], "mon 10:00")
+    anywhere = stands(process, [event("account.synced", "mon 09:00")], "mon 10:00")
+
+    assert in_erp.state is CaseState.OPEN
+    assert anywhere.state is CaseState.DONE
+
+
+def test_a_step_reported_by_one_of_its_systems_only_and_passed_over_is_skipped():
+    story = [
+        event("staffing.requested", "mon 09:00"),
+        event("assignment.confirmed", "mon 10:00"),
+        event("assignment.synced", "mon 11:00", system="psa"),
+        event("assignment.started", "mon 12:00"),
+    ]
+
+    derived = stands(STAFFING, story, "mon 13:00")
+
+    assert status_of(derived, "assignment.synced") is StepStatus.SKIPPED
+    assert derived.state is CaseState.DONE
