@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 from urllib.parse import unquote_to_bytes
 
@@ -18,6 +18,7 @@ import msgspec
 
 from collector.business import Number, scalar_text
 from collector.canonical import LONGEST_IDENTITY, NESTING, Envelope, canonical_event
+from collector.json_array import LARGEST_MENDED, split_array
 from collector.reading import Reading, Refusal, Refused, Rejected
 from collector.setaside import Reason, SetAside, Unfit, shown
 
@@ -79,11 +80,15 @@ def _decoded(body: bytes) -> object:
         raise Refused(Refusal.MALFORMED, f"the body is no JSON: {_cause(error)}") from error
 
 
-def _split(body: bytes) -> list[msgspec.Raw]:
+def _split(body: bytes) -> Sequence[bytes | msgspec.Raw]:
+    """Return the elements of a JSON array; where one of them is broken inside, still the others."""
     try:
         return _array.decode(body)
     except _UNREADABLE as error:
-        raise Refused(Refusal.MALFORMED, f"the body is no JSON array: {_cause(error)}") from error
+        elements = split_array(body) if len(body) <= LARGEST_MENDED else None
+        if elements is None:
+            raise Refused(Refusal.MALFORMED, f"the body is no JSON array: {_cause(error)}") from error
+        return elements
 
 
 def _cause(error: Exception) -> str:

@@ -48,6 +48,8 @@ class Unfit(Exception):
 
 def shown(value: object) -> str:
     """Return a value as a sentence may show it: short, on one line, without control characters."""
+    if value is None:
+        return "nothing"
     if isinstance(value, Mapping):
         return "an object"
     if isinstance(value, list):
