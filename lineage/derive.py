@@ -117,13 +117,14 @@ def _provisional(
 ) -> Derived:
     """Return the state of events under an alias without a name: no steps, no deadlines, an orphan once they are old."""
     began, last, synthetic = _span(members)
-    deviation, wake_at = orphan(members, context, housed)
+    homeless = [member for member in members if member.fact.seq not in housed]
+    deviation, wake_at = orphan(homeless, context)
     return Derived(
         state=CaseState.PROVISIONAL,
         version=version.number,
         rounds=(),
         deviations=() if deviation is None else (deviation,),
-        exposure=None if deviation is None or synthetic else exposure_of(version, members, name),
+        exposure=None if deviation is None or synthetic else exposure_of(version, homeless, name),
         waits=None,
         ended_as=None,
         began=began,

@@ -278,12 +278,9 @@ def _broken_since(course: Course, check: Check, name: str) -> int:
 # --- orphans
 
 
-def orphan(members: list[Member], context: Context, housed: frozenset[int]) -> tuple[Deviation | None, int | None]:
-    """Return the orphan deviation of a provisional case, or else the instant at which it becomes one.
-
-    ``housed`` are the seqs of events that have a case in another process.
-    """
-    receipts = [member.fact.received for member in members if not member.denied and member.fact.seq not in housed]
+def orphan(members: list[Member], context: Context) -> tuple[Deviation | None, int | None]:
+    """Return the orphan deviation of events without a case in any process, or else the instant at which it begins."""
+    receipts = [member.fact.received for member in members if not member.denied]
     if not receipts:
         return None, None
     since = min(receipts) + context.orphan_time

@@ -110,6 +110,7 @@ def stands(
     conflict: Conflict | None = None,
     aliases: Mapping[int, Key] | None = None,
     provisional: bool = False,
+    housed: frozenset[int] = frozenset(),
     **more: Any,
 ) -> Derived:
     """Return where the case of a story stands at a moment; ``heard`` says how far each role has reported."""
@@ -121,6 +122,7 @@ def stands(
         name=Key(process.name_key, name).encode(),
         aliases=aliases or {},
         provisional=provisional,
+        housed=housed,
     )
 
 

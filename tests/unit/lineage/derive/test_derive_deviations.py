@@ -325,6 +325,20 @@ def test_a_provisional_case_becomes_an_orphan_by_its_earliest_receipt():
     assert (old.exposure.amount, old.exposure.hours) == ("20.00", "7.5")
 
 
+def test_events_that_another_process_has_a_case_for_are_no_orphans_and_their_amounts_do_not_count():
+    lonely = event("time.posted", "tue 11:00", via=Via.ALIAS, seq=1, amount="10.00")
+    elsewhere = event("time.posted", "mon 12:00", via=Via.ALIAS, seq=2, amount="20.00")
+    later = event("time.posted", "wed 12:00", via=Via.ALIAS, seq=3, amount="30.00")
+
+    derived = stands(TIME_TO_BILL, [lonely, elsewhere, later], "sun 12:00", provisional=True, housed=frozenset({2, 3}))
+    none = stands(TIME_TO_BILL, [elsewhere], "sun 12:00", provisional=True, housed=frozenset({2}))
+
+    assert deviation_of(derived, DeviationKind.ORPHAN).since == at("fri 11:00")
+    assert derived.exposure is not None
+    assert derived.exposure.amount == "10.00"
+    assert (none.deviations, none.exposure, none.wake_at) == ((), None, None)
+
+
 def test_a_case_outside_its_process_has_steps_and_nothing_else():
     story = [
         event("time.submitted", "mon 09:00", fields={"billable": False}, amount="10.00"),

@@ -6,7 +6,7 @@ from lineage.fact import CaseState, StepStatus, Via
 from lineage.process import Process, Step, StepKind, Version
 from lineage.rounds import in_order
 from tests.derived_state.processes import PIPELINE_TO_FORECAST, STAFFING, TIME_TO_BILL
-from tests.derived_state.timeline import at, event, failure, stands, status_of, step_of
+from tests.derived_state.timeline import at, event, failure, open_deviations, stands, status_of, step_of
 
 
 def test_it_takes_the_version_in_force_at_the_earliest_event_that_is_not_denied():
@@ -257,4 +257,5 @@ def test_a_step_reported_by_one_of_its_systems_only_and_passed_over_is_skipped()
     derived = stands(STAFFING, story, "mon 13:00")
 
     assert status_of(derived, "assignment.synced") is StepStatus.SKIPPED
+    assert open_deviations(derived) == [("skipped", "assignment.synced")]
     assert derived.state is CaseState.DONE
