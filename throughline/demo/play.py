@@ -50,7 +50,7 @@ class Progress(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long the whole play should take at least (0: as fast as it goes), and the clock's reader to see a new time."""
+    """How long the whole play takes at least (0: as fast as it goes), and how long it takes to see a new time."""
 
     seconds: float = 0.0
     clock_is_read_seconds: float = CLOCK_IS_READ_SECONDS
