@@ -58,12 +58,25 @@ def stand(
         return Standing(course, place, CaseState.NOT_APPLICABLE, None, [], ())
     state, ended_as, ended_at = _state(course)
     pendings: list[Pending] = []
-    found: list[Deviation] = []
     if state is CaseState.OPEN:
         steps = expected(version, course.rounds[-1], begun(course), place, context.calendars)
         pendings = judged(steps, place, context)
-        if pendings is not steps:
-            found.extend(overdue(course, pendings))
+    found = _of_rounds(course, pendings, ended_at, place, context)
+    found.extend(duplicates(course, aliases))
+    if conflict is not None or process.unique:
+        found.extend(conflicting_keys(course, conflict))
+    if version.checks:
+        found.extend(violations(course, seen, name))
+    if len(found) > 1:
+        found.sort(key=_order)
+    return Standing(course, place, state, ended_as, pendings, tuple(found))
+
+
+def _of_rounds(
+    course: Course, pendings: list[Pending], ended_at: int | None, place: Place, context: Context
+) -> list[Deviation]:
+    """Return the deviations of steps; what a round cannot have by its marks is not looked for."""
+    found = [*overdue(course, pendings)]
     for each in course.rounds:
         closed_at = ended_at if each.closed_at is None else each.closed_at
         found.extend(late(course, each, place, context))
@@ -74,14 +87,7 @@ def stand(
         if not each.straight:
             found.extend(skipped(course, each))
             found.extend(out_of_order(course, each, context))
-    found.extend(duplicates(course, aliases))
-    if conflict is not None or process.unique:
-        found.extend(conflicting_keys(course, conflict))
-    if version.checks:
-        found.extend(violations(course, seen, name))
-    if len(found) > 1:
-        found.sort(key=_order)
-    return Standing(course, place, state, ended_as, pendings, tuple(found))
+    return found
 
 
 def _order(deviation: Deviation) -> tuple[int, int, str, str]:
