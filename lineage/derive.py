@@ -117,7 +117,7 @@ def _provisional(
 ) -> Derived:
     """Return the state of events under an alias without a name: no steps, no deadlines, an orphan once they are old."""
     began, last, synthetic = _span(members)
-    homeless = [member for member in members if member.fact.seq not in housed]
+    homeless = [member for member in members if member.via is Via.ALIAS and member.fact.seq not in housed]
     deviation, wake_at = orphan(homeless, context)
     return Derived(
         state=CaseState.PROVISIONAL,

@@ -112,7 +112,7 @@ class Engine:
         found.now |= touched.case_ids | self._in_sight(touched.sources)
         values = self._values_around(touched)
         found.later |= self._recheck(value for value in values if self._flags.get(*value) & Flag.STANDING)
-        changed = touched.housed | {value for _, value in values | touched.aliases}
+        changed = touched.housed | {value for _, value in values} | found.aliases
         found.components |= self._look_again(self._lonely & changed)
         self._derive(found, touched.cases, now)
         return fresh
@@ -356,7 +356,7 @@ class Engine:
             if self._flags.get(process, carrier) & Flag.PASSES:
                 values.update((process, value) for value in self.resolver.downstream(process, carrier))
         for process, alias in touched.aliases:
-            if self._flags.get(process, alias) & (Flag.OWNS | Flag.LINKED):
+            if self._overrides or self._flags.get(process, alias) & (Flag.OWNS | Flag.LINKED):
                 held = self.resolver.join_provisional(process, frozenset({alias})).carriers
                 values.update((process, value) for value in held)
         return values
@@ -443,7 +443,7 @@ class Engine:
         found = before.found
         found.add(after.found)
         found.later |= self._recheck(value for value in values if self._flags.get(*value) & Flag.STANDING)
-        ends = {value for _, value in values | touched.aliases | touched.carriers} | {pair.b for pair in pairs}
+        ends = {value for _, value in values | touched.carriers} | {pair.b for pair in pairs} | found.aliases
         found.components |= self._look_again(self._lonely & ends)
         self._derive(found, {}, now)
 

@@ -281,8 +281,9 @@ class Resolver:
         for alias in self._hold_aliases(process, carrier):
             cases = self.stands_for(process, alias)
             reach.cases.update(cases)
-            if not cases:
-                reach.provisional.add(self.unowned(process, alias))
+            group = frozenset[int]() if cases else self.unowned(process, alias)
+            if any(self.facts_at(process, each) for each in group):
+                reach.provisional.add(group)
 
     def _is_plain(self, process: int, aliases: set[int], carriers: set[int]) -> bool:
         """Return whether nothing but the case's own events can belong to it."""

@@ -19,6 +19,11 @@ class Affected:
     later: set[int] = field(default_factory=set[int])
     components: set[tuple[int, frozenset[int]]] = field(default_factory=set[tuple[int, frozenset[int]]])
 
+    @property
+    def aliases(self) -> set[int]:
+        """Return the aliases of all components."""
+        return {alias for _, aliases in self.components for alias in aliases}
+
     def add(self, other: Affected) -> None:
         self.now |= other.now
         self.later |= other.later
