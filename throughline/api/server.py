@@ -114,7 +114,8 @@ def run_api(ground: Ground, address: Address, ready: Callable[[], None]) -> None
 def _listen(address: Address) -> socket.socket:
     """Open the door beside the supervisor's reservation of its port."""
     family, *_, target = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
-    door = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio turns off Nagle's algorithm for sockets of this protocol only; with it each answer takes 40 ms.
+    door = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
