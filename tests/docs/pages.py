@@ -6,16 +6,17 @@ from pathlib import Path
 
 from throughline.core.metric_names import METRICS
 from throughline.core.metrics import Metric, Part
-from throughline.core.settings import describe, load_settings, option_of, variable_of
+from throughline.core.settings import describe, load_settings, variable_of
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
 _SETTINGS = """# Settings of `serve`
 
-A setting is given as an option, as an environment variable or in a settings file (YAML, by the names below), and these
-win over each other in this order; what is given nowhere has its default. The settings file is named by
-`--settings FILE` or `THROUGHLINE_SETTINGS`; paths in it are relative to it. `throughline settings` shows each value and
-where it came from. Whatever is wrong is said at once, each fault with its source, and `serve` does not start.
+A setting is given as an option of `serve`, where it has one (`--otlp-http` for `otlp_http`), as an environment variable
+or in a settings file (YAML, by the names below), and these win over each other in this order; what is given nowhere has
+its default. The settings file is named by `--settings FILE` or `THROUGHLINE_SETTINGS`; paths in it are relative to it.
+`throughline settings` shows each value and where it came from. Whatever is wrong is said at once, each fault with its
+source, and `serve` does not start.
 
 Sizes are written as 16 MiB, 64 KiB or a number of bytes. A door that others than this machine can reach needs tokens:
 NAME:SECRET, the secret at least 16 characters; the name is what the journal and statements call the sender or person.
@@ -44,11 +45,7 @@ def settings_page() -> str:
         f"| `{line.name}` | `{variable_of(line.name)}` | {line.value} | {line.meaning} |"
         for line in describe(load_settings({}, {}))
     ]
-    return (
-        _SETTINGS
-        + "\n".join(lines)
-        + f"\n\nAn option has the setting's name with hyphens: `{option_of('otlp_http')}`.\n"
-    )
+    return _SETTINGS + "\n".join(lines) + "\n"
 
 
 def metrics_page() -> str:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer.main
 
+from throughline.cli.main import app
 from throughline.core.metric_names import METRICS
 from throughline.core.settings import SETTINGS_FILE_VARIABLE, Settings, variable_of
 
@@ -19,6 +22,8 @@ PATH = re.compile(r"`((?:throughline|collector|lineage|tests|bench|docs)/[\w./-]
 TARGET = re.compile(r"^make ([\w-]+)|`make ([\w-]+)`", re.MULTILINE)
 VARIABLE = re.compile(r"\bTHROUGHLINE_[A-Z_]+\b")
 METRIC = re.compile(r"\bthroughline(?:_[a-z]+){2,}\b")
+COMMAND = re.compile(r"(?:`|bin/)throughline ((?:[a-z]+ ?)*[a-z]+)")
+OPTION = re.compile(r"`(--[a-z][a-z-]*)")
 OF_A_HISTOGRAM = re.compile(r"_(?:bucket|sum|count)$")
 
 
@@ -58,6 +63,24 @@ def test_every_metric_exists() -> None:
     assert unknown == []
 
 
+def commands(command: Any, words: str = "") -> Iterator[tuple[str, Any]]:
+    yield words, command
+    for name, below in getattr(command, "commands", {}).items():
+        yield from commands(below, f"{words} {name}".strip())
+
+
+def test_every_command_exists() -> None:
+    known = {words for words, _ in commands(typer.main.get_command(app))}
+    assert [(shown(page), words) for page, words in named(COMMAND) if words not in known] == []
+
+
+def test_every_option_exists() -> None:
+    known = {
+        option for _, command in commands(typer.main.get_command(app)) for p in command.params for option in p.opts
+    }
+    assert [(shown(page), option) for page, option in named(OPTION) if option not in known | {"--help"}] == []
+
+
 @pytest.mark.parametrize(
     ("pattern", "text", "found"),
     [
@@ -66,8 +89,10 @@ def test_every_metric_exists() -> None:
         (TARGET, "make demo\n", ["demo"]),
         (VARIABLE, "`THROUGHLINE_OTLP_HTTP=x`", ["THROUGHLINE_OTLP_HTTP"]),
         (METRIC, "rate(throughline_requests_total[5m])", ["throughline_requests_total"]),
+        (COMMAND, "`throughline processes list` and .venv/bin/throughline serve --data x", ["processes list", "serve"]),
+        (OPTION, "`--settings FILE` or `--data`", ["--settings", "--data"]),
     ],
-    ids=["link", "path", "target", "variable", "metric"],
+    ids=["link", "path", "target", "variable", "metric", "command", "option"],
 )
 def test_a_name_is_noticed(pattern: re.Pattern[str], text: str, found: list[str]) -> None:
     assert [next(group for group in (*match.groups(), match[0]) if group) for match in pattern.finditer(text)] == found

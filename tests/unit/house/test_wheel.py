@@ -62,3 +62,8 @@ def test_what_runs_is_the_wheel_and_not_the_working_tree(clean: Path, repository
     answer = run(clean / ".venv" / "bin" / "python", "-c", question, folder=clean).stdout
     assert answer.startswith(str(clean.resolve()))
     assert str(repository) not in answer.replace(sysconfig.get_path("purelib"), "")
+
+
+@pytest.mark.parametrize("words", [("--help",), ("processes", "list"), ("settings",)], ids=" ".join)
+def test_its_command_runs_from_another_folder(clean: Path, words: tuple[str, ...]) -> None:
+    assert run(clean / ".venv" / "bin" / "throughline", *words, folder=clean).stdout.strip()
