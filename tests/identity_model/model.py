@@ -86,7 +86,7 @@ def resolve(readings: list[Reading], judged: Judged, process: ProcessDeclaration
             _bring(event, key, cases, stands, process, bulk_limit)
     for case in cases.values():
         case.exists = bool(case.members)
-    deny(cases, stands, judged, sorted(posts))
+    deny(cases, stands, judged, [reading.id for reading in readings])
     return Resolved(process, cases, stands, waits(posts, cases, process))
 
 
@@ -277,7 +277,7 @@ def orphans(readings: list[Reading], resolved: list[Resolved], declaration: Decl
         lonely = dict(each.waiting)
         for case in each.cases.values():
             if case.provisional:
-                lonely[case.name] = _posted_at(case.aliases, readings, each.process)
+                lonely[case.name] = _posted_at(case.aliases, readings, each.process) - case.denied
         for key, events in lonely.items():
             for event in (by_id[event_id] for event_id in events):
                 is_aged = now - event.received > declaration.orphan_time

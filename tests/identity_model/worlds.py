@@ -8,12 +8,13 @@ that no process declares, and statements of every kind. What can be left out is 
 from __future__ import annotations
 
 from typing import NamedTuple
+from zlib import crc32
 
 from hypothesis import strategies as st
 
 from tests.identity_model.declaration import Declaration, ProcessDeclaration
 from throughline.core.event import Event, Failure, FieldValue, Relation, content_digest
-from throughline.core.instants import HOUR
+from throughline.core.instants import HOUR, MINUTE
 from throughline.core.key import KeyType
 from throughline.core.statement import End, EventRef, Statement, Verb
 
@@ -54,7 +55,7 @@ PASSES = (("bill", "inv"), ("inv", "inv"), ("inv", "lot"), ("inv", "bill"), ("ru
 ENTITIES = ("A", "B")
 IDS = tuple(f"e{number}" for number in range(8))
 SOURCES = ("/one", "/two")
-NOW = 80 * HOUR  # events are received from 0 to 10 h: some are orphans by now, some are not
+NOW = 80 * HOUR + MINUTE  # events are received from 0 to 10 h: some are orphans by now, some are not
 LATEST_RECEIPT = 10
 
 # What an event most often carries: one shape for each kind of link, and each kind of post.
@@ -90,10 +91,11 @@ class World(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """One step of how a world arrives: a batch of events, or else some statements."""
+    """One step of how a world arrives: a batch of events, or statements; ``restart``: the engine anew before it."""
 
     events: list[Event]
     statements: list[Statement]
+    restart: bool = False
 
 
 def event(
@@ -236,16 +238,35 @@ def worlds(
     )
 
 
-@st.composite
-def arrivals(draw: st.DrawFn, world: World) -> list[Arrival]:
-    """Return one way in which a world may arrive: any order, some events twice, in batches, statements in between."""
-    again = draw(st.lists(st.sampled_from(world.events), max_size=3))
-    order = draw(st.permutations(world.events + again))
-    steps: list[Arrival] = []
-    while order:
-        size = draw(st.integers(1, len(order)))
-        steps.append(Arrival(list(order[:size]), []))
-        order = order[size:]
+def arrivals(world: World, seed: int) -> list[Arrival]:
+    """Return one way in which a world may arrive: any order, some events twice, in batches, with restarts.
+
+    Seed 0 is the plainest one: all events in one batch, then what people said. Where an event or a statement comes
+    hangs on the seed and on itself alone, so that a failing world can lose the others one by one.
+    """
+    if seed == 0:
+        return [Arrival(world.events, []), Arrival([], world.statements)]
+    placed: list[tuple[float, Arrival]] = []
+    for event in world.events:
+        for copy in ("first", "again"):
+            name = (seed, copy, event.source, event.id, event.received, event.digest)
+            if copy == "first" or _chance("copy", *name) < 0.2:
+                placed.append((_chance("place", *name), Arrival([event], [], _chance("restart", *name) < 0.05)))
     for statement in world.statements:
-        steps.insert(draw(st.integers(0, len(steps))), Arrival([], [statement]))
+        placed.append((_chance("place", seed, statement.number), Arrival([], [statement])))
+    steps: list[Arrival] = []
+    for place, step in sorted(placed, key=lambda pair: pair[0]):
+        joins = bool(steps and steps[-1].events and step.events) and _chance("batch", seed, place) < seed % 5 / 5
+        if joins and not step.restart:
+            steps[-1] = steps[-1]._replace(events=steps[-1].events + step.events)
+        else:
+            steps.append(step)
     return steps
+
+
+def _chance(*names: object) -> float:
+    """Return a number from 0 to 1 that hangs on the names alone."""
+    return crc32(repr(names).encode()) / 2**32
+
+
+seeds = st.integers(0, 2**16)

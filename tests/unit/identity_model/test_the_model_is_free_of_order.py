@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
-from hypothesis import strategies as st
 
 from tests.identity_model.model import Outcome, outcome
-from tests.identity_model.worlds import NOW, World, arrivals, worlds
+from tests.identity_model.worlds import NOW, World, arrivals, seeds, worlds
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
-@given(st.data())
-def test_any_order_of_the_same_events_gives_the_same_outcome(data: st.DataObject) -> None:
-    world = data.draw(worlds(bulk_limits=(1, 2, 50_000)))
-    steps = data.draw(arrivals(world))
+@given(worlds(bulk_limits=(1, 2, 50_000)), seeds)
+def test_any_order_of_the_same_events_gives_the_same_outcome(world: World, seed: int) -> None:
+    steps = arrivals(world, seed)
     arrived = [event for step in steps for event in step.events]
     said = [statement for step in steps for statement in step.statements]
     assert outcome(arrived, said, world.declaration, NOW) == of(world)
