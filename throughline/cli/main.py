@@ -86,6 +86,145 @@ def serve(
     )
 
 
+Url = Annotated[
+    str | None, typer.Option("--url", metavar="URL", help="Where the API is, such as http://127.0.0.1:4381.")
+]
+Limit = Annotated[int | None, typer.Option("--limit", metavar="N", help="The most to show at once.")]
+Cursor = Annotated[str | None, typer.Option("--cursor", metavar="CURSOR", help="Go on where the page before ended.")]
+Many = list[str] | None
+
+
+@app.command()
+def show(
+    key_type: Annotated[
+        str | None, typer.Argument(metavar="TYPE", help="A type of key, such as time_entry.", show_default=False)
+    ] = None,
+    value: Annotated[str | None, typer.Argument(metavar="VALUE", help="Its value.", show_default=False)] = None,
+    trace: Annotated[str | None, typer.Option(metavar="ID", help="Show the cases of a trace instead.")] = None,
+    scope: Annotated[
+        Many, typer.Option(metavar="FIELD=VALUE", help="Who issued the number, such as legal_entity=DE01.")
+    ] = None,
+    limit: Limit = None,
+    cursor: Cursor = None,
+    url: Url = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Show all about a record, by any key of any system: where its cases stand, and why each event belongs.
+
+    throughline show time_entry TE-88
+    """
+    from throughline.cli.show import show as run
+
+    if (trace is None) == (key_type is None or value is None):
+        raise typer.BadParameter("give a TYPE and a VALUE, such as `throughline show time_entry TE-88`, or --trace ID")
+    key = (key_type, value) if key_type is not None and value is not None else None
+    if not run(key, trace, scope or [], limit or 20, cursor, url, data, json):
+        raise typer.Exit(1)
+
+
+@app.command()
+def cases(
+    process: Annotated[Many, typer.Option(metavar="NAME", help="Of this process; several: of any.")] = None,
+    state: Annotated[
+        Many, typer.Option(metavar="STATE", help="open, done, ended, provisional, not_applicable.")
+    ] = None,
+    deviation: Annotated[Many, typer.Option(metavar="KIND", help="With an open deviation, such as overdue.")] = None,
+    step: Annotated[str | None, typer.Option(metavar="STEP", help="Waiting for it, or deviating at it.")] = None,
+    since: Annotated[str | None, typer.Option(metavar="TIME", help="With an event at or after it (RFC 3339).")] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="Begun before it (RFC 3339).")] = None,
+    min_amount: Annotated[str | None, typer.Option(metavar="AMOUNT", help="Holding up at least this.")] = None,
+    max_amount: Annotated[str | None, typer.Option(metavar="AMOUNT", help="Holding up at most this.")] = None,
+    currency: Annotated[str | None, typer.Option(metavar="CODE", help="Holding up an amount in this currency.")] = None,
+    limit: Limit = None,
+    cursor: Cursor = None,
+    url: Url = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """List cases, by process, then name: what each waits for, what it holds up, and where it left its process."""
+    from throughline.cli.cases import cases as run
+
+    filters: list[tuple[str, object]] = [
+        ("step", step),
+        ("since", since),
+        ("until", until),
+        ("min_amount", min_amount),
+        ("max_amount", max_amount),
+        ("currency", currency),
+        ("limit", limit),
+        ("cursor", cursor),
+    ]
+    for name, values in (("process", process), ("state", state), ("deviation", deviation)):
+        filters += [(name, each) for each in values or ()]
+    run(filters, url, data, json)
+
+
+processes = typer.Typer(
+    help="What should happen: the shipped processes and your own.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(processes, name="processes")
+
+
+@processes.command("list")
+def list_processes(definitions: Definitions = None, json: Json = False) -> None:
+    """List every process."""
+    from throughline.cli.processes import list_processes as run
+
+    run(definitions, json)
+
+
+@processes.command("show")
+def show_process(
+    name: Annotated[str, typer.Argument(metavar="PROCESS", help="Such as time-to-bill.")],
+    definitions: Definitions = None,
+    json: Json = False,
+) -> None:
+    """Show one process: its keys, its steps with their deadlines, its endings and checks."""
+    from throughline.cli.processes import show_process as run
+
+    run(name, definitions, json)
+
+
+@processes.command("validate")
+def validate(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of definitions.")], json: Json = False
+) -> None:
+    """Check a folder of definitions, and say every fault with its file, line and what was wanted."""
+    from throughline.cli.processes import validate as run
+
+    if not run(folder, json):
+        raise typer.Exit(1)
+
+
+@app.command()
+def settings(settings: SettingsFile = None, json: Json = False) -> None:
+    """Show every setting, its value and where that came from."""
+    from throughline.cli.settings import settings as run
+
+    run(settings, json)
+
+
+@app.command()
+def demo(
+    seed: Annotated[int, typer.Option(metavar="N", help="Another seed, other faults.")] = 7,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Run to the end and compare what was reconstructed with what happened.")
+    ] = False,
+    scale: Annotated[str, typer.Option(metavar="SIZE", help="How much work the firm does.")] = "default",
+    weeks: Annotated[int | None, typer.Option(metavar="N", help="How many weeks the firm works.")] = None,
+    exit: Annotated[bool, typer.Option("--exit", help="End with the page of what is stuck.")] = False,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Watch a fictional firm's systems at work, and what becomes of what gets stuck."""
+    from throughline.demo.run import DEFAULT_WEEKS, run_demo
+
+    sys.exit(
+        run_demo(seed, verify=verify, scale=scale, weeks=weeks or DEFAULT_WEEKS, exit=exit, data=data, as_json=json)
+    )
+
+
 def main() -> None:
     """Run the command line; what can be expected to fail is said in a sentence, without a traceback."""
     from throughline.core.errors import ThroughlineError

@@ -22,6 +22,7 @@ from throughline.core.yaml_file import YamlDocument, load_yaml
 
 PREFIX = "THROUGHLINE_"
 SETTINGS_FILE_VARIABLE = "THROUGHLINE_SETTINGS"
+TOKEN_VARIABLE = "THROUGHLINE_TOKEN"  # the secret that commands show to the API
 HIDDEN = "(hidden)"
 
 COMMAND_LINE = "command line"
@@ -176,7 +177,7 @@ def unknown_variables(environment: Mapping[str, str]) -> list[str]:
 
     No fault: platforms make up such names too (Kubernetes sets THROUGHLINE_PORT for a service named throughline).
     """
-    known = {variable_of(name) for name in Settings.model_fields} | {SETTINGS_FILE_VARIABLE}
+    known = {variable_of(name) for name in Settings.model_fields} | {SETTINGS_FILE_VARIABLE, TOKEN_VARIABLE}
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
 
 

@@ -50,11 +50,16 @@ class DataFolder:
             raise
 
     def write(self, name: str, content: Mapping[str, str | int]) -> None:
-        """Write a small JSON file atomically: a reader sees the whole old or the whole new one."""
+        """Write a small JSON file atomically: a reader sees the whole old or the whole new one. Raises OSError."""
         with NamedTemporaryFile("w", dir=self.path, prefix=f".{name}.", delete=False) as file:
-            json.dump(content, file, indent=2)
-            file.write("\n")
-        os.replace(file.name, self.path / name)
+            try:
+                json.dump(content, file, indent=2)
+                file.write("\n")
+                file.flush()
+                os.replace(file.name, self.path / name)
+            except BaseException:
+                os.unlink(file.name)
+                raise
 
     def remove(self, name: str) -> None:
         (self.path / name).unlink(missing_ok=True)
@@ -89,6 +94,15 @@ def _runs(pid: object) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def forget_addresses(path: Path) -> None:
+    """Remove the addresses of a serve whose supervisor was killed: nobody is to be sent there any more.
+
+    A part does this while it holds the folder, so that they cannot be those of the next serve.
+    """
+    with contextlib.suppress(OSError):
+        (path / ADDRESSES).unlink(missing_ok=True)
 
 
 def read_small_file(path: Path) -> dict[str, str | int]:

@@ -59,11 +59,17 @@ def say_ready(report: int) -> Callable[[], None]:
     return say
 
 
-def follow(stdin: BinaryIO) -> None:
-    """End this process when the supervisor ends: by SIGTERM, so that it drains, and hard after a time of grace."""
+def follow(stdin: BinaryIO, lost: Callable[[], None]) -> None:
+    """End this process when the supervisor ends: by SIGTERM, so that it drains, and hard after a time of grace.
+
+    ``lost`` is called first; it must not raise.
+    """
+    pipe = stdin.fileno()  # a thread that waits in a buffered read would hold its lock at the end of the process
 
     def watch() -> None:
-        stdin.read()
+        while os.read(pipe, 4096):
+            pass
+        lost()
         os.kill(os.getpid(), signal.SIGTERM)
         threading.Event().wait(GRACE_SECONDS)
         print("draining took too long after the supervisor ended", file=sys.stderr, flush=True)

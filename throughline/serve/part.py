@@ -10,17 +10,24 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
 from throughline.core.address import Address
 from throughline.core.clock import open_clock
-from throughline.core.errors import LastingError
+from throughline.core.errors import ConfigurationError, Fault, LastingError
 from throughline.core.instants import HOUR
 from throughline.core.logs import configure_logs
 from throughline.core.settings import Settings, decode_settings
-from throughline.serve.folder import PARTS
+from throughline.serve.folder import PARTS, forget_addresses
 from throughline.serve.lifeline import LASTING, follow, say_ready, take
+
+if TYPE_CHECKING:  # each part loads only what it runs
+    from lineage.engine import Limits
+    from lineage.process import Definitions
+    from throughline.core.estate import Estate
 
 Run = Callable[[Settings, Mapping[str, Address], Callable[[], None]], None]
 
@@ -38,10 +45,8 @@ def run_collector_part(settings: Settings, addresses: Mapping[str, Address], rea
 
 def run_engine_part(settings: Settings, addresses: Mapping[str, Address], ready: Callable[[], None]) -> None:
     """Fold what came in into cases."""
-    from lineage.definitions import load_definitions
     from lineage.engine_metrics import EngineMeter
     from lineage.run import Subject, run_engine
-    from throughline.core.estate import load_estate
 
     stop = threading.Event()
 
@@ -49,10 +54,11 @@ def run_engine_part(settings: Settings, addresses: Mapping[str, Address], ready:
         stop.set()
 
     signal.signal(signal.SIGTERM, drain)
+    definitions, estate = _declared(settings.definitions)
     subject = Subject(
         data=settings.data,
-        definitions=load_definitions(settings.definitions),
-        estate=load_estate(settings.definitions),
+        definitions=definitions,
+        estate=estate,
         limits=_limits(settings),
         clock=open_clock(settings.clock, settings.data),
     )
@@ -61,14 +67,13 @@ def run_engine_part(settings: Settings, addresses: Mapping[str, Address], ready:
 
 def run_api_part(settings: Settings, addresses: Mapping[str, Address], ready: Callable[[], None]) -> None:
     """Answer questions."""
-    from lineage.definitions import load_definitions
     from throughline.api.server import Ground, run_api
-    from throughline.core.estate import load_estate
 
+    definitions, estate = _declared(settings.definitions)
     ground = Ground(
         data=settings.data,
-        definitions=load_definitions(settings.definitions),
-        estate=load_estate(settings.definitions),
+        definitions=definitions,
+        estate=estate,
         limits=_limits(settings),
         clock=open_clock(settings.clock, settings.data),
         tokens=settings.api_tokens,
@@ -78,7 +83,28 @@ def run_api_part(settings: Settings, addresses: Mapping[str, Address], ready: Ca
     run_api(ground, addresses["api"], ready)
 
 
-def _limits(settings: Settings):
+def _declared(folder: Path | None) -> tuple[Definitions, Estate]:
+    """Read what the firm declares; raises ConfigurationError with the faults of all files."""
+    from lineage.definitions import load_definitions
+    from throughline.core.estate import load_estate
+
+    definitions: Definitions | None = None
+    estate: Estate | None = None
+    faults: list[Fault] = []
+    try:
+        definitions = load_definitions(folder)
+    except ConfigurationError as error:
+        faults += error.faults
+    try:
+        estate = load_estate(folder)
+    except ConfigurationError as error:
+        faults += error.faults
+    if definitions is None or estate is None:
+        raise ConfigurationError(faults)
+    return definitions, estate
+
+
+def _limits(settings: Settings) -> Limits:
     from lineage.engine import Limits
 
     return Limits(round(settings.orphan_hours * HOUR), settings.bulk_limit, settings.fan_out_limit)
@@ -91,8 +117,8 @@ def main() -> None:
     """Run the part named on the command line until told to stop; exit with LASTING where it can never start."""
     name = sys.argv[1]
     orders = take(sys.stdin.buffer)
-    follow(sys.stdin.buffer)
     settings = decode_settings(bytes(orders.settings))
+    follow(sys.stdin.buffer, lost=lambda: forget_addresses(settings.data))
     configure_logs(settings.log_level, settings.log_format, name)
     addresses = {door: Address.parse(text) for door, text in orders.addresses.items()}
     try:

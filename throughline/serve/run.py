@@ -11,6 +11,7 @@ import msgspec
 import structlog
 
 from throughline.core.address import Address
+from throughline.core.errors import StartRefused
 from throughline.core.settings import Settings, encode_settings, option_of
 from throughline.serve.folder import ADDRESSES, PARTS, DataFolder
 from throughline.serve.lifeline import Orders, give
@@ -65,13 +66,19 @@ def _part(name: str, settings: Settings, addresses: Mapping[str, str]) -> Part:
 
 def _watcher(folder: DataFolder, addresses: Mapping[str, str], started: Callable[[Mapping[str, str]], None]) -> Watcher:
     def pids(running: Mapping[str, int]) -> None:
-        folder.write(PARTS, {"supervisor": os.getpid(), **running})
+        try:
+            folder.write(PARTS, {"supervisor": os.getpid(), **running})
+        except OSError as error:  # the disk is full: no reason not to start a part again
+            _log.warning("process_ids_not_written", file=str(folder.path / PARTS), error=str(error))
 
     def restarted(name: str, code: int, delay: float) -> None:
         _log.warning("part_ended", part=name, exit_code=code, starts_again_in_seconds=delay)
 
     def ready() -> None:
-        folder.write(ADDRESSES, addresses)
+        try:
+            folder.write(ADDRESSES, addresses)
+        except OSError as error:
+            raise StartRefused(f"{folder.path / ADDRESSES} cannot be written ({error}): free space") from error
         started(addresses)
 
     return Watcher(pids, restarted, ready)

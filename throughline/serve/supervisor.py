@@ -19,6 +19,10 @@ DRAIN_SECONDS = 15.0
 STEADY_SECONDS = 10.0  # a part that ran this long is not failing in a row
 SHORTEST_DELAY_SECONDS = 0.1
 LONGEST_DELAY_SECONDS = 5.0
+MOST_FIRST_STARTS = 5  # of a part that was never ready: what it lacks will hardly come by itself
+
+
+_FIRST = asyncio.FIRST_COMPLETED
 
 
 class Part(NamedTuple):
@@ -48,7 +52,7 @@ def restart_delay(failures: int) -> float:
 
 
 class Supervisor:
-    """Keeps the parts running, in the order given; draining goes in the order of ``drain_order``."""
+    """Keeps the parts running; draining goes in the order of ``drain_order``."""
 
     def __init__(self, parts: Sequence[Part], drain_order: Sequence[str], keep_open: Sequence[int], watcher: Watcher):
         """``keep_open`` are descriptors that each part inherits (the lock of the data folder)."""
@@ -57,7 +61,7 @@ class Supervisor:
         self._keep_open = tuple(keep_open)
         self._watcher = watcher
         self._running: dict[str, asyncio.subprocess.Process] = {}
-        self._spoke: dict[str, asyncio.Event] = {part.name: asyncio.Event() for part in parts}
+        self._spoke = asyncio.Event()
         self._ready: dict[str, asyncio.Event] = {part.name: asyncio.Event() for part in parts}
         self._stop = asyncio.Event()
 
@@ -68,27 +72,35 @@ class Supervisor:
     async def run(self) -> None:
         """Run until ``stop``, then drain. Raises StartRefused where a part says that it can never start.
 
-        Parts start in order: the next one once the one before spoke (is ready, or failed in passing), or is slow to.
+        The first part starts alone; the others once it spoke (is ready, or failed in passing), or is slow to.
         """
-        keepers: list[asyncio.Task[None]] = []
+        first, *others = self._parts
+        keepers = [asyncio.create_task(self._keep(first))]
+        spoke = asyncio.create_task(self._spoke.wait())
         stopped = asyncio.create_task(self._stop.wait())
         announced = asyncio.create_task(self._announce())
         try:
-            for part in self._parts:
-                keepers.append(asyncio.create_task(self._keep(part)))
-                spoke = asyncio.create_task(self._spoke[part.name].wait())
-                await asyncio.wait(
-                    [stopped, spoke, *keepers], timeout=FIRST_WORD_SECONDS, return_when=asyncio.FIRST_COMPLETED
-                )
-                spoke.cancel()
-                if stopped.done() or any(keeper.done() for keeper in keepers):
-                    break
-            await asyncio.wait([stopped, *keepers], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([stopped, spoke, *keepers], timeout=FIRST_WORD_SECONDS, return_when=_FIRST)
+            if not stopped.done() and not keepers[0].done():
+                keepers += [asyncio.create_task(self._keep(part)) for part in others]
+            await self._until_one_ends(stopped, announced, keepers)
         finally:
             self._stop.set()
             announced.cancel()
+            spoke.cancel()
             await self._drain()
         await asyncio.gather(stopped, *keepers)
+        if not announced.cancelled():
+            announced.result()
+
+    async def _until_one_ends(
+        self, stopped: asyncio.Task[bool], announced: asyncio.Task[None], keepers: Sequence[asyncio.Task[None]]
+    ) -> None:
+        """Wait for an end of any kind; that the parts were announced is none, unless it failed."""
+        pending: set[asyncio.Task[bool] | asyncio.Task[None]] = {stopped, announced, *keepers}
+        done, pending = await asyncio.wait(pending, return_when=_FIRST)
+        if done == {announced} and announced.exception() is None:
+            await asyncio.wait(pending, return_when=_FIRST)
 
     async def _announce(self) -> None:
         for part in self._parts:
@@ -96,7 +108,7 @@ class Supervisor:
         self._watcher.ready()
 
     async def _keep(self, part: Part) -> None:
-        """Run one part again and again until told to stop; raises StartRefused where it says never."""
+        """Run one part again and again until told to stop; raises StartRefused where it says never, or never starts."""
         failures = 0
         while not self._stop.is_set():
             began = time.monotonic()
@@ -105,8 +117,10 @@ class Supervisor:
                 return
             if code == LASTING:
                 raise StartRefused(f"the {part.name} refused to start (it says above why)")
-            self._spoke[part.name].set()
+            self._spoke.set()
             failures = 1 if time.monotonic() - began > STEADY_SECONDS else failures + 1
+            if failures >= MOST_FIRST_STARTS and not self._ready[part.name].is_set():
+                raise StartRefused(f"the {part.name} ended {failures} times before it was ready (it says above why)")
             delay = restart_delay(failures)
             self._watcher.restarted(part.name, code, delay)
             with contextlib.suppress(TimeoutError):
@@ -150,7 +164,7 @@ class Supervisor:
             )
             if await reader.readline() == READY:
                 self._ready[name].set()
-                self._spoke[name].set()
+                self._spoke.set()
             transport.close()
 
     def pids(self) -> dict[str, int]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from throughline.core.errors import StartRefused
-from throughline.serve.folder import ADDRESSES, PARTS, DataFolder, read_small_file
+from throughline.serve.folder import ADDRESSES, PARTS, DataFolder, forget_addresses, read_small_file
 
 
 def test_a_second_serve_is_refused_at_once_and_told_who_has_the_folder(tmp_path: Path) -> None:
@@ -57,3 +57,20 @@ def test_a_small_file_is_written_whole_and_read_back(tmp_path: Path) -> None:
     folder.remove(ADDRESSES)
     assert read_small_file(tmp_path / ADDRESSES) == {}
     folder.close()
+
+
+def test_what_cannot_be_written_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path)
+    folder.write(ADDRESSES, {"http": "127.0.0.1:1"})
+    with pytest.raises(TypeError):
+        folder.write(ADDRESSES, {"http": object()})  # pyright: ignore[reportArgumentType]
+    assert read_small_file(tmp_path / ADDRESSES) == {"http": "127.0.0.1:1"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == [ADDRESSES, "serve.lock"]
+    folder.close()
+
+
+def test_a_part_forgets_the_addresses_of_a_serve_that_is_gone(tmp_path: Path) -> None:
+    (tmp_path / ADDRESSES).write_text("{}")
+    forget_addresses(tmp_path)
+    forget_addresses(tmp_path)
+    assert not (tmp_path / ADDRESSES).exists()

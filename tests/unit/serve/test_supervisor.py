@@ -113,6 +113,15 @@ def test_a_part_that_refuses_for_good_ends_all(notes: Notes) -> None:
     asyncio.run(story())
 
 
+def test_a_part_that_is_never_ready_ends_all(notes: Notes) -> None:
+    async def story() -> None:
+        with pytest.raises(StartRefused, match="the a ended 5 times before it was ready"):
+            await asyncio.wait_for(supervisor(notes, part("a", "import sys; sys.exit(1)")).run(), 20)
+        assert notes.restarts == [("a", 1)] * 4
+
+    asyncio.run(story())
+
+
 def test_later_parts_do_not_start_where_the_first_refuses(notes: Notes, tmp_path: Path) -> None:
     async def story() -> None:
         trace = tmp_path / "started"
@@ -120,6 +129,19 @@ def test_later_parts_do_not_start_where_the_first_refuses(notes: Notes, tmp_path
         with pytest.raises(StartRefused):
             await asyncio.wait_for(supervisor(notes, part("a", "import sys; sys.exit(78)"), second).run(), 20)
         assert not trace.exists()
+
+    asyncio.run(story())
+
+
+def test_it_ends_where_nobody_can_be_told_that_it_is_ready(notes: Notes) -> None:
+    async def story() -> None:
+        def refuse() -> None:
+            raise StartRefused("the disk is full")
+
+        watcher = notes.watcher()._replace(ready=refuse)
+        with pytest.raises(StartRefused, match="the disk is full"):
+            await asyncio.wait_for(Supervisor([part("a", UNTIL_TERMINATED)], ["a"], [], watcher).run(), 20)
+        assert notes.pids == {}
 
     asyncio.run(story())
 
@@ -147,7 +169,7 @@ def test_a_part_hears_when_its_supervisor_is_gone(tmp_path: Path) -> None:
         code = (
             "import sys, signal; from throughline.serve import lifeline;"
             "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7));"
-            "orders = lifeline.take(sys.stdin.buffer); lifeline.follow(sys.stdin.buffer);"
+            "orders = lifeline.take(sys.stdin.buffer); lifeline.follow(sys.stdin.buffer, lambda: None);"
             "lifeline.say_ready(orders.report)(); signal.pause()"
         )
         child = await asyncio.create_subprocess_exec(

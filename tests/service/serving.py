@@ -1,0 +1,163 @@
+"""A real ``throughline serve`` as a process of its own, and what a caller does with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import ProxyHandler, Request, build_opener
+
+PATIENCE_SECONDS = 60.0
+LOOK_AGAIN_SECONDS = 0.02
+DOORS = ("--http", "--api", "--otlp-http", "--otlp-grpc")
+SENT_AT = "2026-03-02T09:00:00Z"
+
+_open = build_opener(ProxyHandler({})).open
+
+
+def until(holds: Callable[[], bool], what: str) -> None:
+    """Wait for a condition; fail, saying what for, where it does not come true in time."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not holds():
+        assert time.monotonic() < end, f"waited in vain for {what}"
+        time.sleep(LOOK_AGAIN_SECONDS)
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "throughline.cli.main", *arguments]
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        command(*arguments),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+        env=os.environ | environment,
+    )
+
+
+class Answer:
+    """An answer over HTTP: its status, headers and JSON (or text)."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self.status = status
+        self.headers = {name.lower(): value for name, value in headers.items()}
+        self.text = body.decode()
+        self.json: Any = None
+        with suppress(ValueError):
+            self.json = json.loads(body)
+
+
+def call(url: str, body: object = None, headers: Mapping[str, str] | None = None, method: str | None = None) -> Answer:
+    """Send a request; a body is sent as JSON."""
+    content = None if body is None else json.dumps(body).encode()
+    sent = {"content-type": "application/json"} if content is not None else {}
+    request = Request(url, content, {**sent, **(headers or {})}, method=method)
+    try:
+        with _open(request, timeout=PATIENCE_SECONDS) as answer:
+            return Answer(answer.status, dict(answer.headers), answer.read())
+    except HTTPError as error:
+        with error:
+            return Answer(error.code, dict(error.headers), error.read())
+
+
+class Serving:
+    """A running serve."""
+
+    def __init__(self, data: Path, process: subprocess.Popen[str]) -> None:
+        self.data = data
+        self.process = process
+        self.addresses: dict[str, str] = json.loads((data / "addresses.json").read_text())
+
+    @property
+    def parts(self) -> dict[str, int]:
+        return json.loads((self.data / "parts.json").read_text())
+
+    def get(self, path: str, **parameters: str | int) -> Answer:
+        query = "?" + urlencode(parameters) if parameters else ""
+        return call(f"http://{self.addresses['api']}{path}{query}")
+
+    def post(self, path: str, body: object, **headers: str) -> Answer:
+        return call(f"http://{self.addresses['api']}{path}", body, headers)
+
+    def send(self, *events: Mapping[str, Any]) -> str:
+        """Send CloudEvents; return the position at which they are durable."""
+        answer = call(
+            f"http://{self.addresses['http']}/v1/events",
+            list(events),
+            {"content-type": "application/cloudevents-batch+json"},
+        )
+        assert answer.status == 202, answer.text
+        return answer.json["position"]
+
+    def folded(self, position: str) -> dict[str, Any]:
+        """Wait until a position is folded; return the status then."""
+        answer = self.get("/api/v1/status", folded=position, wait="60s")
+        assert answer.status == 200, answer.text
+        assert answer.json["reached"] is True, answer.json
+        return answer.json
+
+    def kill(self, part: str) -> None:
+        """Kill a part, and wait until another process of it runs."""
+        before = self.parts[part]
+        os.kill(before, signal.SIGKILL)
+        until(lambda: self.parts.get(part, before) != before, f"a new {part}")
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Stop it; return its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            return self.process.wait(PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+
+
+def options(data: Path, *more: str) -> list[str]:
+    return ["serve", "--data", str(data), *(word for door in DOORS for word in (door, "127.0.0.1:0")), *more]
+
+
+@contextmanager
+def serving(data: Path, *more: str, **environment: str) -> Generator[Serving]:
+    """Start a serve on free ports, and stop it in the end."""
+    data.parent.mkdir(parents=True, exist_ok=True)
+    log = data.parent / f"{data.name}.log"
+    with log.open("w") as lines:
+        process = subprocess.Popen(
+            command(*options(data, *more)),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=lines,
+            text=True,
+            env=os.environ | environment,
+        )
+    with process:
+        try:
+            ready = data / "addresses.json"
+            until(lambda: ready.exists() or process.poll() is not None, "addresses")
+            assert process.poll() is None, log.read_text()
+            yield Serving(data, process)
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+                process.wait(PATIENCE_SECONDS)
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def event(identity: str, kind: str, at: str = SENT_AT, source: str = "/psa", **data: Any) -> dict[str, Any]:
+    """Return a CloudEvent."""
+    return {"specversion": "1.0", "id": identity, "source": source, "type": kind, "time": at, "data": data}

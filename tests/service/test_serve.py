@@ -1,0 +1,184 @@
+"""A running serve, from outside: it starts, takes events in, survives what is killed, and stops."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.service.serving import DOORS, event, options, run, serving, until
+
+pytestmark = pytest.mark.serial
+
+
+def test_events_in_are_cases_out_also_after_each_part_was_killed(tmp_path: Path) -> None:
+    with serving(tmp_path / "data") as serve:
+        addresses = dict(serve.addresses)
+        serve.folded(serve.send(event("e1", "time.submitted", time_entry="TE-1")))
+        for number, part in enumerate(("engine", "collector", "api"), 2):
+            serve.kill(part)
+            until(lambda: serve.get("/readyz").status == 200 if answers(serve.addresses["api"]) else False, "readiness")
+            position = serve.send(event(f"e{number}", "time.submitted", time_entry=f"TE-{number}"))
+            assert serve.folded(position)["counts"]["events"] == number
+        cases = serve.get("/api/v1/cases", process="time-to-bill").json["cases"]
+        assert [case["name"] for case in cases] == ["TE-1", "TE-2", "TE-3", "TE-4"]
+        assert serve.addresses == addresses
+        assert serve.stop() == 0
+    assert not (tmp_path / "data" / "addresses.json").exists()
+    assert not (tmp_path / "data" / "parts.json").exists()
+
+
+def answers(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    with socket.socket() as caller:
+        return caller.connect_ex((host, int(port))) == 0
+
+
+def test_what_was_taken_in_is_there_after_a_restart(tmp_path: Path) -> None:
+    with serving(tmp_path / "data") as serve:
+        position = serve.send(event("e1", "time.submitted", time_entry="TE-1"))
+        assert serve.stop(signal.SIGINT) == 0
+    with serving(tmp_path / "data") as serve:
+        assert serve.folded(position)["counts"]["cases"]["open"] == 1
+        serve.send(event("e1", "time.submitted", time_entry="TE-1"))
+        assert serve.folded(serve.send(event("e2", "time.approved", time_entry="TE-1")))["counts"]["events"] == 2
+
+
+def test_parts_end_with_a_killed_supervisor_and_the_next_serve_waits_for_them(tmp_path: Path) -> None:
+    with serving(tmp_path / "data") as serve:
+        position = serve.send(event("e1", "time.submitted", time_entry="TE-1"))
+        parts = [pid for name, pid in serve.parts.items() if name != "supervisor"]
+        os.kill(serve.process.pid, signal.SIGKILL)
+        serve.process.wait()
+        until(lambda: not (serve.data / "addresses.json").exists(), "the addresses to be forgotten")
+    with serving(tmp_path / "data") as serve:
+        assert not any(runs(pid) for pid in parts)
+        serve.folded(position)
+
+
+def runs(pid: int) -> bool:
+    """Tell whether a process runs; one that ended, but that nobody asked about yet, does not."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes() != b""
+    except FileNotFoundError:
+        return False
+
+
+def test_a_second_serve_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
+    with serving(tmp_path / "data") as serve:
+        second = run(*options(tmp_path / "data"))
+        assert second.returncode == 1
+        assert f"in use by another throughline serve (process {serve.process.pid})" in second.stderr
+        assert "--data DIR" in second.stderr
+        serve.folded(serve.send(event("e1", "time.submitted", time_entry="TE-1")))
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_port_in_use_is_named_with_its_option(tmp_path: Path, door: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        arguments = options(tmp_path / "data", door, f"127.0.0.1:{port}")
+        refused = run(*arguments)
+    assert refused.returncode == 1
+    assert f"port {port} of 127.0.0.1 is in use" in refused.stderr
+    assert door in refused.stderr
+    assert not (tmp_path / "data" / "addresses.json").exists()
+
+
+def test_definitions_with_faults_are_refused_with_all_of_them(tmp_path: Path) -> None:
+    folder = tmp_path / "definitions"
+    (folder / "processes").mkdir(parents=True)
+    (folder / "processes" / "a.yaml").write_text("process: a\ntitle: 7\nstepps: []\n")
+    (folder / "estate.yaml").write_text("firm: {nme: X}\n")
+    refused = run(*options(tmp_path / "data", "--definitions", str(folder)))
+    assert refused.returncode != 0
+    assert "a.yaml:2" in refused.stderr
+    assert "a.yaml:3" in refused.stderr
+    assert "estate.yaml:1" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_missing_definitions_folder_is_refused(tmp_path: Path) -> None:
+    refused = run(*options(tmp_path / "data", "--definitions", str(tmp_path / "none")))
+    assert refused.returncode != 0
+    assert "wanted a folder of definitions" in refused.stderr
+
+
+KEYS = """
+process: approvals
+title: Approvals
+owner: somebody
+keys:
+  name: approval
+  carriers: [{carrier}]
+steps:
+  - {{step: asked, kind: initial, types: [approval.asked], system: erp}}
+  - {{step: given, kind: terminal, types: [approval.given], within: 1 bd}}
+"""
+
+
+def test_changed_keys_need_a_rebuild_and_serve_says_so(tmp_path: Path) -> None:
+    folder = tmp_path / "definitions"
+    (folder / "processes").mkdir(parents=True)
+    path = folder / "processes" / "approvals.yaml"
+    keys = folder / "keys.yaml"
+    keys.write_text("keys:\n  approval: {}\n")
+    path.write_text(KEYS.format(carrier="batch"))
+    with serving(tmp_path / "data", "--definitions", str(folder)) as serve:
+        serve.folded(serve.send(event("e1", "approval.asked", approval="A-1", batch="B-1")))
+    path.write_text(KEYS.format(carrier="invoice"))
+    refused = run(*options(tmp_path / "data", "--definitions", str(folder)))
+    assert refused.returncode != 0
+    assert "rebuild" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_bad_options_are_all_said_at_once(tmp_path: Path) -> None:
+    refused = run("serve", "--data", str(tmp_path), "--http", "here", "--bulk-limit", "0", "--api", "0.0.0.0:0")
+    assert refused.returncode != 0
+    assert "--http: seen 'here', wanted HOST:PORT" in refused.stderr
+    assert "--bulk-limit" in refused.stderr
+
+
+def test_a_door_open_to_others_needs_tokens(tmp_path: Path) -> None:
+    refused = run(*options(tmp_path / "data", "--api", "0.0.0.0:0"))
+    assert refused.returncode != 0
+    assert "THROUGHLINE_API_TOKENS" in refused.stderr
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    refused = run(*options(tmp_path / "file" / "data"))
+    assert refused.returncode == 1
+    assert "cannot be written" in refused.stderr
+
+
+def test_tokens_guard_the_api(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", THROUGHLINE_API_TOKENS="ana:a-secret-of-ana-s") as serve:
+        assert serve.get("/api/v1/status").status == 401
+        assert serve.get("/healthz").status == 200
+        shown = run("cases", "--data", str(serve.data), "--json", THROUGHLINE_TOKEN="a-secret-of-ana-s")
+        assert shown.returncode == 0, shown.stderr
+        refused = run("cases", "--data", str(serve.data))
+        assert refused.returncode == 1
+        assert "A token is needed" in refused.stderr
+
+
+def test_a_clock_that_stands_is_shown_and_rules_what_is_overdue(tmp_path: Path) -> None:
+    clock = tmp_path / "clock"
+    clock.write_text("2026-03-02T09:00:00Z")
+    with serving(tmp_path / "data", "--clock", str(clock)) as serve:
+        serve.folded(serve.send(event("e1", "time.submitted", time_entry="TE-1", region="EMEA")))
+        status = serve.get("/api/v1/status").json
+        assert status["clock"]["kind"] == "file"
+        assert status["now"] == "2026-03-02T09:00:00Z"
+        case = serve.get("/api/v1/cases/time-to-bill/TE-1").json
+        assert case["members"][0]["received"] == "2026-03-02T09:00:00Z"
+        due = case["waits_for"]["due"]
+        clock.write_text("2026-03-20T09:00:00Z")
+        until(lambda: serve.get("/api/v1/status").json["now"] == "2026-03-20T09:00:00Z", "the clock")
+        late = serve.get("/api/v1/cases/time-to-bill/TE-1").json["rounds"][0]["steps"][1]
+        assert (late["due"], late["status"]) == (due, "unconfirmed")

@@ -1,0 +1,62 @@
+"""The command ``cases``: a list of cases for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+from throughline.cli.client import Client, Document, api_url
+from throughline.cli.printing import console, print_json
+from throughline.cli.words import STATE_STYLES, moment, money, scope_text, spoken
+
+
+def cases(filters: Iterable[tuple[str, object]], url: str | None, data: Path | None, as_json: bool) -> None:
+    """Print a page of cases; a filter given several times takes any of its values, None stands for one not given."""
+    page = Client(api_url(url, data)).get("/api/v1/cases", filters)
+    if as_json:
+        print_json(page)
+        return
+    out = console()
+    if not page["cases"]:
+        out.print("No case fits.")
+        return
+    out.print(_table(page["cases"]))
+    if page["next"]:
+        out.print(f"There is more: add --cursor {page['next']}", style="dim", soft_wrap=True)
+    else:
+        out.print("`throughline show TYPE VALUE` tells all about one.", style="dim")
+
+
+def _table(lines: list[Document]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("process", no_wrap=True)
+    table.add_column("name", overflow="fold")
+    table.add_column("state", no_wrap=True)
+    table.add_column("waits for", overflow="fold")
+    table.add_column("due", no_wrap=True)
+    table.add_column("holds up", justify="right", overflow="fold")
+    table.add_column("deviations", overflow="fold")
+    for line in lines:
+        table.add_row(
+            line["process"],
+            f"{line['name']}{scope_text(line['scope'])}",
+            Text(spoken(line["state"]), STATE_STYLES.get(line["state"], "")),
+            _waits(line),
+            moment(line["due"]),
+            money(line["exposure"]),
+            Text(", ".join(_deviation(each) for each in line["deviations"]), "red"),
+        )
+    return table
+
+
+def _waits(line: Document) -> str:
+    if not line["waits_for_step"]:
+        return "–"
+    return f"{spoken(line['waits_for_step'])} ({line['waits_for']})"
+
+
+def _deviation(found: Document) -> str:
+    return f"{spoken(found['kind'])}{' at ' + spoken(found['step']) if found['step'] else ''}"

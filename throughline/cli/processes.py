@@ -1,0 +1,100 @@
+"""The commands ``processes list|show|validate``: what should happen, as defined; they need no server."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+from lineage.definitions import load_definitions, process_document, validate_folder
+from lineage.process import Process
+from throughline.cli.printing import console, print_json
+from throughline.cli.words import spoken
+from throughline.core.errors import StartRefused
+from throughline.core.settings import load_settings
+
+
+def list_processes(folder: Path | None, as_json: bool) -> None:
+    """Print every process of the shipped pack and the folder."""
+    processes = _processes(folder)
+    if as_json:
+        print_json([process_document(process) for process in processes.values()])
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("process", "case", "steps", "owner"):
+        table.add_column(title, overflow="fold")
+    for process in processes.values():
+        version = process.versions[-1]
+        steps = " → ".join(spoken(step.name) for step in version.steps)
+        table.add_row(process.name, spoken(process.name_key), steps, version.owner or "–")
+    console().print(table)
+
+
+def show_process(name: str, folder: Path | None, as_json: bool) -> None:
+    """Print one process; raises StartRefused where there is none of that name."""
+    processes = _processes(folder)
+    if name not in processes:
+        raise StartRefused(f"seen the process {name!r}, wanted one of {', '.join(processes)}")
+    document = process_document(processes[name])
+    if as_json:
+        print_json(document)
+        return
+    out = console()
+    out.print(Text.assemble((document["process"], "bold"), "  ", document["title"]))
+    keys = document["keys"]
+    out.print(f"  name      {keys['name']}")
+    for role in ("aliases", "carriers", "relations"):
+        if keys[role]:
+            out.print(f"  {role:<9} {', '.join(keys[role])}")
+    for old, new in document["passes"]:
+        out.print(f"  passes    {old} → {new}")
+    for version in document["versions"]:
+        since = f" from {version['effective_from']}" if version["effective_from"] else ""
+        out.print(f"\nversion {version['version']}{since}, owned by {version['owner'] or 'nobody'}", style="bold")
+        if version["applies_when"]:
+            out.print(f"  applies when {version['applies_when']}")
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for title in ("step", "kind", "system", "waits for", "due", "event types"):
+            table.add_column(title, overflow="fold")
+        for step in version["steps"]:
+            table.add_row(
+                Text(spoken(step["step"])),
+                step["kind"] + (", optional" if step["optional"] else ""),
+                ", ".join(step["systems"]),
+                step["waits_for"],
+                step["due"] or "–",
+                ", ".join(step["types"]),
+            )
+        out.print(table)
+        for ending in version["ended_by"]:
+            out.print(f"  ended as {spoken(ending['as'])} by {ending['type']}")
+        for check in version["checks"]:
+            out.print(f"  check {check['check']}: {check['message']}")
+
+
+def validate(folder: Path, as_json: bool) -> bool:
+    """Print every fault of a definitions folder; return whether there is none."""
+    faults = validate_folder(folder)
+    if as_json:
+        print_json([_fault(fault) for fault in faults])
+        return not faults
+    out = console()
+    for fault in faults:
+        out.print(str(fault), style="red", soft_wrap=True)
+    if faults:
+        out.print(f"{len(faults)} fault{'s' if len(faults) != 1 else ''}; nothing of {folder} would be used.")
+    else:
+        names = ", ".join(_processes(folder))
+        out.print(f"{folder} can be used; the processes are then {names}.")
+    return not faults
+
+
+def _fault(fault: object) -> dict[str, object]:
+    return {name: getattr(fault, name) for name in ("file", "line", "column", "path", "seen", "wanted")}
+
+
+def _processes(folder: Path | None) -> dict[str, Process]:
+    settings = load_settings({"definitions": folder}, os.environ)
+    return dict(load_definitions(settings.definitions).processes)

@@ -1,0 +1,62 @@
+"""How commands write amounts, times and keys for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+STATE_STYLES = {"open": "bold", "done": "green", "ended": "dim", "provisional": "yellow", "not_applicable": "dim"}
+STATUS_SIGNS = {
+    "done": ("✓", "green"),
+    "partial": ("◐", "yellow"),
+    "waiting": ("·", "dim"),
+    "unconfirmed": ("?", "yellow"),
+    "overdue": ("!", "bold red"),
+    "failed": ("✗", "bold red"),
+    "skipped": ("»", "yellow"),
+}
+
+
+def money(exposure: Mapping[str, Any] | None) -> str:
+    """Write what is held up: amount, currency and hours; ``unknown`` is never 0, and nothing held is a dash."""
+    if exposure is None:
+        return "unknown"
+    if not exposure:
+        return "–"
+    amount = "amount unknown" if exposure.get("amount") is None else f"{Decimal(exposure['amount']):,f}"
+    parts = [f"{exposure['currency']} {amount}" if exposure.get("currency") and exposure.get("amount") else amount]
+    if exposure.get("hours"):
+        parts.append(f"{exposure['hours']} h")
+    return ", ".join(parts)
+
+
+def moment(text: str | None) -> str:
+    """Write a time to the minute, in UTC; a dash where there is none."""
+    if text is None:
+        return "–"
+    return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M")
+
+
+def spoken(word: str) -> str:
+    """Write a word of a closed list, or a step's name, as people say it."""
+    return word.replace("_", " ")
+
+
+def key_text(key: Mapping[str, Any]) -> str:
+    """Write a key with its scope: ``invoice INV-33 (legal_entity DE01)``."""
+    return f"{spoken(key['type'])} {key['value']}{scope_text(key['scope'])}"
+
+
+def scope_text(scope: Mapping[str, str]) -> str:
+    return f" ({', '.join(f'{spoken(name)} {value}' for name, value in scope.items())})" if scope else ""
+
+
+def turn(who: str | None, systems: list[str]) -> str:
+    """Say whose turn it is."""
+    if who == "person":
+        return "a person"
+    if who == "customer":
+        return "the customer"
+    return " and ".join(systems) or "a system"
