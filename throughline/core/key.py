@@ -38,8 +38,8 @@ class KeyType(NamedTuple):
     """How values of one key type are read; declared once, for all processes, without versions.
 
     ``scope`` names the event fields that say who issued the number. ``normalise`` names entries of ``NORMALISERS``,
-    applied in order after surrounding white space is cut off; ``strip_prefix`` is cut off first, in any case of letters.
-    ``placeholders`` are compared in lower case, before and after normalisation.
+    applied in order after surrounding white space is cut off; ``strip_prefix`` is cut off first, in any case of
+    letters. ``placeholders`` are compared in lower case, before and after normalisation.
     """
 
     name: str
