@@ -139,7 +139,15 @@ def routes(neighbours: Neighbours, meter: Meter) -> APIRouter:
     def healthz() -> Response:
         return json_answer({"status": "ok"})
 
-    @router.get("/readyz", summary="Whether all parts do their work, with reasons", response_class=Response)
+    schema = {"$ref": f"#/components/schemas/{HealthDocument.__name__}"}
+    told = {"content": {"application/json": {"schema": schema}}}
+
+    @router.get(
+        "/readyz",
+        summary="Whether all parts do their work, with reasons",
+        response_class=Response,
+        responses={200: {"description": "They do", **told}, 503: {"description": "They do not", **told}},
+    )
     def readyz() -> Response:
         health = neighbours.health()
         return json_answer(health, 200 if health.ready else 503)

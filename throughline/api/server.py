@@ -78,7 +78,13 @@ def build_app(ground: Ground, stack: ExitStack) -> FastAPI:
             status.routes(status_reader, positions),
             health.routes(neighbours, meter),
         ],
-        documents=(*LINEAGE_DOCUMENTS, StatementList, quarantine.QuarantineList, status.StatusDocument),
+        documents=(
+            *LINEAGE_DOCUMENTS,
+            StatementList,
+            quarantine.QuarantineList,
+            status.StatusDocument,
+            health.HealthDocument,
+        ),
         access=access,
         meter=meter,
     )

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Any
 
 import msgspec
 from rich.console import Console
 
+PIPED_WIDTH = 200
+
 
 def console() -> Console:
-    """Return the console of standard output; colours only where a person watches, and texts as they are."""
-    return Console(highlight=False, markup=False, emoji=False)
+    """Return the console of standard output: texts as they are; colours, and lines of its width, for a terminal."""
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH
+    return Console(highlight=False, markup=False, emoji=False, width=width)
 
 
 def print_json(document: Any) -> None:

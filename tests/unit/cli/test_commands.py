@@ -1,0 +1,118 @@
+"""The commands that need no server, and that help needs nothing at all."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from throughline.cli.client import api_url
+from throughline.cli.main import app
+from throughline.cli.words import moment, money
+from throughline.core.errors import ThroughlineError
+from throughline.serve.folder import ADDRESSES
+
+HEAVY = ("pydantic", "rich", "msgspec", "fastapi", "sqlalchemy", "lineage", "collector", "grpc", "throughline.core")
+COMMANDS = ("serve", "show", "cases", "settings", "demo", "processes")
+
+
+def command(*arguments: str) -> tuple[int, str]:
+    done = CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200"})
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.exit_code, done.output
+
+
+def test_help_loads_nothing_that_a_command_needs() -> None:
+    code = (
+        "import sys; from throughline.cli.main import app\n"
+        "try: app(['--help'])\n"
+        f"finally: print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+    for name in COMMANDS:
+        assert name in done.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_says_what_it_does(name: str) -> None:
+    code, text = command(name, "--help")
+    assert code == 0
+    assert text.startswith("Usage:")
+
+
+def test_processes_are_listed_and_shown_as_documents_and_in_words() -> None:
+    code, listed = command("processes", "list", "--json")
+    names = [each["process"] for each in json.loads(listed)]
+    assert code == 0
+    assert "time-to-bill" in names
+    code, shown = command("processes", "show", "time-to-bill", "--json")
+    assert json.loads(shown) == next(each for each in json.loads(listed) if each["process"] == "time-to-bill")
+    _, words = command("processes", "show", "time-to-bill")
+    assert "within 3 bd" in words
+    with pytest.raises(ThroughlineError, match=r"wanted one of .*time-to-bill"):
+        command("processes", "show", "nothing")
+
+
+def test_validate_says_every_fault_with_its_place(tmp_path: Path) -> None:
+    assert command("processes", "validate", str(tmp_path))[0] == 0
+    (tmp_path / "a.yaml").write_text("process: a\ntitle: 7\nstepps: []\n")
+    code, text = command("processes", "validate", str(tmp_path))
+    assert code == 1
+    assert "a.yaml:2" in text
+    assert "a.yaml:3" in text
+    code, listed = command("processes", "validate", str(tmp_path), "--json")
+    assert code == 1
+    assert {fault["line"] for fault in json.loads(listed)} >= {2, 3}
+
+
+def test_settings_say_where_each_value_came_from_and_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THROUGHLINE_API_TOKENS", "ana:a-secret-of-ana-s")
+    file = tmp_path / "settings.yaml"
+    file.write_text("bulk_limit: 7\n")
+    code, text = command("settings", "--settings", str(file), "--json")
+    found = {line["name"]: line for line in json.loads(text)}
+    assert code == 0
+    assert (found["bulk_limit"]["value"], found["bulk_limit"]["option"]) == ("7", "--bulk-limit")
+    assert "settings.yaml:1" in found["bulk_limit"]["origin"]
+    assert found["api_tokens"]["origin"] == "THROUGHLINE_API_TOKENS"
+    for shown in (text, command("settings", "--settings", str(file))[1]):
+        assert "a-secret-of-ana-s" not in shown
+
+
+def test_show_wants_a_key_or_a_trace() -> None:
+    for arguments in (["show"], ["show", "time_entry"], ["show", "time_entry", "TE-1", "--trace", "1" * 32]):
+        code, text = command(*arguments)
+        assert code == 2
+        assert "--trace ID" in text
+
+
+def test_the_api_is_where_it_is_said_else_where_serve_wrote_it_else_where_it_is_by_default(tmp_path: Path) -> None:
+    assert api_url("http://there:1/", tmp_path) == "http://there:1"
+    assert api_url(None, tmp_path) == "http://127.0.0.1:4381"
+    (tmp_path / ADDRESSES).write_text('{"api": "127.0.0.1:9"}')
+    assert api_url(None, tmp_path) == "http://127.0.0.1:9"
+
+
+@pytest.mark.parametrize(
+    ("exposure", "text"),
+    [
+        ({}, "–"),
+        (None, "unknown"),
+        ({"amount": "1125.00", "currency": "EUR", "hours": None}, "EUR 1,125.00"),
+        ({"amount": "412300", "currency": "USD", "hours": "7.5"}, "USD 412,300, 7.5 h"),
+        ({"amount": None, "currency": None, "hours": "7.5"}, "amount unknown, 7.5 h"),
+    ],
+)
+def test_what_is_held_up_is_never_0_where_it_is_unknown(exposure: dict[str, str] | None, text: str) -> None:
+    assert money(exposure) == text
+
+
+def test_times_are_written_to_the_minute() -> None:
+    assert moment("2026-03-02T09:00:59.5Z") == "2026-03-02 09:00"
+    assert moment(None) == "–"
