@@ -19,6 +19,7 @@ from throughline.demo.systems.message import Done, Order
 TICK = HOUR
 SIGN_OF_LIFE = 6 * HOUR
 POLLED = "fpna"
+PUSHING = len(SYSTEMS) - 1
 LAST = "crm"  # speaks last, so that the position of its answer lies after everything else
 CLOCK_IS_READ_SECONDS = 0.012  # the product reads its clock file again every five milliseconds
 HEARTBEAT = "source.heartbeat"
@@ -48,6 +49,14 @@ class Progress(NamedTuple):
     reports: int
 
 
+class Played(NamedTuple):
+    """What was played: the last position, how many different reports were made, and how many of them twice."""
+
+    position: str
+    reports: int
+    copies: int
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How long the whole play takes at least (0: as fast as it goes), and how long it takes to see a new time."""
@@ -56,8 +65,8 @@ class Pace:
     clock_is_read_seconds: float = CLOCK_IS_READ_SECONDS
 
 
-def play(plan: Plan, systems: Systems, clock: ClockFile, pace: Pace, watch: Callable[[Progress], None]) -> str:
-    """Play the plan to its end; return the position after the last heartbeat of the last system.
+def play(plan: Plan, systems: Systems, clock: ClockFile, pace: Pace, watch: Callable[[Progress], None]) -> Played:
+    """Play the plan to its end; the position returned is that of the last heartbeat of the last system.
 
     The clock moves before anything is reported, and nothing of an hour is left unreported when it moves on.
     """
@@ -74,7 +83,8 @@ def play(plan: Plan, systems: Systems, clock: ClockFile, pace: Pace, watch: Call
             reports += carry_out(broker, systems, orders)
             orders = broker.due(now)
         watch(Progress(now, reports))
-    return close_the_books(plan, broker, systems)
+    copies = sum(happening.copies - 1 for happening in plan.happenings)
+    return Played(close_the_books(plan, broker, systems), reports + PUSHING, copies)
 
 
 def wait_for(moment: float) -> None:
@@ -86,7 +96,7 @@ def wait_for(moment: float) -> None:
 def carry_out(broker: Broker, systems: Systems, orders: dict[str, list[Order]]) -> int:
     for done in systems.carry_out(orders):
         broker.answered(done)
-    return sum(order.copies for some in orders.values() for order in some)
+    return sum(map(len, orders.values()))
 
 
 def with_heartbeats(orders: dict[str, list[Order]], now: int, last_night: int) -> dict[str, list[Order]]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
-from throughline.core.instants import to_datetime
+from throughline.core.instants import parse_instant, to_datetime
 from throughline.demo.play import Progress as Played
 from throughline.demo.stuck import REPORTING, Document, Group, in_reporting_currency
 from throughline.demo.verify import Difference, Tally
@@ -19,10 +22,6 @@ from throughline.demo.verify import Difference, Tally
 def moment(instant: int) -> str:
     """Write an instant for a person, in UTC."""
     return to_datetime(instant).strftime("%a %d %b %H:%M")
-
-
-def sum_of(money: dict[str, Decimal]) -> str:
-    return " + ".join(f"{currency} {amount:,.0f}" for currency, amount in sorted(money.items()))
 
 
 class Live:
@@ -40,7 +39,7 @@ class Live:
         self._task: TaskID = self._bar.add_task("play", total=ends - begins, now=moment(begins), said="")
 
     def show(self, played: Played, known: str) -> None:
-        said = f"{played.reports:,} reports sent{known}"
+        said = f"{played.reports:,} reports: {known}"
         self._bar.update(self._task, completed=played.now - self._begins, now=moment(played.now), said=said)
 
     def __enter__(self) -> Live:
@@ -61,20 +60,27 @@ def show_page(console: Console, now: int, counts: Counter[str], groups: Sequence
         f"{sum(counts.values()):,} pieces of work watched: {counts['done']:,} through, {counts['open']:,} under way, "
         f"{counts['ended']:,} ended otherwise. [bold]{held:,} are held up, worth about {REPORTING} {whole:,.0f}.[/bold]"
     )
-    table = Table(show_lines=False, pad_edge=False, header_style="bold")
-    for name in ("stuck", "where", "since (UTC)", "worth", "whose turn", "why"):
-        table.add_column(name, justify="right" if name == "worth" else "left", overflow="fold")
+    console.print()
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column()
     for group in groups:
-        table.add_row(group.what, group.place, moment(group.since), worth_of(group), group.turn, group.why)
+        table.add_row(worth_of(group), Text.assemble((f"{group.what} {group.place}", "bold"), f"\n{line_of(group)}"))
     console.print(table)
-    console.print(f'Amounts in {REPORTING} at the firm\'s rates; "about" where several currencies are added.')
+    console.print()
+    console.print(f"~ other currencies at the firm's rates to {REPORTING}.")
+
+
+def line_of(group: Group) -> str:
+    return f"{group.why}, since {moment(group.since)}; turn: {group.turn}"
 
 
 def worth_of(group: Group) -> str:
-    unknown = f" and {group.unknown:,} unknown" if group.unknown else ""
+    """Write what a group is worth in the reporting currency, with a tilde where rates were used."""
+    unknown = f" + {group.unknown:,} unknown" if group.unknown else ""
     if not group.money:
         return "unknown"
-    about = "about " if len(group.money) > 1 or REPORTING not in group.money else ""
+    about = "~" if group.money.keys() - {REPORTING} else ""
     return f"{about}{REPORTING} {group.worth:,.0f}{unknown}"
 
 
@@ -89,7 +95,8 @@ def _together(groups: Iterable[Group]) -> dict[str, Decimal]:
 def show_blind(console: Console, blind: Sequence[tuple[str, str]]) -> None:
     """Print which sources have fallen silent: their steps are not called overdue, and not called fine."""
     for source, since in blind:
-        console.print(f"Not seen: {source} has been silent since {since}; what it should report is unconfirmed.")
+        silent = moment(parse_instant(since))
+        console.print(f"Not seen: {source} is silent since {silent}; what it should report is unconfirmed, not fine.")
 
 
 def show_commands(console: Console, commands: Sequence[str]) -> None:
@@ -119,15 +126,14 @@ def show_comparison(console: Console, truth: Tally, seen: Tally, differences: Se
 
 
 def commands_for(groups: Sequence[Group], api: str) -> list[str]:
-    """Return three commands that look at something stuck, by its name, by another system's id, and as a list."""
+    """Return three commands that look at something stuck: by its name, by a number that needs its issuer, as a list."""
+    program = sys.argv[0] if Path(sys.argv[0]).name == "throughline" else "throughline"
+    url = f"--url http://{api}"
     examples = [group.example for group in groups]
-    time = next((each for each in examples if each["process"] == "time-to-bill" and each["waits_for"]), examples[0])
-    invoice = next((each for each in examples if each["process"] == "invoice-to-cash"), examples[-1])
-    return [
-        f"throughline show {time['key_type']} {time['name']} --api {api}",
-        f"throughline show {invoice['key_type']} {invoice['name']}{_scope(invoice)} --api {api}",
-        f"throughline cases --process time-to-bill --deviation overdue --api {api}",
-    ]
+    records = [each for each in examples if each["process"] == "time-to-bill"][:1]
+    records += [each for each in examples if each["process"] == "invoice-to-cash"][:1]
+    shown = [f"{program} show {each['key_type']} {each['name']}{_scope(each)} {url}" for each in records]
+    return [*shown, f"{program} cases --process time-to-bill --deviation overdue {url}"]
 
 
 def _scope(document: Document) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from throughline.core.instants import parse_instant
+from throughline.core.instants import format_instant, parse_instant
 
 Document = dict[str, Any]
 
@@ -51,7 +50,7 @@ FAILURES = {
     "authentication": "the connector is turned away: its token has expired",
     "missing_master_data": "master data is missing",
     "validation": "refused as not valid",
-    "mapping": "a mapping is missing",
+    "mapping": "refused for want of a mapping",
     "business_rule": "refused by a billing rule",
 }
 
@@ -61,8 +60,6 @@ SILENCES = {
     "person": "nobody has decided yet",
     "customer": "not paid by its due date",
 }
-
-TURNS = {"system": "the systems' owner", "person": "a person", "customer": "the customer"}
 
 
 @dataclass
@@ -82,6 +79,20 @@ class Group:
     @property
     def worth(self) -> Decimal:
         return in_reporting_currency(self.money)
+
+    def summary(self) -> dict[str, object]:
+        """Return the group for a program to read; amounts are decimal text by currency."""
+        return {
+            "process": self.process,
+            "stuck": self.count,
+            "where": self.place,
+            "since": format_instant(self.since),
+            "worth": {currency: format(amount, "f") for currency, amount in sorted(self.money.items())},
+            "unknown": self.unknown,
+            "turn": self.turn,
+            "why": self.why,
+            "example": self.example["name"],
+        }
 
     @property
     def what(self) -> str:
@@ -133,9 +144,9 @@ def place_of(document: Document) -> str:
 def turn_of(document: Document) -> str:
     waits = document["waits_for"]
     if waits is None:
-        return TURNS["system"]
-    turn = TURNS[waits["who"]]
-    return turn if waits["who"] == "customer" or waits["owner"] is None else f"{turn} ({waits['owner']})"
+        return "system"
+    turn = waits["who"]
+    return turn if turn == "customer" or waits["owner"] is None else f"{turn}: {waits['owner']}"
 
 
 def why_of(document: Document) -> str:
@@ -150,11 +161,13 @@ def why_of(document: Document) -> str:
     if "orphan" in kinds:
         return "the answer that names its record was lost"
     if is_partly_done(document):
-        return "paid in part"
+        return "paid in part only"
     waits = document["waits_for"]
-    if waits is not None and waits["round"] > 1 and "overdue" not in kinds:
-        return "rejected"
-    return SILENCES[waits["who"]] if waits is not None else "unknown"
+    if waits is None:
+        return "nobody knows why"
+    if waits["step"] in ("submitted", "completed"):
+        return "rejected, and not submitted again" + (" in time" if "overdue" in kinds else " yet")
+    return SILENCES[waits["who"]]
 
 
 def last_category(document: Document) -> str:
@@ -170,11 +183,3 @@ def since_of(document: Document) -> int:
     """Return when the first of the open deviations began; where there is none, the case's last event."""
     times = [parse_instant(each["since"]) for each in document["deviations"] if each["open"]]
     return min(times, default=parse_instant(document["last"]))
-
-
-def by_turn(groups: Iterable[Group]) -> Counter[str]:
-    """Return how many pieces of work each has the turn for."""
-    counts: Counter[str] = Counter()
-    for group in groups:
-        counts[group.turn] += group.count
-    return counts

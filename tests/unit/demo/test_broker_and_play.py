@@ -10,7 +10,7 @@ from throughline.demo.broker import Broker
 from throughline.demo.chronicle import Happening
 from throughline.demo.firm import SYSTEMS
 from throughline.demo.plan import Plan, plan
-from throughline.demo.play import HEARTBEAT, ClockFile, Pace, play, seen_until
+from throughline.demo.play import HEARTBEAT, ClockFile, Pace, Played, play, seen_until
 from throughline.demo.systems.message import Done, Order
 
 NOON = parse_instant("2026-10-06T12:00:00Z")
@@ -51,7 +51,7 @@ class Ledger:
         return [Done({order.id: {} for order in some}, "j9") for some in orders.values()]
 
 
-def played(folder: Path) -> tuple[Plan, Ledger, str]:
+def played(folder: Path) -> tuple[Plan, Ledger, Played]:
     told = plan(7, "small", 3)
     clock = folder / "clock.txt"
     ledger = Ledger(clock)
@@ -63,11 +63,11 @@ def played(folder: Path) -> tuple[Plan, Ledger, str]:
 
 
 def test_everything_is_reported_once_and_never_before_its_time(tmp_path: Path):
-    told, ledger, position = played(tmp_path)
+    told, ledger, ended = played(tmp_path)
     done = [order.id for _, _, order in ledger.orders if order.type != HEARTBEAT]
     assert sorted(done) == sorted(each.id for each in told.happenings)
     assert all(order.reported <= now for now, _, order in ledger.orders)
-    assert position == "j9"
+    assert ended == ("j9", len(ledger.orders), sum(each.copies - 1 for each in told.happenings))
 
 
 def test_every_system_says_in_the_end_how_far_it_has_reported(tmp_path: Path):

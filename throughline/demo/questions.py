@@ -1,0 +1,80 @@
+"""What the demo asks the product, over its public HTTP API only."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from urllib.parse import quote
+
+from throughline.demo.product import Api
+from throughline.demo.programs import DemoFailed
+from throughline.demo.verify import Document
+
+FOLD_SECONDS = 60.0
+ASK_EVERY_SECONDS = 0.7
+PAGE_OF_CASES = "500"
+
+
+def wait_until_folded(api: Api, position: str) -> None:
+    """Wait until a position is folded into the cases; raise DemoFailed where that takes too long."""
+    until = time.monotonic() + FOLD_SECONDS
+    while True:
+        status = api.get("/status", folded=position, wait="10s")
+        if status["reached"]:
+            return
+        if time.monotonic() > until:
+            raise DemoFailed(f"position {position} was not folded within {FOLD_SECONDS:.0f} s, only {status['folded']}")
+
+
+def case_lines(api: Api) -> Iterator[Document]:
+    """Yield every case of the list, page by page."""
+    cursor: dict[str, str] = {}
+    while True:
+        page = api.get("/cases", limit=PAGE_OF_CASES, **cursor)
+        yield from page["cases"]
+        if page["next"] is None:
+            return
+        cursor = {"cursor": page["next"]}
+
+
+def document(api: Api, line: Document) -> Document:
+    """Return the document of a listed case."""
+    scope = {f"scope.{name}": value for name, value in line["scope"].items()}
+    return api.get(f"/cases/{quote(line['process'], safe='')}/{quote(line['name'], safe='')}", **scope)
+
+
+def events_counted(api: Api) -> int:
+    return api.get("/status")["counts"]["events"]
+
+
+def set_aside(api: Api) -> list[str]:
+    """Return why events were set aside, one sentence each."""
+    return [
+        f"{entry['source']} {entry['event_id']}: {entry['sentence']}" for entry in api.get("/quarantine")["entries"]
+    ]
+
+
+def known(api: Api) -> str:
+    """Say in a few words what the product knows by now."""
+    counts = api.get("/status")["counts"]
+    cases, deviations = counts["cases"], counts["deviations"]
+    return f"{sum(cases.values()):,} cases, {cases['open']:,} under way, {sum(deviations.values()):,} deviations"
+
+
+def blind_sources(api: Api) -> list[tuple[str, str]]:
+    """Return the sources that are silent for longer than their cadence, and since when."""
+    sources = api.get("/status")["sources"]
+    return [(source["source"], source["blind_since"]) for source in sources if source["blind_since"]]
+
+
+def occasionally(question: Callable[[], str]) -> Callable[[], str]:
+    """Return a way to ask that asks again only after a while, and gives the last answer until then."""
+    answer, asked_at = "", 0.0
+
+    def ask() -> str:
+        nonlocal answer, asked_at
+        if time.monotonic() - asked_at >= ASK_EVERY_SECONDS:
+            answer, asked_at = question(), time.monotonic()
+        return answer
+
+    return ask
