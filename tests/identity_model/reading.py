@@ -94,7 +94,7 @@ def read(event: Event, declaration: Declaration) -> Reading:
         event=event,
         sides=sides,
         stated=_stated(event, declaration),
-        placeholders=len({(value.type.name, value.text.strip().lower()) for value in raw if value.is_placeholder}),
+        placeholders=len({(value.type.name, value.text) for value in raw if value.is_placeholder}),
         lacking_scope=len({value.type.name for value in raw if value.lacks_scope}),
     )
 
@@ -121,7 +121,7 @@ class _Value(NamedTuple):
         """Return the scope values in declared order; None where one is missing."""
         found: list[str] = []
         for name in self.type.scope:
-            value = scope_value((self.given_scope or {}).get(name)) or scope_value(self.event.text(name))
+            value = scope_value((self.given_scope or {}).get(name, self.event.text(name)))
             if value is None:
                 return None
             found.append(value)

@@ -41,7 +41,7 @@ KEY_TYPES = {
     "inv": KeyType("inv", scope=("entity",)),
 }
 VALUES = {
-    "entry": ("E1", "E2", "E3", "e1", "n/a"),
+    "entry": ("E1", "E2", "E3", "e1", "n/a", " N/A"),
     "doc": ("D1", "D2", "no-D1", "unknown"),
     "pay": ("P1", "P2", ""),
     "bill": ("B1", "B2", "0"),
@@ -52,7 +52,7 @@ VALUES = {
 }
 TYPES = ("work.done", "both.done", "cash.done", "work.linked", "nobody.knows")
 PASSES = (("bill", "inv"), ("inv", "inv"), ("inv", "lot"), ("inv", "bill"), ("run", "run"), ("lot", "bill"))
-ENTITIES = ("A", "B")
+ENTITIES = ("A", "B", "", "unknown")
 IDS = tuple(f"e{number}" for number in range(8))
 SOURCES = ("/one", "/two")
 NOW = 80 * HOUR + MINUTE  # events are received from 0 to 10 h: some are orphans by now, some are not
@@ -157,7 +157,7 @@ def relations(draw: st.DrawFn) -> Relation:
 def events(draw: st.DrawFn) -> Event:
     fields: dict[str, FieldValue] = {name: draw(values(name)) for name in draw(st.sampled_from(SHAPES))}
     if draw(st.integers(0, 9)) < 9:
-        fields["entity"] = draw(st.sampled_from(("A", "A", "A", "B")))
+        fields["entity"] = draw(st.sampled_from(("A", "A", "A", "A", "A", "B", "B", " A", "n/a")))
     return event(
         event_type=draw(st.sampled_from(TYPES)),
         fields=fields,
@@ -211,7 +211,7 @@ def statements(draw: st.DrawFn, number: int) -> Statement:
 @st.composite
 def _pair_end(draw: st.DrawFn, key_type: str) -> End:
     value = draw(st.sampled_from(VALUES[key_type]))
-    return End(key_type, value, {"entity": draw(st.sampled_from(("A", "A", "B")))} if key_type == "inv" else {})
+    return End(key_type, value, {"entity": draw(st.sampled_from(("A", "A", "A", "B", "n/a")))} if key_type == "inv" else {})
 
 
 @st.composite
