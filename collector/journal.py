@@ -168,10 +168,12 @@ class Journal:
         began = time.monotonic()
         try:
             written = self._file.write([waiting.entry for waiting in group])
-        except (StoreUnavailable, sqlite3.Error) as error:
+        except BaseException as error:
             self._shut(error)
-            self._observer.commit_failed()
             self._answer(group, _unavailable(self._state.reason))
+            if not isinstance(error, (StoreUnavailable, sqlite3.Error)):
+                raise
+            self._observer.commit_failed()
             return
         self._answer(group, written.record)
         self._observer.committed(len(group), time.monotonic() - began, written)
