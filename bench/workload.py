@@ -342,3 +342,31 @@ def keys_of_case(number: int) -> list[tuple[str, str]]:
 def trace_of_case(number: int) -> str:
     """Return the trace id of the transfer in which a time entry was posted."""
     return f"{_transfer(number, 1):032x}"
+
+
+class OneInvoice(NamedTuple):
+    """An invoice that reaches many cases, the events that these begin with, and names of some of the cases."""
+
+    cases: list[bytes]
+    invoice: bytes
+    names: list[str]
+
+
+def one_invoice(cases: int, tag: str, time: int) -> OneInvoice:
+    """Return so many time entries, submitted, posted and released under one billing event, and its invoice."""
+    entity = ENTITIES[0]
+    names = [f"TE-{tag}-{number}" for number in range(cases)]
+    begun: list[bytes] = []
+    for number, name in enumerate(names):
+        for step, (kind, system, more) in enumerate(
+            (
+                ("time.submitted", "psa", f'"project":"PRJ-{tag}","amount":"900.00","currency":"EUR"'),
+                ("time.approved", "psa", f'"timesheet":"TS-{tag}-{number // 5}"'),
+                ("time.posted", "erp", f'"erp_document":"D-{tag}-{number}"'),
+                ("billing.released", "erp", f'"billing_event":"B-{tag}"'),
+            )
+        ):
+            said = Said(kind, system, 0, f'"time_entry":"{name}",{more}')
+            begun.append(_written(f"{tag}-{number}-{step}", said, entity, number + 1, time + step))
+    said = Said("invoice.issued", "erp", 0, f'"billing_event":"B-{tag}","invoice":"INV-{tag}"')
+    return OneInvoice(begun, _written(f"{tag}-i", said, entity, 7, time + 10), names)
