@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from typing import NamedTuple
 
+from lineage.overrides import Pairing
 from lineage.process import Process
 from lineage.read import Snapshot
 from lineage.resolve import Reach
@@ -112,38 +113,104 @@ def _fits(key: Key, wanted: tuple[str | None, ...]) -> bool:
     return all(want is None or want == have for want, have in zip(wanted, key.scope, strict=True))
 
 
-def cases_of(snapshot: Snapshot, key: Key, parts: Iterable[Part] = tuple(Part)) -> list[Found]:
-    """Return every case that a key has one of these parts in, closest first, then by process and name."""
+class _Source(NamedTuple):
+    """Where the cases of a key in one process come from: rows of ``near`` at some values, and further cases by id."""
+
+    part: Part
+    process: str
+    number: int
+    role: Role
+    values: frozenset[int]
+    further: frozenset[int]
+
+
+def cases_of(
+    snapshot: Snapshot,
+    key: Key,
+    parts: Iterable[Part],
+    after: tuple[int, str, str] | None,
+    limit: int,
+    *,
+    within: str | None = None,
+    but: str | None = None,
+) -> list[Found]:
+    """Return up to ``limit`` cases that a key has one of these parts in: closest first, then by process and name.
+
+    ``after``: the part, process and interned name of the last case that was given before. ``within`` and ``but`` name
+    the one process to look at, or not to look at.
+    """
+    found: list[Found] = []
+    for source in _sources(snapshot, key, parts, within, but):
+        at = (int(source.part), source.process)
+        if len(found) >= limit or (after is not None and at < after[:2]):
+            continue
+        name = after[2] if after is not None and at == after[:2] else ""
+        rows = _page(snapshot, source, name, limit - len(found))
+        found += (Found(source.part, source.process, text, case_id) for text, case_id in rows)
+    return found
+
+
+def count_cases(snapshot: Snapshot, key: Key) -> int:
+    """Return how many cases a key has a part in."""
+    return sum(
+        _count_near(snapshot, source) + len(_outside(snapshot, source))
+        for source in _sources(snapshot, key, tuple(Part))
+    )
+
+
+def _sources(
+    snapshot: Snapshot, key: Key, parts: Iterable[Part], within: str | None = None, but: str | None = None
+) -> list[_Source]:
     text = key.encode()
     value = snapshot.store.value_ids([text]).get(text)
     wanted = frozenset(parts)
-    found: list[Found] = []
+    found: list[_Source] = []
     for number, process in snapshot.processes.items():
         role = process.roles.get(key.type)
-        if role is None or Part[role.upper()] not in wanted:
+        part = None if role is None else Part[role.upper()]
+        if part is None or part not in wanted or (value is None and part is not Part.NAME):
             continue
-        part = Part[role.upper()]
-        ids = _ids(snapshot, number, process, part, text, value)
-        found += (Found(part, process.name, name, case_id) for case_id, name in _names(snapshot, ids))
-    return sorted(found)
+        if process.name == but or within not in (None, process.name):
+            continue
+        found.append(_source(snapshot, number, process, part, text, value or 0))
+    return sorted(found, key=lambda source: (source.part, source.process))
 
 
-def _ids(snapshot: Snapshot, number: int, process: Process, part: Part, text: str, value: int | None) -> set[int]:
+def _source(snapshot: Snapshot, number: int, process: Process, part: Part, text: str, value: int) -> _Source:
     resolver, store = snapshot.resolver, snapshot.store
-    if part is Part.NAME:
-        return {row.id for row in store.cases_by_name(number, [text]).values()}
-    if value is None:
-        return set()
+    role, values, further = Role.HOLD, frozenset[int](), set[int]()
     match part:
+        case Part.NAME:
+            further = {row.id for row in store.cases_by_name(number, [text]).values()}
         case Part.ALIAS:
-            return set(resolver.stands_for(number, value)) or _provisional(snapshot, number, {value})
+            further = set(resolver.stands_for(number, value)) or _provisional(snapshot, number, {value})
         case Part.CARRIER:
-            return _of_reach(snapshot, number, resolver.holders(number, value))
+            upstream = resolver.upstream(number, value)
+            if _is_spoken_of(snapshot, number, upstream):
+                further = _of_reach(snapshot, number, resolver.holders(number, value))
+            else:
+                values = frozenset(upstream)
+                for aliases in store.edges_to(number, Edge.HOLD, upstream).values():
+                    further |= _behind_aliases(snapshot, number, aliases)
         case Part.RELATION:
-            ids = set(store.near(number, Role.RELATION, [value])[value])
-            for alias in store.edges_to(number, Edge.RELATION, [value])[value]:
-                ids |= set(resolver.stands_for(number, alias)) or _provisional(snapshot, number, {alias})
-            return ids
+            role, values = Role.RELATION, frozenset({value})
+            further = _behind_aliases(snapshot, number, store.edges_to(number, Edge.RELATION, [value])[value])
+    return _Source(part, process.name, number, role, values, frozenset(further))
+
+
+def _is_spoken_of(snapshot: Snapshot, number: int, carriers: set[int]) -> bool:
+    """Tell whether a person stated anything of who holds these carriers."""
+    kinds = (Pairing.HOLD, Pairing.NAME_HOLD)
+    return any(
+        said.pair.process == number and said.pair.kind in kinds and said.pair.b in carriers for said in snapshot.said
+    )
+
+
+def _behind_aliases(snapshot: Snapshot, number: int, aliases: Iterable[int]) -> set[int]:
+    found: set[int] = set()
+    for alias in aliases:
+        found |= set(snapshot.resolver.stands_for(number, alias)) or _provisional(snapshot, number, {alias})
+    return found
 
 
 def _of_reach(snapshot: Snapshot, number: int, reach: Reach) -> set[int]:
@@ -160,13 +227,65 @@ def _provisional(snapshot: Snapshot, number: int, aliases: set[int]) -> set[int]
     return {row.id for row in snapshot.store.cases_by_name(number, texts).values()}
 
 
-def _names(snapshot: Snapshot, ids: set[int]) -> list[tuple[int, str]]:
-    if not ids:
+_AT_VALUES = "n.value IN (SELECT value FROM json_each(:values)) AND n.process = :process AND n.role = :role"
+_FROM_NEAR = (
+    f"SELECT DISTINCT c.name, c.id FROM near n CROSS JOIN cases c ON c.id = n.case_id WHERE {_AT_VALUES}"
+    " AND c.name > :after AND c.state <> :empty ORDER BY c.name LIMIT :limit"
+)
+_FROM_NAMES = (
+    "SELECT c.name, c.id FROM cases c INDEXED BY cases_by_name WHERE c.process = :process AND c.name > :after"
+    f" AND EXISTS (SELECT 1 FROM near n WHERE n.case_id = c.id AND {_AT_VALUES})"
+    " AND c.state <> :empty ORDER BY c.name LIMIT :limit"
+)
+_BY_ID = (
+    "SELECT c.name, c.id FROM cases c WHERE c.id IN (SELECT value FROM json_each(:ids)) AND c.name > :after"
+    " AND c.state <> :empty ORDER BY c.name LIMIT :limit"
+)
+
+
+def _page(snapshot: Snapshot, source: _Source, after: str, limit: int) -> list[tuple[str, int]]:
+    """Return the next cases of a source by name.
+
+    Few rows at the values are sorted by name; where there are many, names are walked until enough of them are near.
+    """
+    asked = {**_asked(source), "after": after, "limit": limit, "empty": EMPTY, "ids": _array(source.further)}
+    found: set[tuple[str, int]] = set()
+    if source.further:
+        found.update(snapshot.store.connection.execute(_BY_ID, asked).fetchall())
+    if source.values:
+        near = _count_near(snapshot, source)
+        names = snapshot.store.one("SELECT max(id) FROM cases") or 0
+        question = _FROM_NAMES if near * near > limit * names else _FROM_NEAR
+        found.update(snapshot.store.connection.execute(question, asked).fetchall())
+    return sorted(found)[:limit]
+
+
+def _count_near(snapshot: Snapshot, source: _Source) -> int:
+    if not source.values:
+        return 0
+    distinct = "DISTINCT n.case_id" if len(source.values) > 1 else "*"
+    question = f"SELECT count({distinct}) FROM near n WHERE {_AT_VALUES}"
+    return snapshot.store.connection.execute(question, _asked(source)).fetchone()[0]
+
+
+def _outside(snapshot: Snapshot, source: _Source) -> list[int]:
+    """Return the further cases of a source that are not near its values anyway."""
+    if not source.further:
         return []
-    wanted = "[" + ",".join(map(str, ids)) + "]"
-    return snapshot.store.rows(
-        "SELECT id, name FROM cases WHERE id IN (SELECT value FROM json_each(?)) AND state <> ?", wanted, EMPTY
+    question = (
+        "SELECT c.id FROM cases c WHERE c.id IN (SELECT value FROM json_each(:ids)) AND c.state <> :empty"
+        f" AND NOT EXISTS (SELECT 1 FROM near n WHERE n.case_id = c.id AND {_AT_VALUES})"
     )
+    asked = {**_asked(source), "ids": _array(source.further), "empty": EMPTY}
+    return [row[0] for row in snapshot.store.connection.execute(question, asked).fetchall()]
+
+
+def _asked(source: _Source) -> dict[str, object]:
+    return {"values": _array(source.values), "process": source.number, "role": int(source.role)}
+
+
+def _array(ids: Iterable[int]) -> str:
+    return "[" + ",".join(map(str, ids)) + "]"
 
 
 def waiting_at(snapshot: Snapshot, key: Key) -> Waiting | None:

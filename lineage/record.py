@@ -9,7 +9,7 @@ import msgspec
 
 from lineage.document import CaseDocument, KeyDocument, Time
 from lineage.evidence import Link, Why, evidence, statements_of
-from lineage.lookup import Found, Part, Waiting, cases_of, known_keys, waiting_at
+from lineage.lookup import Found, Part, Waiting, cases_of, count_cases, known_keys, waiting_at
 from lineage.read import CaseView, Snapshot
 from lineage.related import RelatedDocument, related
 from lineage.trace_documents import TraceDocument, cases_of_trace
@@ -130,15 +130,14 @@ def find_records(
             continue
         if left == 0:
             return Page(records, Place(text, 0, "", ""))
-        found = cases_of(snapshot, key)
-        start = after if after is not None and after.key == text else None
-        rest = [each for each in found if start is None or each[:3] > start[1:]]
-        shown = rest[:left]
-        record = _record(snapshot, key, found, shown, traces)
+        start = after[1:] if after is not None and after.key == text else None
+        found = cases_of(snapshot, key, tuple(Part), start, left + 1)
+        shown = found[:left]
+        record = _record(snapshot, key, shown, traces)
         if record.case_count or record.waiting:
             records.append(record)
         left -= len(shown)
-        if len(shown) < len(rest):
+        if len(found) > len(shown):
             return Page(records, Place(text, *shown[-1][:3]))
     return Page(records, None)
 
@@ -153,13 +152,11 @@ def find_trace(snapshot: Snapshot, trace_id: str, traces: Traces, after: Place |
     return Page([record] if found else [], Place("", *shown[-1][:3]) if more else None)
 
 
-def _record(
-    snapshot: Snapshot, key: Key, found: Sequence[Found], shown: Sequence[Found], traces: Traces
-) -> RecordDocument:
+def _record(snapshot: Snapshot, key: Key, shown: Sequence[Found], traces: Traces) -> RecordDocument:
     return RecordDocument(
         key=key_document(snapshot, key),
         trace_id=None,
-        case_count=len(found),
+        case_count=count_cases(snapshot, key),
         cases=_lineages(snapshot, shown, traces),
         waiting=_waiting(waiting_at(snapshot, key)),
     )

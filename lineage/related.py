@@ -8,11 +8,9 @@ from lineage.document import KeyDocument
 from lineage.fact import CaseState
 from lineage.lookup import Found, Part, cases_of
 from lineage.read import CaseView, Snapshot
-from lineage.store import Role
 from throughline.core.key import Key
 
 MOST_CASES = 20  # shown of one key; /api/v1/records has them all
-MOST_HOLDERS = 2_000  # a key with more is not walked for a glance at its first few
 
 
 class CaseRef(msgspec.Struct, frozen=True):
@@ -45,27 +43,9 @@ def related(snapshot: Snapshot, view: CaseView) -> list[RelatedDocument]:
 
 def _related(snapshot: Snapshot, view: CaseView, role: str, key: Key) -> RelatedDocument:
     shown = KeyDocument(key.type, key.value, snapshot.scope(key))
-    if _is_held_by_many(snapshot, key):
-        return RelatedDocument(shown, role, [], True)
-    others = [
-        found
-        for found in cases_of(snapshot, key, (Part.NAME, Part.ALIAS, Part.CARRIER))
-        if found.process != view.process.name
-    ]
+    parts = (Part.NAME, Part.ALIAS, Part.CARRIER)
+    others = cases_of(snapshot, key, parts, None, MOST_CASES + 1, but=view.process.name)
     return RelatedDocument(shown, role, case_refs(snapshot, others[:MOST_CASES]), len(others) > MOST_CASES)
-
-
-def _is_held_by_many(snapshot: Snapshot, key: Key) -> bool:
-    text = key.encode()
-    value = snapshot.store.value_ids([text]).get(text)
-    if value is None:
-        return False
-    count = "SELECT count(*) FROM (SELECT 1 FROM near WHERE value = ? AND process = ? AND role = ? LIMIT ?)"
-    return any(
-        (snapshot.store.one(count, value, number, int(Role.HOLD), MOST_HOLDERS + 1) or 0) > MOST_HOLDERS
-        for number, process in snapshot.processes.items()
-        if key.type in process.carriers
-    )
 
 
 def case_refs(snapshot: Snapshot, found: list[Found]) -> list[CaseRef]:

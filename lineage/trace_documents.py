@@ -20,6 +20,7 @@ from throughline.core.key import Key
 from throughline.core.problem import Problem, ProblemKind
 
 MOST_SPANS = 1_000
+MOST_CASES = 10_000  # behind one value of an event
 _TRACE_ID = re.compile(r"[0-9a-fA-F]{32}", re.ASCII)
 _KINDS = {kind.value: kind.name.lower() for kind in SpanKind}
 
@@ -129,8 +130,8 @@ def cases_of_trace(snapshot: Snapshot, trace_id: str) -> list[Found]:
     }
     cases: dict[int, Found] = {}
     for process, text, part in standing:
-        for found in cases_of(snapshot, Key.decode(text), (part,)):
-            if found.process == process and (found.case_id not in cases or found < cases[found.case_id]):
+        for found in cases_of(snapshot, Key.decode(text), (part,), None, MOST_CASES, within=process):
+            if found.case_id not in cases or found < cases[found.case_id]:
                 cases[found.case_id] = found
     return sorted(cases.values())
 

@@ -11,7 +11,8 @@ import pytest
 
 from lineage.cases import Filter, list_cases
 from lineage.fact import CaseState
-from lineage.read import CaseReader
+from lineage.lookup import Found, Part, cases_of
+from lineage.read import CaseReader, Snapshot
 from lineage.record import find_records
 from tests.identity_model.golden import FOLDER, GoldenCase, golden_paths, load
 from tests.identity_model.worlds import Arrival
@@ -234,3 +235,31 @@ def test_lists_go_by_process_and_name_page_by_page(tmp_path: Path) -> None:
     assert first + rest == whole
     assert [each.place for each in whole] == sorted(each.place for each in whole)
     assert len(whole) > 1
+
+
+@pytest.mark.parametrize("path", golden_paths(), ids=lambda path: path.stem)
+def test_who_holds_a_carrier_is_what_the_resolver_says_page_by_page(path: Path, tmp_path: Path) -> None:
+    case = load(path)
+    with reader_of(tmp_path, arrivals(case), case.declaration, case.now) as reader, reader.snapshot() as snapshot:
+        for value, text in snapshot.store.rows("SELECT id, text FROM value"):
+            for number, process in snapshot.processes.items():
+                if Key.decode(text).type not in process.carriers:
+                    continue
+                reach = snapshot.resolver.holders(number, value)
+                names = {row.name for row in snapshot.store.cases_by_id(reach.cases).values() if row.facts}
+                named = {found.name for found in pages(snapshot, Key.decode(text), process.name, 1)}
+                assert {name for name in named if name.startswith(process.name_key)} == names
+                assert len(named) - len(names) == len(reach.provisional)
+                assert pages(snapshot, Key.decode(text), process.name, 1) == pages(
+                    snapshot, Key.decode(text), process.name, 100
+                )
+
+
+def pages(snapshot: Snapshot, key: Key, process: str, limit: int) -> list[Found]:
+    """Return all cases that hold a carrier, read in pages."""
+    found: list[Found] = []
+    after = None
+    while page := cases_of(snapshot, key, (Part.CARRIER,), after, limit, within=process):
+        found += page
+        after = page[-1][:3]
+    return found
