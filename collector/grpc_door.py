@@ -12,7 +12,7 @@ import grpc.aio
 from collector.counts import DoorCounts
 from collector.http_answers import POSITION_HEADER, PROTOBUF, response_message
 from collector.http_doors import Senders
-from collector.http_server import InHand
+from collector.http_types import InHand
 from collector.intake import Incoming, Intake
 from collector.otlp_answers import google_code, partial_success, status_code
 from collector.otlp_wire import wire

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from collector.http_server import Answer
+from collector.http_types import Answer
 from collector.intake import AllSetAside, Receipt
 from collector.otlp_answers import google_code, partial_success
 from collector.otlp_wire import wire

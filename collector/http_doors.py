@@ -10,7 +10,7 @@ import msgspec
 from collector.cloudevents import HEADER_PREFIX
 from collector.counts import DoorCounts
 from collector.http_answers import JSON, PROTOBUF, export_answer, problem_answer, receipt_answer, status_answer
-from collector.http_server import Answer, Head, InHand, Request
+from collector.http_types import Answer, Head, InHand, Request
 from collector.inflate import inflate
 from collector.intake import Incoming, Intake
 from collector.reading import Door, Refusal, Refused, Signal

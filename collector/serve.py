@@ -18,7 +18,8 @@ import structlog
 from collector.counts import Counts, new_counts
 from collector.grpc_door import OtlpService, grpc_options, start_grpc
 from collector.http_doors import Bodies, EventsDoor, OtlpHttpDoor, Senders
-from collector.http_server import Application, HttpServer, InHand, Limits
+from collector.http_server import HttpServer
+from collector.http_types import Application, InHand, Limits
 from collector.intake import Intake
 from collector.journal import Journal
 from collector.journal_file import Boundary, go_on
