@@ -62,7 +62,9 @@ def run_demo(
     """
     console = Console(stderr=as_json)
     if scale not in SCALES:
-        console.print(f"--scale: seen {scale!r}, wanted one of {', '.join(SCALES)}", style="red", highlight=False)
+        console.print(
+            f"--scale: seen {scale!r}, wanted one of {', '.join(SCALES)}", style="red", highlight=False, soft_wrap=True
+        )
         return FAILED
     told = plan(seed, scale, weeks)
     try:
@@ -71,7 +73,7 @@ def run_demo(
         stays = not exit and not as_json and sys.stdout.isatty()
         return live_through(told, console, data, LIVE_SECONDS, stays=stays, as_json=as_json)
     except DemoFailed as failed:
-        console.print(f"The demo could not go on: {failed}", style="red", highlight=False)
+        console.print(f"The demo could not go on: {failed}", style="red", highlight=False, soft_wrap=True)
         return FAILED
     except KeyboardInterrupt:
         console.print("The demo has ended before its end.")
@@ -93,12 +95,22 @@ def stage(told: Plan, data: Path | None) -> Generator[Stage]:
     """Start the product and the firm's systems; stop both afterwards, the systems first."""
     with ExitStack() as stack:
         folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="throughline-demo-")))
-        folder.mkdir(parents=True, exist_ok=True)
+        claim(folder)
         clock_path = folder / "clock.txt"
         clock = ClockFile(clock_path, told.begins)
         product = stack.enter_context(Product(folder / "data", clock_path))
         programs = stack.enter_context(Programs(told.seed, product.addresses, folder / "logs"))
         yield Stage(product, programs, clock, stack.enter_context(Api(product.addresses.api)))
+
+
+def claim(folder: Path) -> None:
+    """Make a folder for one run of the demo; raise DemoFailed where it holds something, or cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise DemoFailed(f"--data: {folder} is not empty; give a new folder, each run has its own time")
+    except OSError as error:
+        raise DemoFailed(f"--data: {folder} cannot be used ({error.strerror})") from error
 
 
 def live_through(told: Plan, console: Console, data: Path | None, seconds: float, *, stays: bool, as_json: bool) -> int:
@@ -151,7 +163,8 @@ def verify_plan(told: Plan, console: Console, data: Path | None, *, as_json: boo
         verdict = f"{len(differences):,} differences" if differences else "no difference"
         console.print(
             f"Seed {told.seed}: {ended.reports:,} reports, of which {ended.copies:,} were sent twice; {len(truths):,} "
-            f"cases as they happened, {len(documents):,} as reconstructed, in {took:.0f} s: {verdict}."
+            f"cases as they happened, {len(documents):,} as reconstructed, in {took:.0f} s: {verdict}.",
+            soft_wrap=True,
         )
     return DIFFERENT if differences else OK
 

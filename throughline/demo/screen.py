@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from throughline.core.instants import parse_instant, to_datetime
+from throughline.demo.firm import ENTITIES
 from throughline.demo.play import Progress as Played
 from throughline.demo.stuck import REPORTING, Document, Group, in_reporting_currency
 from throughline.demo.verify import Difference, Tally
@@ -65,14 +66,18 @@ def show_page(console: Console, now: int, counts: Counter[str], groups: Sequence
     table.add_column(justify="right", no_wrap=True)
     table.add_column()
     for group in groups:
-        table.add_row(worth_of(group), Text.assemble((f"{group.what} {group.place}", "bold"), f"\n{line_of(group)}"))
+        what = f"{group.what}{where_of(group)} {group.place}"
+        turn = f"\nsince {moment(group.since)}; turn: {group.turn}"
+        table.add_row(worth_of(group), Text.assemble((what, "bold"), f": {group.why}", (turn, "dim")))
     console.print(table)
     console.print()
     console.print(f"~ other currencies at the firm's rates to {REPORTING}.")
 
 
-def line_of(group: Group) -> str:
-    return f"{group.why}, since {moment(group.since)}; turn: {group.turn}"
+def where_of(group: Group) -> str:
+    """Name the region, where all of it lies in one: amounts are in the currencies of its legal entities."""
+    regions = {entity.region for entity in ENTITIES if entity.currency in group.money}
+    return f" in {regions.pop()}" if len(regions) == 1 else ""
 
 
 def worth_of(group: Group) -> str:

@@ -146,7 +146,7 @@ def turn_of(document: Document) -> str:
     if waits is None:
         return "system"
     turn = waits["who"]
-    return turn if turn == "customer" or waits["owner"] is None else f"{turn}: {waits['owner']}"
+    return turn if turn == "customer" or waits["owner"] is None else f"{turn} ({waits['owner']})"
 
 
 def why_of(document: Document) -> str:

@@ -38,7 +38,7 @@ def test_one_cause_is_one_line_with_its_sum_and_its_beginning():
     assert group.what == "2 time entries"
     assert group.place == "between PSA and ERP"
     assert group.why == "the connector is turned away: its token has expired"
-    assert group.turn == "system: finance-ops"
+    assert group.turn == "system (finance-ops)"
     assert group.since == parse_instant("2026-11-03T09:52:00Z")
     assert group.worth == Decimal("150.50")
 
