@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from threading import Lock
 from typing import Any
 
@@ -58,6 +59,14 @@ class SourceDocument(msgspec.Struct, frozen=True):
     placeholders: int
     ambiguous: int
     lacking_scope: int
+
+
+class PlaceDocument(msgspec.Struct, frozen=True):
+    """An instance or a flow that events name, or that estate.yaml declares, and how many events named it."""
+
+    name: str
+    declared: bool
+    events: int
 
 
 class CensusTaker:
@@ -119,6 +128,13 @@ def sources(snapshot: Snapshot, estate: Estate) -> list[SourceDocument]:
         _source(name, declared.get(name), heard.get(name, Heard(None)), counters, snapshot.now)
         for name in sorted(heard.keys() | declared.keys())
     ]
+
+
+def places(snapshot: Snapshot, kind: str, declared: Iterable[str]) -> list[PlaceDocument]:
+    """Return the ``instances`` or the ``flows``, declared or learnt from events, by name."""
+    counted = snapshot.store.counters().get(kind, {})
+    known = frozenset(declared)
+    return [PlaceDocument(name, name in known, counted.get(name, 0)) for name in sorted(known | counted.keys())]
 
 
 def _source(

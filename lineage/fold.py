@@ -101,12 +101,19 @@ class Folder:
     def fold(self, events: Sequence[Event], touched: Touched) -> list[Event]:
         """Fold a batch; return its events that count now, in the order of their seqs."""
         fresh = self._dedupe(events, touched)
+        self._count_places(fresh)
         drawn = self._draw(fresh)
         ids = self._store.intern(_texts(drawn)) if drawn else {}
         self._name_cases(drawn, ids, touched)
         self._stand_at_values(drawn, ids, touched)
         self._add_edges(drawn, ids, touched)
         return fresh
+
+    def _count_places(self, events: Sequence[Event], by: int = 1) -> None:
+        """Count the instances and flows that events name, so that undeclared ones can be listed."""
+        counted = Counter([("instances", event.instance) for event in events if event.instance is not None])
+        counted.update([("flows", event.flow) for event in events if event.flow is not None])
+        self._store.count((name, label, by * count) for (name, label), count in counted.items())
 
     # An event counts once.
 
@@ -159,6 +166,7 @@ class Folder:
             seq = stored[digest].seq
             old = self._store.event(seq)
             self.withdraw(old, seq, touched)
+            self._count_places([old], -1)
             losers.append((digest, old))
         for digest, event in losers:
             content = standing[digest].digest if digest in standing else stored[digest].content

@@ -233,6 +233,16 @@ def test_a_statement_takes_effect_once_its_position_is_folded_and_can_be_undone(
     assert listed[1] == answer.json
 
 
+def test_status_lists_what_traffic_names_and_nobody_declared(serve: Serving) -> None:
+    named = event("n1", "time.submitted", time_entry="TE-1", instance="kantata-emea", flow="psa-erp-time")
+    status = serve.folded(serve.send(named, named))
+    assert status["instances"] == [{"name": "kantata-emea", "declared": False, "events": 1}]
+    assert status["flows"] == [{"name": "psa-erp-time", "declared": False, "events": 1}]
+    sources = {each["source"]: each for each in status["sources"]}
+    assert not sources["/psa"]["declared"]
+    assert sources["/psa"]["watermark"] is None
+
+
 def test_status_waits_for_a_position_but_not_for_ever(serve: Serving) -> None:
     answer = serve.get("/api/v1/status", folded="j999999", wait="50ms")
     assert (answer.status, answer.json["reached"]) == (200, False)

@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from lineage.census import Census, CensusTaker, SourceDocument, sources
+from lineage.census import Census, CensusTaker, PlaceDocument, SourceDocument, places, sources
 from lineage.engine import JOURNAL, STATEMENTS
 from lineage.read import CaseReader
 from throughline.api.answers import json_answer
@@ -57,6 +57,8 @@ class StatusDocument(msgspec.Struct, frozen=True):
     deferred: int
     counts: Census
     sources: list[SourceDocument]
+    instances: list[PlaceDocument]
+    flows: list[PlaceDocument]
 
 
 def _position(text: str) -> str:
@@ -160,6 +162,8 @@ class StatusReader:
                 deferred=snapshot.store.one("SELECT count(*) FROM stale") or 0,
                 counts=self._census.take(snapshot),
                 sources=sources(snapshot, self._estate),
+                instances=places(snapshot, "instances", self._estate.instances),
+                flows=places(snapshot, "flows", self._estate.flows),
             )
 
 
