@@ -59,6 +59,7 @@ class RunningCollector:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
+            self.process.stdout.close()
             raise AssertionError(f"the collector ended with {self.process.wait()} before it was open")
         self.addresses: dict[str, str] = json.loads(line)
         self.pid: int = int(self.addresses.pop("pid"))
