@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from throughline.core.instants import parse_instant
 from throughline.demo.plan import Plan, plan
-from throughline.demo.run import DIFFERENT, FAILED, OK, live_through, run_demo, verify_plan
+from throughline.demo.play import Pace, play
+from throughline.demo.questions import document, wait_until_folded
+from throughline.demo.run import DIFFERENT, FAILED, OK, live_through, run_demo, stage, verify_plan
 
 
 def screen() -> Console:
@@ -65,3 +68,20 @@ def test_a_folder_with_something_in_it_is_refused(tmp_path: Path, capsys: pytest
 def test_an_unknown_scale_is_refused_with_those_there_are(capsys: pytest.CaptureFixture[str]):
     assert run_demo(scale="enormous") == FAILED
     assert "wanted one of small, default, large" in capsys.readouterr().out
+
+
+def test_the_trace_goes_on_over_the_queue_from_the_psa_into_the_erp(tmp_path: Path):
+    told = plan(7, "small", 3)
+    posted = next(each for each in told.happenings if each.system == "erp-emea" and each.causes and not each.error)
+    assert posted.flow is not None
+    with stage(told, tmp_path) as on:
+        ended = play(told, on.programs, on.clock, Pace(), lambda _: None)
+        wait_until_folded(on.api, ended.position)
+        lines = [{"process": life.process, "name": life.name, "scope": life.scope} for life in told.lives]
+        members = (member for line in lines for member in document(on.api, line)["members"])
+        trace = next(each["trace_id"] for each in members if parse_instant(each["time"]) == posted.time)
+        spans = on.api.get(f"/traces/{trace}")["spans"]
+    sent = next(span for span in spans if span["name"] == f"send {posted.flow}")
+    taken = next(span for span in spans if span["name"] == f"process {posted.flow}")
+    assert taken["parent_id"] == sent["span_id"]
+    assert sent["service"] != taken["service"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Self
 
@@ -13,7 +14,7 @@ import msgspec
 from throughline.demo.firm import SYSTEMS
 from throughline.demo.systems.message import Addresses, Advance, Done, Order, done_decoder, encoder
 
-STOP_SECONDS = 10
+STOP_SECONDS = 5.0
 
 
 class DemoFailed(Exception):
@@ -55,13 +56,16 @@ class Program:
             raise DemoFailed(f"{self.system} was refused: {done.refused[0]}")
         return done
 
-    def close(self) -> None:
-        """End the program by closing its queue; safe twice."""
+    def leave(self) -> None:
+        """Close the program's queue, at which it ends by itself; safe twice."""
         if self._process.stdin is not None:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()
+
+    def end(self, seconds: float) -> None:
+        """Wait so long for the program to end, then end it; safe twice."""
         try:
-            self._process.wait(STOP_SECONDS)
+            self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -83,8 +87,12 @@ class Programs:
         return [self._programs[system].take() for system in orders]
 
     def close(self) -> None:
+        """End all programs, side by side; safe twice."""
         for program in self._programs.values():
-            program.close()
+            program.leave()
+        until = time.monotonic() + STOP_SECONDS
+        for program in self._programs.values():
+            program.end(max(0.0, until - time.monotonic()))
 
     def __enter__(self) -> Self:
         return self

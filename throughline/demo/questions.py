@@ -58,7 +58,7 @@ def known(api: Api) -> str:
     """Say in a few words what the product knows by now."""
     counts = api.get("/status")["counts"]
     cases, deviations = counts["cases"], counts["deviations"]
-    return f"{sum(cases.values()):,} cases, {cases['open']:,} under way, {sum(deviations.values()):,} deviations"
+    return f"{sum(cases.values()):,} cases, {cases['open']:,} open, {sum(deviations.values()):,} deviations"
 
 
 def blind_sources(api: Api) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ from rich.text import Text
 from throughline.core.instants import parse_instant, to_datetime
 from throughline.demo.firm import ENTITIES
 from throughline.demo.play import Progress as Played
-from throughline.demo.stuck import REPORTING, Document, Group, in_reporting_currency
+from throughline.demo.stuck import REPORTING, Group, in_reporting_currency
 from throughline.demo.verify import Difference, Tally
 
 
@@ -32,7 +32,7 @@ class Live:
         self._begins = begins
         self._bar = Progress(
             TextColumn("[bold]{task.fields[now]}"),
-            BarColumn(bar_width=40),
+            BarColumn(bar_width=24),
             TextColumn("{task.fields[said]}"),
             TimeElapsedColumn(),
             console=console,
@@ -40,7 +40,7 @@ class Live:
         self._task: TaskID = self._bar.add_task("play", total=ends - begins, now=moment(begins), said="")
 
     def show(self, played: Played, known: str) -> None:
-        said = f"{played.reports:,} reports: {known}"
+        said = f"{played.reports:,} reports, {known}"
         self._bar.update(self._task, completed=played.now - self._begins, now=moment(played.now), said=said)
 
     def __enter__(self) -> Live:
@@ -131,15 +131,10 @@ def show_comparison(console: Console, truth: Tally, seen: Tally, differences: Se
 
 
 def commands_for(groups: Sequence[Group], api: str) -> list[str]:
-    """Return three commands that look at something stuck: by its name, by a number that needs its issuer, as a list."""
+    """Return three commands that look at something stuck: by its name, by another system's id of it, and as a list."""
     program = sys.argv[0] if Path(sys.argv[0]).name == "throughline" else "throughline"
-    url = f"--url http://{api}"
-    examples = [group.example for group in groups]
-    records = [each for each in examples if each["process"] == "time-to-bill"][:1]
-    records += [each for each in examples if each["process"] == "invoice-to-cash"][:1]
-    shown = [f"{program} show {each['key_type']} {each['name']}{_scope(each)} {url}" for each in records]
-    return [*shown, f"{program} cases --process time-to-bill --deviation overdue {url}"]
-
-
-def _scope(document: Document) -> str:
-    return "".join(f" --scope {name}={value}" for name, value in document["scope"].items())
+    examples = [group.example for group in groups if group.process == "time-to-bill"]
+    names = [("time_entry", each["name"]) for each in examples if each["key_type"] == "time_entry"]
+    aliases = [(key["type"], key["value"]) for each in examples for key in each["keys"]["aliases"]]
+    shown = [f"{program} show {kind} {value} --url http://{api}" for kind, value in (*names[:1], *aliases[:1])]
+    return [*shown, f"{program} cases --process time-to-bill --deviation overdue --url http://{api}"]
