@@ -9,6 +9,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from throughline.core.errors import PassingError
@@ -50,6 +51,10 @@ def answer_problems(app: FastAPI) -> None:
     async def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         return problem_answer(_problem_of_routing(request, error))
+
+    @app.exception_handler(ClientDisconnect)
+    async def left(_: Request, error: Exception) -> Response:
+        return problem_answer(Problem(ProblemKind.UNREADABLE, "the caller left before the request was whole"))
 
     @app.exception_handler(PassingError)
     async def unavailable(_: Request, error: Exception) -> Response:

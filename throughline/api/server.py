@@ -10,7 +10,6 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import uvicorn
 from fastapi import FastAPI
 
 from lineage.api import DOCUMENTS as LINEAGE_DOCUMENTS
@@ -24,6 +23,7 @@ from throughline.api import health, quarantine, statements, status
 from throughline.api.access import Access
 from throughline.api.app import create_app
 from throughline.api.statements import StatementList
+from throughline.api.web import WebLimits, web_server
 from throughline.core.address import Address
 from throughline.core.clock import Clock
 from throughline.core.decisions import FILE_NAME as DECISIONS_FILE
@@ -33,10 +33,6 @@ from throughline.core.journal import JOURNAL_FILE, JournalReader
 from throughline.core.metric_names import METRICS
 from throughline.core.metrics import Meter, Part
 from throughline.core.token import Token
-
-IDLE_SECONDS = 75
-DRAIN_SECONDS = 5
-MOST_REQUESTS_AT_ONCE = 512
 
 
 @dataclass(frozen=True)
@@ -51,6 +47,7 @@ class Ground:
     tokens: tuple[Token, ...]
     collector: str
     parts: Path
+    web: WebLimits
 
 
 def build_app(ground: Ground, stack: ExitStack) -> FastAPI:
@@ -95,19 +92,7 @@ def run_api(ground: Ground, address: Address, ready: Callable[[], None]) -> None
     with ExitStack() as stack:
         app = build_app(ground, stack)
         door = stack.enter_context(_listen(address))
-        server = uvicorn.Server(
-            uvicorn.Config(
-                app,
-                log_config=None,
-                log_level="warning",
-                access_log=False,
-                lifespan="off",
-                server_header=False,
-                timeout_keep_alive=IDLE_SECONDS,
-                timeout_graceful_shutdown=DRAIN_SECONDS,
-                limit_concurrency=MOST_REQUESTS_AT_ONCE,
-            )
-        )
+        server = web_server(app, ground.web)
 
         def drain(*_: object) -> None:
             server.should_exit = True

@@ -68,6 +68,7 @@ def run_engine_part(settings: Settings, addresses: Mapping[str, Address], ready:
 def run_api_part(settings: Settings, addresses: Mapping[str, Address], ready: Callable[[], None]) -> None:
     """Answer questions."""
     from throughline.api.server import Ground, run_api
+    from throughline.api.web import WebLimits
 
     definitions, estate = _declared(settings.definitions)
     ground = Ground(
@@ -79,6 +80,7 @@ def run_api_part(settings: Settings, addresses: Mapping[str, Address], ready: Ca
         tokens=settings.api_tokens,
         collector=str(addresses["http"]),
         parts=settings.data / PARTS,
+        web=WebLimits(settings.header_bytes, settings.connections, settings.request_seconds),
     )
     run_api(ground, addresses["api"], ready)
 

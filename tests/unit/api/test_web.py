@@ -1,0 +1,146 @@
+"""The API's web server: what a caller may send, how long it may take, and that it is told in words."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from throughline.api.web import WebLimits, web_server
+
+LIMITS = WebLimits(header_bytes=4096, connections=3, request_seconds=30.0)
+GET = b"GET /hello HTTP/1.1\r\nhost: localhost\r\n\r\n"
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+async def hello(request: Request) -> PlainTextResponse:
+    try:
+        await request.body()
+    except ClientDisconnect:
+        return PlainTextResponse("nobody hears this")
+    return PlainTextResponse("hello")
+
+
+@asynccontextmanager
+async def running(limits: WebLimits = LIMITS) -> AsyncGenerator[int]:
+    """Run a server; give its port."""
+    server = web_server(Starlette(routes=[Route("/hello", hello, methods=["GET", "POST"])]), limits)
+    door = socket.create_server(("127.0.0.1", 0))
+    task = asyncio.create_task(server.serve(sockets=[door]))
+    try:
+        yield door.getsockname()[1]
+    finally:
+        server.should_exit = True
+        await task
+        door.close()
+
+
+async def connect(port: int) -> Streams:
+    return await asyncio.open_connection("127.0.0.1", port)
+
+
+async def answer(streams: Streams, sent: bytes = b"") -> tuple[int, Any]:
+    """Send, and return the status and the body of one answer."""
+    reader, writer = streams
+    writer.write(sent)
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
+    length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+    body = await reader.readexactly(length)
+    return int(head.split(b" ")[1]), json.loads(body) if b"problem+json" in head else body
+
+
+async def once(port: int, sent: bytes = b"") -> tuple[int, Any]:
+    """Send on a connection of its own; the server closes it where it refuses."""
+    streams = await connect(port)
+    try:
+        return await answer(streams, sent)
+    finally:
+        streams[1].close()
+        await streams[1].wait_closed()
+
+
+async def ends(streams: Streams) -> bool:
+    """Tell whether the server closes a connection."""
+    reader, writer = streams
+    try:
+        return await asyncio.wait_for(reader.read(), 20) == b""
+    except ConnectionError:
+        return True
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+def test_a_connection_serves_one_request_after_another() -> None:
+    async def story() -> None:
+        async with running() as port:
+            streams = await connect(port)
+            for _ in range(200):  # more than the limit of one head, together
+                assert await answer(streams, GET) == (200, b"hello")
+            streams[1].close()
+            await streams[1].wait_closed()
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"GET /hello HTTP/1.1\r\nhost: localhost\r\nx: " + b"x" * 8000, 431),
+        (b"GET /" + b"x" * 8000, 431),
+        (b"GET /hello HTTP/1.1\r\n" + b"x: y\r\n" * 2000, 431),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
+        (b"GET /\xff\xfe HTTP/1.1\r\nhost: localhost\r\n\r\n", 400),
+    ],
+)
+def test_what_is_no_request_or_too_large_is_told_so(sent: bytes, status: int) -> None:
+    async def story() -> None:
+        async with running() as port:
+            streams = await connect(port)
+            found, problem = await answer(streams, sent)
+            assert (found, problem["status"]) == (status, status)
+            assert await ends(streams)
+            assert await once(port, GET) == (200, b"hello")
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /hel", b"POST /hello HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nx"])
+def test_who_takes_too_long_is_told_so(sent: bytes) -> None:
+    async def story() -> None:
+        async with running(LIMITS._replace(request_seconds=0.05)) as port:
+            streams = await connect(port)
+            found, problem = await answer(streams, sent)
+            assert (found, problem["status"]) == (408, 408)
+            assert await ends(streams)
+
+    asyncio.run(story())
+
+
+def test_more_connections_than_allowed_are_refused_and_one_that_ends_makes_room() -> None:
+    async def story() -> None:
+        async with running() as port:
+            open_ones = [await connect(port) for _ in range(LIMITS.connections)]
+            for streams in open_ones:
+                assert await answer(streams, GET) == (200, b"hello")
+            refused = await connect(port)
+            assert (await answer(refused))[0] == 503
+            assert await ends(refused)
+            for _, writer in open_ones:
+                writer.close()
+                await writer.wait_closed()
+            assert await once(port, GET) == (200, b"hello")
+
+    asyncio.run(story())

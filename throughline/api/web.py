@@ -1,0 +1,108 @@
+"""The web server of the API: uvicorn, with limits on what a caller may send and how long it may take."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from throughline.core.problem import MEDIA_TYPE, Problem, ProblemKind
+
+IDLE_SECONDS = 75
+DRAIN_SECONDS = 5
+
+
+class WebLimits(NamedTuple):
+    """``header_bytes``: of a request's line and headers; ``request_seconds``: for a whole request to arrive."""
+
+    header_bytes: int
+    connections: int
+    request_seconds: float
+
+
+def web_server(app: Any, limits: WebLimits) -> uvicorn.Server:
+    """Return the server of an application; its caller opens the socket."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            http=_limited(limits),
+            ws="none",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_keep_alive=IDLE_SECONDS,
+            timeout_graceful_shutdown=DRAIN_SECONDS,
+        )
+    )
+
+
+def _limited(limits: WebLimits) -> type[HttpToolsProtocol]:
+    """Return uvicorn's protocol with limits; it makes one object a connection."""
+
+    class Limited(HttpToolsProtocol):
+        _timer: asyncio.TimerHandle | None = None
+        _head_bytes = 0
+        _in_head = True
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+            super().connection_made(transport)
+            if len(self.connections) > limits.connections:
+                self._refuse(ProblemKind.UNAVAILABLE, f"more than {limits.connections} connections are open")
+            self._start_timer()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._stop_timer()
+            super().connection_lost(exc)
+
+        def data_received(self, data: bytes) -> None:
+            if self.transport.is_closing():
+                return
+            self._head_bytes += len(data)
+            super().data_received(data)
+            if self._in_head and self._head_bytes > limits.header_bytes and not self.transport.is_closing():
+                self._refuse(ProblemKind.HEADERS_TOO_LARGE, f"wanted headers of at most {limits.header_bytes} bytes")
+
+        def on_message_begin(self) -> None:
+            self._in_head = True
+            self._start_timer()
+            super().on_message_begin()
+
+        def on_headers_complete(self) -> None:
+            self._in_head = False
+            super().on_headers_complete()
+
+        def on_message_complete(self) -> None:
+            self._stop_timer()
+            self._in_head, self._head_bytes = True, 0
+            super().on_message_complete()
+
+        def send_400_response(self, msg: str) -> None:
+            self._refuse(ProblemKind.UNREADABLE, "this is no HTTP request")
+
+        def _start_timer(self) -> None:
+            self._stop_timer()
+            self._timer = self.loop.call_later(limits.request_seconds, self._is_too_slow)
+
+        def _stop_timer(self) -> None:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+
+        def _is_too_slow(self) -> None:
+            self._refuse(ProblemKind.TOO_SLOW, f"wanted the request within {limits.request_seconds:g} seconds")
+
+        def _refuse(self, kind: ProblemKind, detail: str) -> None:
+            body = Problem(kind, detail).encode()
+            head = (
+                f"HTTP/1.1 {kind.status} {HTTPStatus(kind.status).phrase}\r\ncontent-type: {MEDIA_TYPE}\r\n"
+                f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+            )
+            self.transport.write(head.encode("ascii") + body)
+            self.transport.close()
+
+    return Limited
