@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 
 import msgspec
 from fastapi import APIRouter
@@ -45,12 +46,20 @@ class Neighbours:
     """What the API knows of the other parts: by asking the collector, and from what the engine leaves behind."""
 
     def __init__(
-        self, collector: str, reader: CaseReader, journal: JournalReader, runs: Callable[[Part], bool]
+        self,
+        collector: str,
+        reader: CaseReader,
+        journal: JournalReader,
+        runs: Callable[[Part], bool],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        """``collector``: HOST:PORT of its health; ``runs`` tells whether a part's process runs."""
         self._collector = f"http://{collector}"
         self._reader = reader
         self._journal = journal
+        self._one_at_a_time = Lock()
         self._runs = runs
+        self._monotonic = monotonic
         self._behind_since: tuple[int, float] | None = None
 
     def health(self) -> HealthDocument:
@@ -92,12 +101,15 @@ class Neighbours:
 
     def _stands_for(self, folded: int) -> float:
         """Return for how long the engine has stood before a record that it has not folded, as far as was seen."""
-        if folded >= self._journal.last():
+        with self._one_at_a_time:
+            last = self._journal.last()
+        if folded >= last:
             self._behind_since = None
             return 0.0
+        now = self._monotonic()
         if self._behind_since is None or self._behind_since[0] != folded:
-            self._behind_since = (folded, time.monotonic())
-        return time.monotonic() - self._behind_since[1]
+            self._behind_since = (folded, now)
+        return now - self._behind_since[1]
 
     def _ask(self, path: str) -> str:
         with urllib.request.urlopen(self._collector + path, timeout=ASK_SECONDS) as answer:
