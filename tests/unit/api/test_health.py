@@ -108,7 +108,7 @@ def test_the_collector_s_own_reason_is_told(neighbours: Around, store: Path) -> 
 
 
 def test_an_engine_that_does_not_run_or_has_no_store_is_told(
-    store: Path, tmp_path_factory: pytest.TempPathFactory
+    neighbours: Around, store: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     stopped = neighbours(store, NOWHERE, runs=lambda part: part is not Part.ENGINE)
     assert reasons(stopped)["engine"] == "it does not run just now"
