@@ -289,13 +289,18 @@ def _array(ids: Iterable[int]) -> str:
 
 
 def waiting_at(snapshot: Snapshot, key: Key) -> Waiting | None:
-    """Return what waits at a value, in all processes together; None where nothing does."""
+    """Return what waits at a value, in all processes together; None where nothing does.
+
+    What waits in one process and belongs to a case of another does not wait.
+    """
     text = key.encode()
     value = snapshot.store.value_ids([text]).get(text)
     if value is None:
         return None
-    rows = snapshot.store.rows("SELECT process, since, orphan FROM waiting WHERE value = ?", value)
-    if not rows:
+    rows = snapshot.store.rows("SELECT process, orphan FROM waiting WHERE value = ?", value)
+    found = {fact.seq: fact for process, _ in rows for fact in snapshot.resolver.facts_at(process, value)}
+    homeless = found.keys() - snapshot.resolver.housed(key.type, value, found.values())
+    if not homeless:
         return None
-    seqs = {fact.seq for process, _, _ in rows for fact in snapshot.resolver.facts_at(process, value)}
-    return Waiting(len(seqs), min(row[1] for row in rows), any(row[2] == 1 for row in rows))
+    since = min(found[seq].received for seq in homeless)
+    return Waiting(len(homeless), since, any(orphan == 1 for _, orphan in rows))

@@ -14,6 +14,7 @@ from lineage.fact import CaseState
 from lineage.lookup import Found, Part, cases_of
 from lineage.read import CaseReader, Snapshot
 from lineage.record import find_records
+from tests.identity_model.four_processes import FOUR_PROCESSES
 from tests.identity_model.golden import FOLDER, GoldenCase, golden_paths, load
 from tests.identity_model.worlds import Arrival
 from tests.unit.lineage.reading import no_traces, reader_of
@@ -123,6 +124,15 @@ def test_a_record_is_found_by_any_key_with_the_role_it_has(tmp_path: Path) -> No
     roles = {(each["case"]["process"], each["case"]["name"]): each["role"] for each in found["cases"]}
     assert roles[("time-to-bill", "T1")] == roles[("time-to-bill", "T2")] == "carrier"
     assert found["case_count"] == len(found["cases"])
+    assert found["waiting"] is None
+
+
+def test_what_waits_in_one_process_and_has_a_case_in_another_does_not_wait(tmp_path: Path) -> None:
+    case = golden("03-two-entries-on-one-invoice")
+    with reader_of(tmp_path, arrivals(case), FOUR_PROCESSES, case.now) as reader:
+        assert reader.definitions.processes.keys() >= {"time-to-bill", "milestone-to-invoice"}
+        found = record(reader, "billing_event", "B1")
+    assert found["case_count"] == 2
     assert found["waiting"] is None
 
 
