@@ -33,7 +33,7 @@ def until(holds: Callable[[], bool], what: str) -> None:
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "throughline.cli.main", *arguments]
+    return [sys.executable, "-P", "-m", "throughline.cli.main", *arguments]
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -76,6 +76,14 @@ def test_a_second_serve_is_refused_and_the_first_goes_on(tmp_path: Path) -> None
         serve.folded(serve.send(event("e1", "time.submitted", time_entry="TE-1")))
 
 
+def test_what_lies_in_the_current_folder_does_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("collector", "lineage", "http", "uvicorn"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('not this one')\n")
+    monkeypatch.chdir(tmp_path)
+    with serving(Path("data")) as serve:
+        serve.folded(serve.send(event("e1", "time.submitted", time_entry="TE-1")))
+
+
 @pytest.mark.parametrize("door", DOORS)
 def test_a_port_in_use_is_named_with_its_option(tmp_path: Path, door: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:

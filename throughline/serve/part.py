@@ -36,11 +36,12 @@ _log = structlog.get_logger(__name__)
 
 def run_collector_part(settings: Settings, addresses: Mapping[str, Address], ready: Callable[[], None]) -> None:
     """Take events in."""
-    from collector.serve import DOORS, run_collector
+    from collector.serve import DOORS, new_loop, run_collector
 
     clock = open_clock(settings.clock, settings.data)
     doors = {door: addresses[door] for door in DOORS}
-    asyncio.run(run_collector(settings, clock, lambda _: ready(), doors))
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(run_collector(settings, clock, lambda _: ready(), doors))
 
 
 def run_engine_part(settings: Settings, addresses: Mapping[str, Address], ready: Callable[[], None]) -> None:

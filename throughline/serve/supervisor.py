@@ -190,13 +190,14 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 
 async def supervise(supervisor: Supervisor) -> None:
-    """Run a supervisor; SIGTERM, SIGINT and SIGHUP drain it."""
+    """Run a supervisor; SIGTERM, SIGINT and, unless it is ignored (nohup), SIGHUP drain it."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        loop.add_signal_handler(number, supervisor.stop)
+        if signal.getsignal(number) is not signal.SIG_IGN or number is not signal.SIGHUP:
+            loop.add_signal_handler(number, supervisor.stop)
     await supervisor.run()
 
 
 def python_part(name: str) -> list[str]:
-    """Return the command of one of our own parts."""
-    return [sys.executable, "-m", "throughline.serve.part", name]
+    """Return the command of one of our own parts; -P keeps what lies in the current folder from shadowing modules."""
+    return [sys.executable, "-P", "-m", "throughline.serve.part", name]

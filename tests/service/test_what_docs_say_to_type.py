@@ -1,0 +1,180 @@
+"""What README and docs say to type does what they say: every command is run, in order, against a real serve."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.docs.blocks import Block, blocks_of, prints, shows
+from tests.service.serving import PATIENCE_SECONDS, call, until
+
+REPOSITORY = Path(__file__).parents[2]
+README = REPOSITORY / "README.md"
+REFERENCE = REPOSITORY / "docs" / "reference"
+PAGES = [README, *sorted((REPOSITORY / "docs" / "how-to").glob("*.md")), REFERENCE / "api.md"]
+PORTS = {"http": 4380, "api": 4381, "otlp_http": 4318, "otlp_grpc": 4317}
+INSTALLING = re.compile(r"^make \w+$", re.MULTILINE)
+SERVE = re.compile(r"^(\.venv/bin/throughline serve [^|\n]*)$", re.MULTILINE)
+END = "end of the commands"
+
+pytestmark = pytest.mark.serial
+
+
+class Terminal:
+    """A shell in a folder of its own, in which ``.venv/bin/throughline`` works and ports are free ones."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / ".venv").mkdir()
+        (folder / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
+        self.folder = folder
+        self.ports: dict[str, str] = {}
+        self._serves: list[subprocess.Popen[bytes]] = []
+        free = {f"THROUGHLINE_{door.upper()}": "127.0.0.1:0" for door in PORTS}
+        self._environment = os.environ | free | {"COLUMNS": "160", "no_proxy": "*"}
+        self._shell = subprocess.Popen(
+            ["bash"],
+            cwd=folder,
+            env=self._environment,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
+    def type(self, commands: str) -> str:
+        """Run commands and return what they print; a serve among them goes on running. Fails where one fails."""
+        printed = ""
+        for part in SERVE.split(self.here(commands)):
+            if SERVE.fullmatch(part):
+                self._serve(part)
+            elif part.strip():
+                printed += self._run(part)
+                self._wait_until_folded()
+        return printed
+
+    def _wait_until_folded(self) -> None:
+        """Give a fast typist the moment that a slow one has: what is durable is folded within milliseconds."""
+        api = f"http://127.0.0.1:{self.ports.get('api')}/api/v1/status"
+        token = self.folder / "api-tokens"
+        shown = {"Authorization": f"Bearer {token.read_text().strip().partition(':')[2]}"} if token.exists() else {}
+        if self.ports:
+            status = call(api, headers=shown).json
+            for position in (status["received"], status["stated"]):
+                assert call(f"{api}?folded={position}&wait=60s", headers=shown).json["reached"] is True
+
+    def here(self, text: str) -> str:
+        """Return a text with this terminal's ports, and loopback in place of all addresses."""
+        text = text.replace("0.0.0.0:", "127.0.0.1:") if "serve --settings" in text else text
+        for door, port in PORTS.items():
+            text = text.replace(f":{port}", f":{self.ports.get(door, '0')}")
+        return text
+
+    def _run(self, commands: str) -> str:
+        assert self._shell.stdin is not None
+        assert self._shell.stdout is not None
+        self._shell.stdin.write(f"{commands}\necho; echo '{END}' $?\n")
+        self._shell.stdin.flush()
+        lines: list[str] = []
+        for line in self._shell.stdout:
+            if line.startswith(END):
+                assert line.split()[-1] == "0", f"{commands}\n{''.join(lines)}"
+                return "".join(lines)
+            lines.append(line)
+        raise AssertionError(f"the shell ended at {commands}")
+
+    def _serve(self, command: str) -> None:
+        data = self.folder / "throughline-data" / "addresses.json"
+        with (self.folder / "serve.log").open("wb") as log:
+            process = subprocess.Popen(
+                ["bash", "-c", f"exec {command}"],
+                cwd=self.folder,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+            )
+        self._serves.append(process)
+        until(lambda: data.exists() or process.poll() is not None, "addresses")
+        assert process.poll() is None, (self.folder / "serve.log").read_text()
+        addresses = json.loads(data.read_text())
+        self.ports = {door: address.rpartition(":")[2] for door, address in addresses.items()}
+
+    def close(self) -> None:
+        for process in self._serves:
+            process.send_signal(signal.SIGTERM)
+            process.wait(PATIENCE_SECONDS)
+        self._shell.communicate(timeout=PATIENCE_SECONDS)
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    with ExitStack() as stack:
+        terminal = Terminal(tmp_path)
+        stack.callback(terminal.close)
+        yield terminal
+
+
+def follow(terminal: Terminal, blocks: list[Block]) -> Iterator[tuple[Block, str]]:
+    """Do what a page says, and yield what it shows with what was printed instead."""
+    printed = ""
+    for block in blocks:
+        match block.language, block.says:
+            case "sh", "":
+                if not INSTALLING.search(block.text):
+                    printed = terminal.type(block.text)
+            case "sh", "otelcol":
+                printed = ""
+            case "yaml", name if name:
+                (terminal.folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (terminal.folder / name).write_text(terminal_text(terminal, block.text))
+            case ("json", "answer") | ("text", ""):
+                if printed:
+                    yield block, printed
+            case _:
+                pass
+
+
+def terminal_text(terminal: Terminal, text: str) -> str:
+    return terminal.here(text.replace("0.0.0.0:", "127.0.0.1:"))
+
+
+def answer_in(printed: str) -> Any:
+    """Return the last line of JSON that was printed."""
+    return json.loads([line for line in printed.splitlines() if line.strip()][-1])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_does_what_it_says(page: Path, terminal: Terminal) -> None:
+    blocks = blocks_of(page)
+    assert any(block.language == "sh" for block in blocks)
+    for block, printed in follow(terminal, blocks):
+        if block.language == "json":
+            same = shows(json.loads(block.text), answer_in(printed))
+        else:
+            same = prints(block.text, printed)
+        assert same, f"{page.name}, line {block.line}, shows\n{block.text}\nand not\n{printed}"
+
+
+def test_every_example_of_the_event_page_is_taken(terminal: Terminal) -> None:
+    paths = {"": ("http", "/v1/events"), "logs": ("otlp_http", "/v1/logs"), "traces": ("otlp_http", "/v1/traces")}
+    media = {"": "application/cloudevents+json", "logs": "application/json", "traces": "application/json"}
+    terminal.type(".venv/bin/throughline serve --data throughline-data\n")
+    examples = [block for block in blocks_of(REFERENCE / "event.md") if block.says.startswith("accepted")]
+    assert examples
+    for example in examples:
+        door = example.says.removeprefix("accepted").strip()
+        name, path = paths[door]
+        (terminal.folder / "body.json").write_text(example.text)
+        curl = f"curl -s -H 'content-type: {media[door]}' --data-binary @body.json"
+        answered = answer_in(terminal.type(f"{curl} http://127.0.0.1:{terminal.ports[name]}{path}"))
+        assert answered == {} or (answered["accepted"], answered["set_aside"]) == (1, []), example
