@@ -12,7 +12,7 @@ from rich.console import Console
 
 from throughline.core.instants import parse_instant
 from throughline.demo.plan import Plan, plan
-from throughline.demo.play import Pace, play
+from throughline.demo.play import IN_A_HURRY, play
 from throughline.demo.questions import document, wait_until_folded
 from throughline.demo.run import DIFFERENT, FAILED, OK, live_through, run_demo, stage, verify_plan
 
@@ -29,7 +29,7 @@ def said(console: Console) -> str:
 
 @pytest.fixture
 def told() -> Plan:
-    return plan(7, "small")
+    return plan(7, "small", 3)
 
 
 def test_every_case_comes_out_as_it_happened(capsys: pytest.CaptureFixture[str]):
@@ -55,7 +55,7 @@ def test_it_ends_with_a_page_of_what_is_stuck(told: Plan, tmp_path: Path):
     assert "are held up, worth about EUR" in page
     assert "time entries in EMEA between PSA and ERP: the connector is turned away: its token has expired" in page
     assert "turn: customer" in page
-    assert "Not seen: /meridian/fpna is silent since Wed 04 Nov 04:00" in page
+    assert "Not seen: /meridian/fpna is silent since Wed 21 Oct 04:00" in page
     assert "The demo has ended" in page
 
 
@@ -70,12 +70,11 @@ def test_an_unknown_scale_is_refused_with_those_there_are(capsys: pytest.Capture
     assert "wanted one of small, default, large" in capsys.readouterr().out
 
 
-def test_the_trace_goes_on_over_the_queue_from_the_psa_into_the_erp(tmp_path: Path):
-    told = plan(7, "small", 3)
+def test_the_trace_goes_on_over_the_queue_from_the_psa_into_the_erp(told: Plan, tmp_path: Path):
     posted = next(each for each in told.happenings if each.system == "erp-emea" and each.causes and not each.error)
     assert posted.flow is not None
     with stage(told, tmp_path) as on:
-        ended = play(told, on.programs, on.clock, Pace(), lambda _: None)
+        ended = play(told, on.programs, on.clock, IN_A_HURRY, lambda _: None)
         wait_until_folded(on.api, ended.position)
         lines = [{"process": life.process, "name": life.name, "scope": life.scope} for life in told.lives]
         members = (member for line in lines for member in document(on.api, line)["members"])

@@ -1,4 +1,4 @@
-"""Playing the plan: simulated time goes on hour by hour, and every system does and reports what is due."""
+"""Playing the plan: simulated time goes on step by step, and every system does and reports what is due."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from throughline.demo.firm import SYSTEMS
 from throughline.demo.plan import Plan
 from throughline.demo.systems.message import Done, Order
 
-TICK = HOUR
 SIGN_OF_LIFE = 6 * HOUR
 POLLED = "fpna"
 PUSHING = len(SYSTEMS) - 1
@@ -59,21 +58,25 @@ class Played(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long the whole play takes at least (0: as fast as it goes), and how long it takes to see a new time."""
+    """How fast the play goes: in steps of ``tick``, over ``seconds`` at least (0: as fast as it goes).
+
+    ``tick`` must divide the times of heartbeats. After a step it waits until the product has seen the new time.
+    """
 
     seconds: float = 0.0
+    tick: int = HOUR
     clock_is_read_seconds: float = CLOCK_IS_READ_SECONDS
 
 
 def play(plan: Plan, systems: Systems, clock: ClockFile, pace: Pace, watch: Callable[[Progress], None]) -> Played:
     """Play the plan to its end; the position returned is that of the last heartbeat of the last system.
 
-    The clock moves before anything is reported, and nothing of an hour is left unreported when it moves on.
+    The clock moves before anything is reported, and nothing that is due is left unreported when it moves on.
     """
     broker = Broker(plan.happenings)
     reports = 0
     started = time.monotonic()
-    for now in range(plan.begins + TICK, plan.ends + 1, TICK):
+    for now in range(plan.begins + pace.tick, plan.ends + 1, pace.tick):
         wait_for(started + pace.seconds * (now - plan.begins) / (plan.ends - plan.begins))
         orders = with_heartbeats(broker.due(now), now, last_reading(plan.ends))
         if orders:
@@ -85,6 +88,9 @@ def play(plan: Plan, systems: Systems, clock: ClockFile, pace: Pace, watch: Call
         watch(Progress(now, reports))
     copies = sum(happening.copies - 1 for happening in plan.happenings)
     return Played(close_the_books(plan, broker, systems), reports + PUSHING, copies)
+
+
+IN_A_HURRY = Pace(tick=2 * HOUR)
 
 
 def wait_for(moment: float) -> None:

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from throughline.demo.firm import DEFAULT_WEEKS, SCALES
 from throughline.demo.plan import Plan, plan
-from throughline.demo.play import ClockFile, Pace, Played, play, seen_until
+from throughline.demo.play import IN_A_HURRY, ClockFile, Pace, Played, play, seen_until
 from throughline.demo.product import Api, Product
 from throughline.demo.programs import DemoFailed, Programs
 from throughline.demo.questions import (
@@ -151,7 +151,7 @@ def verify_plan(told: Plan, console: Console, data: Path | None, *, as_json: boo
     until = seen_until(told)
     truths = [tell_truth(life, told.ends, until) for life in told.lives]
     with stage(told, data) as on:
-        ended = play(told, on.programs, on.clock, Pace(), lambda _: None)
+        ended = play(told, on.programs, on.clock, IN_A_HURRY, lambda _: None)
         wait_until_folded(on.api, ended.position)
         documents = [document(on.api, line) for line in case_lines(on.api)]
         differences = [*compare_reports(on.api, ended), *compare(truths, documents)]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
+import pytest
+
 from throughline.core.instants import DAY, HOUR, parse_instant
 from throughline.demo.broker import Broker
 from throughline.demo.chronicle import Happening
 from throughline.demo.firm import SYSTEMS
 from throughline.demo.plan import Plan, plan
-from throughline.demo.play import HEARTBEAT, ClockFile, Pace, Played, play, seen_until
+from throughline.demo.play import HEARTBEAT, IN_A_HURRY, ClockFile, Pace, Played, play, seen_until
 from throughline.demo.systems.message import Done, Order
 
 NOON = parse_instant("2026-10-06T12:00:00Z")
@@ -51,14 +53,14 @@ class Ledger:
         return [Done({order.id: {} for order in some}, "j9") for some in orders.values()]
 
 
-def played(folder: Path) -> tuple[Plan, Ledger, Played]:
+def played(folder: Path, tick: int = HOUR) -> tuple[Plan, Ledger, Played]:
     told = plan(7, "small", 3)
     clock = folder / "clock.txt"
     ledger = Ledger(clock)
     return (
         told,
         ledger,
-        play(told, ledger, ClockFile(clock, told.begins), Pace(clock_is_read_seconds=0.0), lambda _: None),
+        play(told, ledger, ClockFile(clock, told.begins), Pace(0.0, tick, clock_is_read_seconds=0.0), lambda _: None),
     )
 
 
@@ -70,8 +72,9 @@ def test_everything_is_reported_once_and_never_before_its_time(tmp_path: Path):
     assert ended == ("j9", len(ledger.orders), sum(each.copies - 1 for each in told.happenings))
 
 
-def test_every_system_says_in_the_end_how_far_it_has_reported(tmp_path: Path):
-    told, ledger, _ = played(tmp_path)
+@pytest.mark.parametrize("tick", [HOUR, IN_A_HURRY.tick])
+def test_every_system_says_in_the_end_how_far_it_has_reported(tmp_path: Path, tick: int):
+    told, ledger, _ = played(tmp_path, tick)
     until = seen_until(told)
     for system in SYSTEMS:
         beats = [order.time for _, each, order in ledger.orders if each == system and order.type == HEARTBEAT]
