@@ -273,3 +273,28 @@ def pages(snapshot: Snapshot, key: Key, process: str, limit: int) -> list[Found]
         found += page
         after = page[-1][:3]
     return found
+
+
+TWO_WAYS = """
+says: Two chains of equal length lead to one invoice.
+processes: [time-to-bill]
+common: {legal_entity: DE01}
+events:
+  z-first: {type: billing.released, time_entry: T1, billing_event: B1}
+  a-second: {type: billing.released, time_entry: T1, billing_event: B2}
+  again: {type: billing.released, time_entry: T1, billing_event: B2}
+  pass-1: {type: invoice.issued, billing_event: B1, invoice: I1}
+  pass-2: {type: invoice.issued, billing_event: B2, invoice: I1}
+  paid: {type: invoice.paid, invoice: I1}
+expected: {time-to-bill: {}}
+"""
+
+
+def test_of_equal_chains_the_one_whose_events_come_first_is_told(tmp_path: Path) -> None:
+    written = tmp_path / "two-ways.yaml"
+    written.write_text(TWO_WAYS)
+    case = load(written)
+    for order in (arrivals(case), arrivals(case)[::-1]):
+        with reader_of(tmp_path, order, case.declaration, case.now) as reader:
+            (lineage,) = record(reader, "time_entry", "T1")["cases"]
+        assert links(lineage["why"], "paid") == [("hold", "T1", "B2", "a-second"), ("pass", "B2", "I1", "pass-2")]
