@@ -118,7 +118,8 @@ def live_through(told: Plan, console: Console, data: Path | None, seconds: float
     weeks = round((told.ends - told.begins) / 7 / 86_400_000_000)
     with stage(told, data) as on:
         console.print(f"Meridian Partners, a fictional firm, works {weeks} weeks in about a minute.")
-        console.print(f"Seven systems report to {on.api.url}", highlight=False)
+        console.print("Seven systems report over OTLP and CloudEvents; questions are answered at ", end="")
+        console.print(on.api.url, highlight=False)
         with Live(console, told.begins, told.ends) as screen:
             ask = occasionally(lambda: known(on.api))
             ended = play(told, on.programs, on.clock, Pace(seconds), lambda now: screen.show(now, ask()))
