@@ -59,7 +59,8 @@ def show_page(console: Console, now: int, counts: Counter[str], groups: Sequence
     console.print(f"[bold]Meridian Partners, {to_datetime(now).strftime('%A %d %B %Y, %H:%M')} UTC[/bold]")
     console.print(
         f"{sum(counts.values()):,} pieces of work watched: {counts['done']:,} through, {counts['open']:,} under way, "
-        f"{counts['ended']:,} ended otherwise, {counts['not_applicable']:,} not billable. [bold]{held:,} are held up, worth about {REPORTING} {whole:,.0f}.[/bold]"
+        f"{counts['ended']:,} ended otherwise, {counts['not_applicable']:,} not billable. "
+        f"[bold]{held:,} are held up, worth about {REPORTING} {whole:,.0f}.[/bold]"
     )
     console.print()
     table = Table.grid(padding=(0, 2))
