@@ -65,7 +65,7 @@ def missed(course: Course, current: Round, closed_at: int, place: Place, context
             name = course.version.steps[index].name
             closed = f"the round closed at {format_instant(closed_at)}"
             reason = f"{name} was not seen by its due time {format_instant(due)}; {closed}"
-            yield Deviation(DeviationKind.OVERDUE, name, current.number, due, reason, open=False)
+            yield Deviation(DeviationKind.OVERDUE, name, current.number, due, reason, open=False, ended=True)
 
 
 def begun(course: Course) -> bool:
@@ -116,7 +116,8 @@ def failed(course: Course, current: Round, closed: bool) -> Iterable[Deviation]:
         name = course.version.steps[index].name
         for streak in streaks(course, current, index):
             reason = failure_reason(course.members[streak.last])
-            yield Deviation(streak.kind, name, current.number, streak.since, reason, not streak.cleared and not closed)
+            stands, ended = not streak.cleared and not closed, not streak.cleared and closed
+            yield Deviation(streak.kind, name, current.number, streak.since, reason, stands, ended)
 
 
 def failure_reason(member: Member) -> str:

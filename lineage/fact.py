@@ -127,7 +127,10 @@ class RoundState(msgspec.Struct, frozen=True):
 
 
 class Deviation(msgspec.Struct, frozen=True):
-    """Where a case left its process; ``since`` in microseconds; ``open`` False once it closed on evidence."""
+    """Where a case left its process; ``since`` in microseconds; ``open`` False once it closed.
+
+    ``ended``: it closed with its round or its case, without evidence for the step.
+    """
 
     kind: DeviationKind
     step: str | None
@@ -135,6 +138,7 @@ class Deviation(msgspec.Struct, frozen=True):
     since: int
     reason: str
     open: bool = True
+    ended: bool = False
 
 
 class Exposure(msgspec.Struct, frozen=True):

@@ -126,11 +126,12 @@ def _save_deviations(store: StoreWriter, saved: Sequence[Saved], marks: dict[int
 
 
 def _closed_as(derived: Derived | None, key: _Key) -> str:
-    """Say how a deviation closed: on evidence, by an ending, or because late events took it back."""
+    """Say how a deviation closed: on evidence, with its round or case, or because late events took it back."""
     if derived is None:
         return "restated"
-    if any(_key(each) == key and not each.open for each in derived.deviations):
-        return "resolved"
+    for each in derived.deviations:
+        if _key(each) == key and not each.open:
+            return "ended" if each.ended else "resolved"
     return "ended" if derived.state is CaseState.ENDED else "restated"
 
 
