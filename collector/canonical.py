@@ -203,8 +203,11 @@ def _fields(data: Mapping[str, Any], nesting: int) -> tuple[dict[str, FieldValue
     fields: dict[str, FieldValue] = {}
     texts: dict[str, str] | None = None
     for name, value in data.items():
-        if value is None or name in OWN_PLACE:
-            _check_nesting(name, value, nesting)
+        if value is None:
+            continue
+        if name in OWN_PLACE:
+            if type(value) is not str:
+                _check_nesting(name, value, nesting)
             continue
         kind = cast(type[Any], type(value))
         if kind is str:

@@ -87,8 +87,9 @@ class Counts:
     def door(self, door: Door) -> DoorCounts:
         return self._doors[door]
 
-    def expose(self, waiting: tuple[int, int], journal_bytes: int) -> str:
-        """Return all series as text; what waits for a commit and the journal's size are looked at now."""
+    def expose(self, waiting: tuple[int, int], in_hand_bytes: int, journal_bytes: int) -> str:
+        """Return all series as text; what waits for a commit, what is in hand and the journal's size are as of now."""
+        self._meter.gauge(names.IN_HAND_BYTES).set(in_hand_bytes)
         self._meter.gauge(names.QUEUE_REQUESTS).set(waiting[0])
         self._meter.gauge(names.QUEUE_BYTES).set(waiting[1])
         self._meter.gauge(names.JOURNAL_BYTES).set(journal_bytes)

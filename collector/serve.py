@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import resource
 import signal
 import sys
@@ -14,6 +15,11 @@ from pathlib import Path
 from typing import Final
 
 import structlog
+
+try:
+    import uvloop
+except ImportError:  # not on Windows
+    uvloop = None
 
 from collector.counts import Counts, new_counts
 from collector.grpc_door import OtlpService, grpc_options, start_grpc
@@ -34,6 +40,11 @@ SWITCH_SECONDS: Final = 0.0005  # how long the writer may wait for the interpret
 DOORS: Final = ("http", "otlp_http", "otlp_grpc")
 
 _log = structlog.get_logger(__name__)
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """Return the event loop to run a collector on: uvloop's, where the system has it."""
+    return uvloop.new_event_loop() if uvloop is not None else asyncio.new_event_loop()
 
 
 async def run_collector(
@@ -63,6 +74,7 @@ async def run_collector(
         intake = Intake(journal, clock, counts, settings.nesting)
         stack.callback(intake.close)
         opened = await _open_doors(stack, settings, addresses, intake, journal, counts, path)
+        gc.freeze()  # what is here now stays: the collector of cycles need not look at it again and again
         announce({door: str(address) for door, address in opened.items()})
         await _until(stop, journal)
         _log.info("draining")
@@ -82,7 +94,7 @@ async def _open_doors(
     bodies = Bodies(settings.inflated_bytes, in_hand)
     limits = Limits(settings.header_bytes, settings.body_bytes, settings.connections, settings.request_seconds)
     events_counts, otlp_counts = counts.door(Door.CLOUDEVENTS), counts.door(Door.OTLP_HTTP)
-    expose = partial(_expose, counts, journal, path)
+    expose = partial(_expose, counts, journal, in_hand, path)
     events = EventsDoor(intake, senders, bodies, events_counts, partial(_reasons, journal), expose)
     otlp = OtlpHttpDoor(intake, senders, bodies, otlp_counts)
     opened: dict[str, Address] = {}
@@ -123,11 +135,11 @@ def _reasons(journal: Journal) -> list[str]:
     return [] if state.open else [f"the journal can't be written: {state.reason}"]
 
 
-def _expose(counts: Counts, journal: Journal, path: Path) -> str:
+def _expose(counts: Counts, journal: Journal, in_hand: InHand, path: Path) -> str:
     size = 0
     with contextlib.suppress(OSError):
         size = path.stat().st_size
-    return counts.expose(journal.waiting(), size)
+    return counts.expose(journal.waiting(), in_hand.bytes, size)
 
 
 def _raise_file_limit() -> None:

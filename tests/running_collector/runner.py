@@ -15,7 +15,7 @@ from typing import Any
 
 from collector import journal_file
 from collector.journal_file import Boundary
-from collector.serve import run_collector
+from collector.serve import new_loop, run_collector
 from throughline.core.clock import RealClock
 from throughline.core.logs import configure_logs
 from throughline.core.settings import LogFormat, LogLevel, load_settings
@@ -63,7 +63,8 @@ def main(orders: dict[str, Any]) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (orders["file_bytes"], resource.RLIM_INFINITY))
     doors = dict.fromkeys(("http", "api", "otlp_http", "otlp_grpc"), FREE)
     settings = load_settings({"data": orders["data"], **doors, **orders["settings"]}, {})
-    asyncio.run(run_collector(settings, RealClock(), announce, at=killer(orders["kill"])))
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(run_collector(settings, RealClock(), announce, at=killer(orders["kill"])))
 
 
 if __name__ == "__main__":

@@ -135,6 +135,9 @@ QUEUE_REQUESTS = _collector(
     "throughline_journal_queue_requests", Kind.GAUGE, "Requests waiting for a commit.", "requests"
 )
 QUEUE_BYTES = _collector("throughline_journal_queue_bytes", Kind.GAUGE, "Bytes waiting for a commit.", "bytes")
+IN_HAND_BYTES = _collector(
+    "throughline_in_hand_bytes", Kind.GAUGE, "Bytes of bodies being received or answered, at all doors.", "bytes"
+)
 JOURNAL_POSITION = _collector("throughline_journal_position", Kind.GAUGE, "Number of the journal's last record.")
 JOURNAL_BYTES = _collector("throughline_journal_bytes", Kind.GAUGE, "Size of journal.db.", "bytes")
 
