@@ -138,7 +138,8 @@ def _attributes(event: object) -> Mapping[str, Any]:
 
 def _envelope(attributes: Mapping[str, Any], reading: Reading) -> Envelope:
     get = attributes.get
-    envelope = Envelope(get("source"), get("id"), get("type"), get("time"), get("recordedtime"), get("subject"))
+    time, recorded = _time("time", get("time")), _time("recordedtime", get("recordedtime"))
+    envelope = Envelope(get("source"), get("id"), get("type"), time, recorded, get("subject"))
     for name, value in attributes.items():
         if name in _PLAIN or value is None:
             continue
@@ -158,6 +159,12 @@ def _envelope(attributes: Mapping[str, Any], reading: Reading) -> Envelope:
 
 
 _PLAIN: Final = frozenset({"specversion", "id", "source", "type", "time", "recordedtime", "subject", "data"})
+
+
+def _time(name: str, value: object) -> str | None:
+    if value is None or type(value) is str:
+        return value
+    raise Unfit(Reason.BAD_TIME, f"{name}: seen {shown(value)}, wanted an RFC 3339 time with zone, as a text")
 
 
 def _correlation(name: str, value: object) -> str:

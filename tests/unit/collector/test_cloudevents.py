@@ -125,6 +125,13 @@ def test_data_that_is_no_object_sets_the_event_aside(data: object) -> None:
     assert structured(data=data).rejected[0].set_aside.reason is Reason.NO_EVENT
 
 
+@pytest.mark.parametrize("name", ["time", "recordedtime"])
+@pytest.mark.parametrize("value", [1700000000, 1700000000.5, True, ["2026-11-02T16:04:11Z"], {}])
+def test_a_time_that_is_no_text_sets_the_event_aside(name: str, value: object) -> None:
+    reading = structured(**{name: value})
+    assert [each.set_aside.reason for each in reading.rejected] == [Reason.BAD_TIME]
+
+
 def test_an_event_needs_no_data() -> None:
     assert structured(data=None).events[0].fields == {}
     assert binary({}).events[0].fields == {}
