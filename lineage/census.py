@@ -95,6 +95,11 @@ class CensusTaker:
             return self._counted
 
 
+# A value at which no event stands any more, as an earlier content took the place of its last one, keeps its row.
+_BULK = """SELECT count(*) FROM bulk WHERE EXISTS
+    (SELECT 1 FROM posted WHERE posted.value = bulk.value AND posted.process = bulk.process)"""
+
+
 def _count(snapshot: Snapshot, folded: int) -> Census:
     store = snapshot.store
     states = dict(store.rows("SELECT state, count(*) FROM cases WHERE state <> ? GROUP BY state", EMPTY))
@@ -109,7 +114,7 @@ def _count(snapshot: Snapshot, folded: int) -> Census:
         deviations={kind.value: kinds.get(kind.value, 0) for kind in DeviationKind},
         waiting=waiting,
         orphans=orphans,
-        bulk=store.one("SELECT count(*) FROM bulk") or 0,
+        bulk=store.one(_BULK) or 0,
     )
 
 

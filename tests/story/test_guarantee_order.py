@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import permutations
 from random import Random
 from typing import Any
 
@@ -10,11 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lineage.engine import Limits
-from tests.guarantees.firm import ESTATE
+from tests.guarantees.firm import ESTATE, happened
 from tests.guarantees.shown import PACK, Shown, arrive, show, snapshot_of
 from tests.guarantees.weeks import BEGAN, moments, weeks
 from tests.identity_model.worlds import Arrival, World, arrivals, seeds
 from tests.unit.lineage.adapter import settle, tick
+from throughline.core.instants import DAY, HOUR
 
 few = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 limits = st.sampled_from((Limits(), Limits(fan_out_limit=0), Limits(bulk_limit=1)))
@@ -89,3 +91,19 @@ def _line_of(document: dict[str, Any]) -> dict[str, Any]:
             if each["open"]
         ],
     }
+
+
+def test_a_content_whose_place_another_takes_leaves_nothing_behind() -> None:
+    """A release that two entries hold, above the bulk limit, gives way to what came earlier under its id."""
+    release = {"billing_event": "B1", "legal_entity": "DE01"}
+    events = [
+        happened("r1", "billing.released", BEGAN, time_entry=["T1", "T2"], **release),
+        happened("e1", "billing.released", BEGAN, received=BEGAN + HOUR, milestone="M1", **release),
+        happened("e1", "time.submitted", BEGAN, received=BEGAN, time_entry="T1"),
+    ]
+    told = [
+        shown([Arrival([event], []) for event in order], BEGAN + DAY, [], Limits(bulk_limit=1))
+        for order in permutations(events)
+    ]
+    assert all(each == told[0] for each in told)
+    assert json.loads(told[0].status)["counts"]["bulk"] == 0
