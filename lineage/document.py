@@ -28,9 +28,11 @@ from lineage.fact import (
 )
 from lineage.process import Process, StepKind, WaitsFor
 from lineage.rounds import in_order
+from throughline.core.event import Event, FieldValue, identity_digest
 from throughline.core.instants import format_instant
 from throughline.core.key import Key, KeyType
 
+_NONE_SET_ASIDE: Mapping[bytes, Iterable[Event]] = {}
 SCHEMA_ID = "urn:throughline:schema:case"
 
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
@@ -110,8 +112,25 @@ class WaitsDocument(Struct, frozen=True):
     due: Time | None
 
 
+class ContentDocument(Struct, frozen=True):
+    """Another content that came under the source and id of an event; it was set aside and counts for nothing."""
+
+    digest: str
+    received: Time
+    type: str
+    time: Time
+    outcome: Literal["success", "failure"]
+    amount: str | None
+    currency: str | None
+    hours: str | None
+    fields: dict[str, FieldValue]
+
+
 class MemberDocument(Struct, frozen=True):
-    """One event of the case. ``role``: the role of the key by which it came; ``denied``: a person took it off."""
+    """One event of the case. ``role``: the role of the key by which it came; ``denied``: a person took it off.
+
+    ``other_contents``: what else came under its source and id, those received first before others.
+    """
 
     event_id: str
     source: str
@@ -124,6 +143,7 @@ class MemberDocument(Struct, frozen=True):
     system: str | None
     trace_id: str | None
     denied: bool
+    other_contents: list[ContentDocument]
 
 
 class CaseDocument(Struct, frozen=True):
@@ -155,11 +175,12 @@ def case_document(
     members: Iterable[Member],
     keys_by_role: Mapping[str, Iterable[Key]],
     key_types: Mapping[str, KeyType],
+    other_contents: Mapping[bytes, Iterable[Event]] = _NONE_SET_ASIDE,
 ) -> CaseDocument:
     """Return the document of a case from the members that ``derived`` was derived from, in any order.
 
     ``keys_by_role`` gives the case's keys by role (name, alias, carrier, relation). ``name`` is the key of an alias
-    where the case is provisional.
+    where the case is provisional. ``other_contents`` are those set aside, by the digest of their (source, id).
     """
     version, ordered = in_order(process, members)
     keys = {role: sorted(set(found), key=_key_order(process)) for role, found in keys_by_role.items()}
@@ -182,7 +203,7 @@ def case_document(
         deviations=[_deviation(each) for each in derived.deviations],
         exposure=exposure_document(derived.exposure),
         waits_for=_waits(derived.waits),
-        members=[_member(each) for each in ordered],
+        members=[_member(each, other_contents) for each in ordered],
     )
 
 
@@ -275,8 +296,9 @@ def _waits(waits: Waits | None) -> WaitsDocument | None:
     )
 
 
-def _member(member: Member) -> MemberDocument:
+def _member(member: Member, other_contents: Mapping[bytes, Iterable[Event]]) -> MemberDocument:
     fact = member.fact
+    others = other_contents.get(identity_digest(fact.source, fact.id), ()) if other_contents else ()
     return MemberDocument(
         event_id=fact.id,
         source=fact.source,
@@ -289,6 +311,21 @@ def _member(member: Member) -> MemberDocument:
         system=fact.system,
         trace_id=fact.trace_id,
         denied=member.denied,
+        other_contents=[_content(each) for each in others],
+    )
+
+
+def _content(event: Event) -> ContentDocument:
+    return ContentDocument(
+        digest=event.digest.hex(),
+        received=format_instant(event.received),
+        type=event.type,
+        time=format_instant(event.time),
+        outcome="failure" if event.failed else "success",
+        amount=event.amount,
+        currency=event.currency,
+        hours=event.hours,
+        fields=event.fields,
     )
 
 

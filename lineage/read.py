@@ -26,6 +26,7 @@ from lineage.viewpoint import derive_case
 from throughline.core.database import failures_named, open_reader
 from throughline.core.errors import StoreUnavailable
 from throughline.core.estate import Estate
+from throughline.core.event import identity_digest
 from throughline.core.key import Key
 from throughline.core.statement import Statement
 
@@ -97,6 +98,9 @@ class Snapshot:
             view.joined.members,
             self.keys_by_role(view),
             self.definitions.key_types,
+            self.store.other_contents_of(
+                [identity_digest(member.fact.source, member.fact.id) for member in view.joined.members]
+            ),
         )
 
     def keys_by_role(self, view: CaseView) -> dict[str, list[Key]]:

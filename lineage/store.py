@@ -188,6 +188,28 @@ class StoreReader:
         rows = self.rows("SELECT content, event FROM other_content WHERE digest = ?", digest)
         return {content: _event.decode(event) for content, event in rows}
 
+    def other_contents_of(self, digests: Sequence[bytes]) -> dict[bytes, list[Event]]:
+        """Return the contents set aside under several (source, id), those received first before others."""
+        found: dict[bytes, list[Event]] = {}
+        for start in range(0, len(digests), _DIGESTS_AT_ONCE):
+            some = digests[start : start + _DIGESTS_AT_ONCE]
+            marks = ",".join("?" * len(some))
+            for digest, event in self.connection.execute(
+                f"SELECT digest, event FROM other_content WHERE digest IN ({marks}) ORDER BY received, content", some
+            ):
+                found.setdefault(digest, []).append(_event.decode(event))
+        return found
+
+    def other_contents_after(self, digest: bytes, content: bytes, limit: int) -> list[tuple[bytes, Event]]:
+        """Return contents that were set aside, after one of them, by the digest of (source, id) and their own."""
+        rows = self.rows(
+            "SELECT digest, event FROM other_content WHERE (digest, content) > (?, ?) ORDER BY digest, content LIMIT ?",
+            digest,
+            content,
+            limit,
+        )
+        return [(each, _event.decode(event)) for each, event in rows]
+
     def event(self, seq: int) -> Event:
         """Return the event of a seq."""
         return self.events([seq])[seq]

@@ -208,6 +208,20 @@ def test_what_a_door_set_aside_is_listed_with_its_reason(serve: Serving) -> None
     assert rest["next"] is None
 
 
+def test_a_second_content_under_one_id_is_listed_after_the_doors_and_shown_with_the_first(serve: Serving) -> None:
+    for amount in ("10.00", "20.00"):
+        money = {"amount": amount, "currency": "EUR"}
+        serve.folded(serve.send(event("twice", "time.submitted", time_entry="TE-2x", **money)))
+    member = serve.get("/api/v1/cases/time-to-bill/TE-2x").json["members"][0]
+    (other,) = member["other_contents"]
+    assert other["amount"] in {"10.00", "20.00"}  # received in the same instant, the lesser digest stands
+    entries = serve.get("/api/v1/quarantine").json["entries"]
+    first = serve.get("/api/v1/quarantine", limit=len(entries) - 1).json
+    (last,) = serve.get("/api/v1/quarantine", limit=1, cursor=first["next"]).json["entries"]
+    assert last == entries[-1]
+    assert (last["event_id"], last["reason"], last["door"]) == ("twice", "other_content", None)
+
+
 def test_a_statement_takes_effect_once_its_position_is_folded_and_can_be_undone(serve: Serving) -> None:
     path = "/api/v1/cases/time-to-bill/TE-1"
     before = serve.get(path).json

@@ -71,7 +71,7 @@ def build_app(ground: Ground, stack: ExitStack) -> FastAPI:
         routers=[
             lineage_routes(reader, TraceReader(journal())),
             statements.routes(log, decisions, ground.definitions, access),
-            quarantine.routes(journal()),
+            quarantine.routes(journal(), reader),
             status.routes(status_reader, positions),
             health.routes(neighbours, meter),
         ],

@@ -15,7 +15,7 @@ _LONGEST = 4096
 Position = TypeVar("Position", bound=tuple[object, ...])
 
 
-def write_cursor(position: Sequence[str | int]) -> str:
+def write_cursor(position: Sequence[str | int | bytes]) -> str:
     """Return the cursor of a position: the sort key of the last item given."""
     return urlsafe_b64encode(msgspec.msgpack.encode(position)).rstrip(b"=").decode()
 

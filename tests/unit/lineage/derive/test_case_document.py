@@ -17,6 +17,7 @@ from lineage.process import Process
 from tests.derived_state.processes import INVOICE_TO_CASH, STAFFING, TIME_TO_BILL
 from tests.derived_state.stories import Told, moments, stories
 from tests.derived_state.timeline import at, event, failure, stands
+from throughline.core.event import Event, identity_digest
 from throughline.core.key import Key, KeyType
 
 TYPES = {
@@ -106,7 +107,32 @@ def test_it_shows_a_case_with_its_steps_deviations_exposure_and_members():
         "system": "psa",
         "trace_id": "t1",
         "denied": False,
+        "other_contents": [],
     }
+
+
+def test_a_member_shows_what_else_came_under_its_source_and_id():
+    member = STORY[0]
+    other = Event(
+        source=member.fact.source,
+        id=member.fact.id,
+        type="time.submitted",
+        time=member.fact.time,
+        received=member.fact.received + 1,
+        digest=b"\x01" * 16,
+        failed=False,
+        fields={"time_entry": "N-2"},
+        amount="90.00",
+        currency="EUR",
+    )
+    derived = stands(TIME_TO_BILL, [member], "mon 10:00", {})
+    contents = {identity_digest(other.source, other.id): [other]}
+
+    document = case_document(TIME_TO_BILL, NAME, derived, [member], {"name": [NAME]}, TYPES, contents)
+
+    (shown_other,) = json.loads(encode_document(document))["members"][0]["other_contents"]
+    assert (shown_other["digest"], shown_other["amount"]) == ("01" * 16, "90.00")
+    assert shown_other["fields"] == {"time_entry": "N-2"}
 
 
 def test_exposure_is_an_empty_object_where_nothing_is_held_and_null_where_it_is_unknown():
