@@ -23,6 +23,22 @@ _DESCRIPTION = (
     "Watches business processes across systems: look up any record by any of its keys, list cases, state links. "
     "Refusals are problem documents (RFC 9457). Times are RFC 3339 in UTC, amounts are decimal texts."
 )
+_NOT_OURS = ("HTTPValidationError", "ValidationError")  # what the framework would answer by itself
+_PROBLEM: dict[str, Any] = {
+    "type": "object",
+    "description": "Why a request is refused (RFC 9457); some kinds have further members.",
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+    },
+    "required": ["type", "title", "status", "detail"],
+}
+_REFUSED: dict[str, Any] = {
+    "description": "Refused, with the reason",
+    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
 
 
 def create_app(routers: Iterable[APIRouter], documents: Iterable[type], access: Access, meter: Meter) -> FastAPI:
@@ -49,7 +65,14 @@ def _publish(app: FastAPI, documents: Iterable[type]) -> None:
 
     def openapi() -> dict[str, Any]:
         document = plain()
-        document.setdefault("components", {}).setdefault("schemas", {}).update(components)
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        for name in _NOT_OURS:
+            schemas.pop(name, None)
+        schemas.update(components, Problem=_PROBLEM)
+        for path in document["paths"].values():
+            for operation in path.values():
+                operation["responses"].pop("422", None)
+                operation["responses"]["default"] = _REFUSED
         return document
 
     app.openapi = openapi

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
 from fastapi import APIRouter, Query, Request
@@ -167,6 +168,23 @@ def read_asked(content: object) -> StatementAsked:
         ) from None
 
 
+def _body_schema() -> dict[str, Any]:
+    """Return the schema of a statement's body in one piece: OpenAPI would look for its parts elsewhere."""
+    schema = StatementAsked.model_json_schema(ref_template="{model}")
+    return _in_one_piece(schema, schema.pop("$defs"))
+
+
+def _in_one_piece(node: Any, parts: Mapping[str, Any]) -> Any:
+    if isinstance(node, list):
+        return [_in_one_piece(each, parts) for each in cast(list[Any], node)]
+    if not isinstance(node, dict):
+        return node
+    members = cast(dict[str, Any], node)
+    if "$ref" in members:
+        return _in_one_piece(parts[members["$ref"]], parts)
+    return {name: _in_one_piece(member, parts) for name, member in members.items()}
+
+
 def routes(log: DecisionLog, reader: DecisionReader, definitions: Definitions, access: Access) -> APIRouter:
     """Return the routes by which statements are made and listed."""
     router = APIRouter(tags=["statements"])
@@ -180,7 +198,7 @@ def routes(log: DecisionLog, reader: DecisionReader, definitions: Definitions, a
         openapi_extra={
             "requestBody": {
                 "required": True,
-                "content": {"application/json": {"schema": StatementAsked.model_json_schema()}},
+                "content": {"application/json": {"schema": _body_schema()}},
             }
         },
     )

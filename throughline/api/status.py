@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Query
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
@@ -36,6 +36,7 @@ _FIRST_LOOK_SECONDS = 0.002
 _SLOWEST_LOOK_SECONDS = 0.05
 _POSITION = re.compile(r"[js]\d{1,18}", re.ASCII)
 _WAIT = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)(ms|s|m)?", re.ASCII)
+_WAIT_SCHEMA = {"type": "string", "examples": ["10s", "500ms"]}
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, None: 1.0}
 
 
@@ -81,8 +82,11 @@ class StatusAsked(BaseModel):
 
     folded: Annotated[str, AfterValidator(_position)] | None = None
     wait: Annotated[
-        float, BeforeValidator(_wait), Field(le=LONGEST_WAIT_SECONDS, json_schema_extra={"type": "string"})
-    ] = 0.0
+        float,
+        BeforeValidator(_wait),
+        Field(le=LONGEST_WAIT_SECONDS, default_factory=float),
+        WithJsonSchema(_WAIT_SCHEMA),
+    ]
 
 
 class Positions:

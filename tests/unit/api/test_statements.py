@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 from starlette.testclient import TestClient
 
 from lineage.process import Definitions, Process, Step, StepKind, Version
@@ -206,7 +209,21 @@ def test_the_openapi_document_has_the_schema_of_a_statement_and_loads_nothing_fr
     document = caller.get("/openapi.json").json()
     body = document["paths"]["/api/v1/statements"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert body["required"] == ["verb", "pair", "why"]
+    assert body["properties"]["events"]["items"]["required"] == ["source", "id"]
     assert caller.get("/docs").status_code == 404
+
+
+def test_the_openapi_document_refers_to_what_it_has_and_publishes_refusals_as_problems(caller: TestClient) -> None:
+    document = caller.get("/openapi.json").json()
+    schemas = document["components"]["schemas"]
+    references = set(re.findall(r'"\$ref": *"([^"]*)"', json.dumps(document)))
+    assert references
+    assert references <= {f"#/components/schemas/{name}" for name in schemas}
+    assert "HTTPValidationError" not in schemas
+    refusal = caller.get("/api/v1/statements?limit=0")
+    published = document["paths"]["/api/v1/statements"]["get"]["responses"]["default"]["content"]
+    assert list(published) == [refusal.headers["content-type"]]
+    Draft202012Validator(schemas["Problem"]).validate(refusal.json())
 
 
 @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "", "127.0.0.1.evil.example:80"])

@@ -39,3 +39,9 @@ def test_a_position_is_folded_once_nothing_behind_it_is_deferred(tmp_path: Path)
 @pytest.mark.parametrize(("text", "seconds"), [("10s", 10.0), ("500ms", 0.5), ("1m", 60.0), ("2", 2.0), ("0.5s", 0.5)])
 def test_a_wait_is_read_with_its_unit(text: str, seconds: float) -> None:
     assert StatusAsked.model_validate({"wait": text}).wait == seconds
+
+
+def test_who_gives_no_wait_waits_for_nothing() -> None:
+    assert StatusAsked.model_validate({}).wait == 0.0
+    assert StatusAsked.model_json_schema()["properties"]["wait"]["type"] == "string"
+    assert "default" not in StatusAsked.model_json_schema()["properties"]["wait"]
