@@ -173,6 +173,7 @@ def test_tokens_guard_the_api(tmp_path: Path) -> None:
         refused = run("cases", "--data", str(serve.data))
         assert refused.returncode == 1
         assert "A token is needed" in refused.stderr
+        assert "THROUGHLINE_TOKEN" in refused.stderr
 
 
 def test_a_clock_that_stands_is_shown_and_rules_what_is_overdue(tmp_path: Path) -> None:

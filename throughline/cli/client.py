@@ -30,7 +30,8 @@ class Refused(ThroughlineError):
 
     def __init__(self, document: Document) -> None:
         self.document = document
-        super().__init__(f"{document.get('title', 'Refused')}: {document.get('detail', '')}")
+        hint = f"; set {TOKEN_VARIABLE} to that secret" if document.get("status") == 401 else ""
+        super().__init__(f"{document.get('title', 'Refused')}: {document.get('detail', '')}{hint}")
 
 
 def api_url(url: str | None, data: Path | None) -> str:
