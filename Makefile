@@ -10,7 +10,7 @@ bin := .venv/bin
 # Two workers: what a small machine has. Tests marked serial share one of them.
 pytest := $(bin)/pytest -n 2 --dist loadgroup
 
-.PHONY: help demo test check static format bench bench-large docs lock clean install install-test tools
+.PHONY: help demo picture test check static format bench bench-large docs lock clean install install-test tools
 
 help:
 	@echo "make demo         install, and watch a fictional firm's processes"
@@ -19,6 +19,7 @@ help:
 	@echo "make format       format the code"
 	@echo "make bench        the benchmarks at 100,000 and 1,000,000 events"
 	@echo "make bench-large  the benchmarks at 10,000,000 events"
+	@echo "make picture      remake the README's picture of the demo"
 	@echo "make docs         rewrite the reference pages of settings and metrics"
 	@echo "make lock         remake the lock files from pyproject.toml"
 	@echo "make clean        remove .venv and everything built"
@@ -34,6 +35,9 @@ tools:
 
 demo: install
 	$(bin)/throughline demo
+
+picture: install
+	$(bin)/throughline demo --exit --picture docs/demo.svg
 
 # Every step runs, so that all that is wrong comes at once.
 static: install-test

@@ -214,6 +214,9 @@ def demo(
     scale: Annotated[str, typer.Option(metavar="SIZE", help="How much work the firm does.")] = "default",
     weeks: Annotated[int | None, typer.Option(metavar="N", help="How many weeks the firm works.")] = None,
     exit: Annotated[bool, typer.Option("--exit", help="End with the page of what is stuck.")] = False,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", metavar="FILE", help="Keep that page as a picture, too (SVG).")
+    ] = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
@@ -221,7 +224,16 @@ def demo(
     from throughline.demo.run import DEFAULT_WEEKS, run_demo
 
     sys.exit(
-        run_demo(seed, verify=verify, scale=scale, weeks=weeks or DEFAULT_WEEKS, exit=exit, data=data, as_json=json)
+        run_demo(
+            seed,
+            verify=verify,
+            scale=scale,
+            weeks=weeks or DEFAULT_WEEKS,
+            exit=exit,
+            data=data,
+            picture_file=picture,
+            as_json=json,
+        )
     )
 
 

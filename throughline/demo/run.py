@@ -30,7 +30,7 @@ from throughline.demo.questions import (
     set_aside,
     wait_until_folded,
 )
-from throughline.demo.screen import Live, commands_for, show_blind, show_commands, show_comparison, show_page
+from throughline.demo.screen import Live, commands_for, picture, show_blind, show_commands, show_comparison, show_page
 from throughline.demo.stuck import Group, groups_of
 from throughline.demo.truth import CaseTruth, tell_truth
 from throughline.demo.verify import Difference, Document, compare, tally_documents, tally_truth
@@ -50,6 +50,7 @@ def run_demo(
     weeks: int = DEFAULT_WEEKS,
     exit: bool = False,
     data: Path | None = None,
+    picture_file: Path | None = None,
     as_json: bool = False,
 ) -> int:
     """Run the demo and return the exit code of the command.
@@ -58,7 +59,8 @@ def run_demo(
     where they differ. Else live in about a minute, ending with a page of what is stuck; then it keeps serving until
     Ctrl-C, unless ``exit`` is set or nobody watches (standard output is no terminal). 2 where it could not run.
     ``data`` keeps the data folder; without it, a temporary one is used and removed. ``as_json`` prints the comparison,
-    or the page, as JSON to standard output, and everything else to standard error.
+    or the page, as JSON to standard output, and everything else to standard error. ``picture_file`` gets the page as an
+    SVG.
     """
     console = Console(stderr=as_json)
     if scale not in SCALES:
@@ -71,7 +73,7 @@ def run_demo(
         if verify:
             return verify_plan(told, console, data, as_json=as_json)
         stays = not exit and not as_json and sys.stdout.isatty()
-        return live_through(told, console, data, LIVE_SECONDS, stays=stays, as_json=as_json)
+        return live_through(told, console, data, LIVE_SECONDS, picture_file, stays=stays, as_json=as_json)
     except DemoFailed as failed:
         console.print(f"The demo could not go on: {failed}", style="red", highlight=False, soft_wrap=True)
         return FAILED
@@ -113,7 +115,16 @@ def claim(folder: Path) -> None:
         raise DemoFailed(f"--data: {folder} cannot be used ({error.strerror})") from error
 
 
-def live_through(told: Plan, console: Console, data: Path | None, seconds: float, *, stays: bool, as_json: bool) -> int:
+def live_through(
+    told: Plan,
+    console: Console,
+    data: Path | None,
+    seconds: float,
+    picture_file: Path | None = None,
+    *,
+    stays: bool,
+    as_json: bool,
+) -> int:
     """Let the firm live for so many seconds, show what is stuck in the end, and serve on where ``stays`` says so."""
     weeks = round((told.ends - told.begins) / 7 / 86_400_000_000)
     with stage(told, data) as on:
@@ -126,11 +137,18 @@ def live_through(told: Plan, console: Console, data: Path | None, seconds: float
         wait_until_folded(on.api, ended.position)
         lines = list(case_lines(on.api))
         groups = groups_of([document(on.api, line) for line in lines if line["state"] in UNFINISHED])
+        blind = blind_sources(on.api)
+
+        def page(to: Console) -> None:
+            show_page(to, told.ends, Counter(line["state"] for line in lines), groups)
+            show_blind(to, blind)
+
+        if picture_file is not None:
+            picture_file.write_text(picture(page), "utf-8")
         if as_json:
             print(page_text(told, groups))
             return OK
-        show_page(console, told.ends, Counter(line["state"] for line in lines), groups)
-        show_blind(console, blind_sources(on.api))
+        page(console)
         if not stays:
             console.print(
                 "\nThe demo has ended. In a terminal it goes on serving, so that any record can be asked for."

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
+from io import StringIO
 from pathlib import Path
 
 from rich.console import Console
@@ -18,6 +20,9 @@ from throughline.demo.firm import ENTITIES
 from throughline.demo.play import Progress as Played
 from throughline.demo.stuck import REPORTING, Group, in_reporting_currency
 from throughline.demo.verify import Difference, Tally
+
+PICTURE_COLUMNS = 100
+_FONT = re.compile(r"@font-face\s*\{.*?\}\s*", re.DOTALL)
 
 
 def moment(instant: int) -> str:
@@ -55,10 +60,11 @@ def show_page(console: Console, now: int, counts: Counter[str], groups: Sequence
     """Print the page of a finance owner: what is stuck, where, since when, worth how much, whose turn it is."""
     held = sum(group.count for group in groups)
     whole = in_reporting_currency(_together(groups))
+    under_way = counts["open"] + counts["provisional"]
     console.print()
     console.print(f"[bold]Meridian Partners, {to_datetime(now).strftime('%A %d %B %Y, %H:%M')} UTC[/bold]")
     console.print(
-        f"{sum(counts.values()):,} pieces of work watched: {counts['done']:,} through, {counts['open']:,} under way, "
+        f"{sum(counts.values()):,} pieces of work watched: {counts['done']:,} through, {under_way:,} under way, "
         f"{counts['ended']:,} ended otherwise, {counts['not_applicable']:,} not billable. "
         f"[bold]{held:,} are held up, worth about {REPORTING} {whole:,.0f}.[/bold]"
     )
@@ -73,6 +79,15 @@ def show_page(console: Console, now: int, counts: Counter[str], groups: Sequence
     console.print(table)
     console.print()
     console.print(f"~ other currencies at the firm's rates to {REPORTING}.")
+
+
+def picture(page: Callable[[Console], None]) -> str:
+    """Return what a page prints as an SVG that loads nothing from elsewhere."""
+    console = Console(
+        record=True, file=StringIO(), width=PICTURE_COLUMNS, force_terminal=True, color_system="truecolor"
+    )
+    page(console)
+    return _FONT.sub("", console.export_svg(title="throughline demo"))
 
 
 def where_of(group: Group) -> str:

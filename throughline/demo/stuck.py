@@ -41,7 +41,7 @@ PLACES = {
     ("milestone-to-invoice", "approved"): "waiting for approval",
     ("milestone-to-invoice", "released"): "between PSA and billing",
     ("milestone-to-invoice", "revenue_recognised"): "before revenue was recognised",
-    ("invoice-to-cash", "posted"): "before it was posted",
+    ("invoice-to-cash", "posted"): "not posted",
     ("invoice-to-cash", "sent"): "posted, but not sent",
     ("invoice-to-cash", "paid"): "with the customer",
 }

@@ -1,0 +1,43 @@
+"""The picture of the demo's page: the page's words, and nothing loaded from elsewhere."""
+
+from __future__ import annotations
+
+from collections import Counter
+from decimal import Decimal
+from html import unescape
+from xml.etree import ElementTree
+
+from rich.console import Console
+
+from throughline.core.instants import parse_instant
+from throughline.demo.screen import picture, show_page
+from throughline.demo.stuck import Group
+
+NOW = parse_instant("2026-11-07T00:00:00Z")
+GROUP = Group(
+    process="time-to-bill",
+    place="between PSA and ERP",
+    why="never arrived, and no error was reported",
+    turn="system (finance-ops)",
+    since=NOW,
+    count=2,
+    money={"EUR": Decimal(1125)},
+)
+
+
+def page(console: Console) -> None:
+    show_page(console, NOW, Counter({"done": 3, "open": 2, "provisional": 1}), [GROUP])
+
+
+def test_a_picture_says_what_the_page_says() -> None:
+    words = unescape("".join(ElementTree.fromstring(picture(page)).itertext())).replace("\xa0", " ")
+    assert "6 pieces of work watched: 3 through, 3 under way" in words
+    assert "2 time entries in EMEA between PSA and ERP" in words
+    assert "EUR 1,125" in words
+
+
+def test_a_picture_loads_nothing_from_elsewhere() -> None:
+    drawn = picture(page)
+    assert "url(http" not in drawn
+    assert "@font-face" not in drawn
+    assert "href" not in drawn
