@@ -33,6 +33,7 @@ def described(head: str) -> set[str]:
         ("of an exposure", document.ExposureDocument),
         ("of `waits_for`", document.WaitsDocument),
         ("of a member", document.MemberDocument),
+        ("of another content", document.ContentDocument),
         ("of a line", cases.CaseLine),
         ("of a record", record.RecordDocument),
         ("of a lineage", record.CaseLineage),
