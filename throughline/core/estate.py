@@ -145,7 +145,7 @@ def _cross_faults(examined: Examined[EstateFile]) -> Iterator[Fault]:
     for location, name, known in _references(estate, document):
         if name not in known:
             yield examined.fault(location, repr(name), nearest(name, known))
-    if len(estate.regions) > 1 and estate.firm.default_region is None and examined.whole:
+    if len(estate.regions) > 1 and examined.lacks(("firm", "default_region")):
         yield examined.fault(("firm",), "several regions", "default_region, for records without a known one")
     for name, region in estate.regions.items():
         wanted = holiday_fault(region.country, region.subdivision)
@@ -162,9 +162,9 @@ def _source_faults(examined: Examined[EstateFile]) -> Iterator[Fault]:
         if source.source in seen:
             yield examined.fault(("sources", n, "source"), f"{source.source!r} again", "each source once")
         seen.add(source.source)
-        if source.instance is None and source.role is None and examined.whole:
+        if examined.lacks(("sources", n, "instance")) and examined.lacks(("sources", n, "role")):
             yield examined.fault(("sources", n), "neither instance nor role", "one of them, or both")
-        if source.mode is Mode.POLL and source.every is None and examined.whole:
+        if source.mode is Mode.POLL and examined.lacks(("sources", n, "every")):
             yield examined.fault(("sources", n), "a polled source without its cadence", "every, such as 15 min")
 
 

@@ -75,6 +75,16 @@ class Examined(Generic[Model]):
         """Say whether the form is all that the document says."""
         return self.form is not None and not self.faults
 
+    def lacks(self, location: Location) -> bool:
+        """Say whether the document has nothing at a place of the form: what was left out as faulty is not lacking."""
+        content: Any = self.document.content
+        for part in _original(location, self.origins):
+            try:
+                content = content[part]
+            except (LookupError, TypeError):
+                return True
+        return content is None
+
     def fault(self, location: Location, seen: str, wanted: str) -> Fault:
         """Return a fault at a place of the form, told by its place in the document."""
         return self.document.fault(_original(location, self.origins), seen, wanted)

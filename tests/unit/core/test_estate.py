@@ -226,3 +226,22 @@ def test_every_fault_is_told_at_once_with_line_and_what_was_wanted() -> None:
 )
 def test_each_kind_of_fault_is_found(text: str, wanted: str) -> None:
     assert any(wanted in fault for fault in faults(text)), faults(text)
+
+
+SOURCES = """
+firm: {reporting_currency: Euro}
+regions: {A: {timezone: UTC}, B: {timezone: UTC}}
+sources:
+  - {source: /nowhere, role: timekeeping}
+  - {source: /erp, role: erp, mode: poll}
+  - {source: /psa}
+  - {source: /crm, role: crm, mode: poll, every: often}
+"""
+
+
+def test_what_is_lacking_is_told_beside_other_faults_and_what_is_faulty_is_not_lacking() -> None:
+    found = faults(SOURCES)
+    lacking = [fault for fault in found if "seen 'often'" not in fault and "every, such as 15 min" in fault]
+    assert [fault.split(":")[1] for fault in lacking] == ["6"]
+    assert [fault.split(":")[1] for fault in found if "neither instance nor role" in fault] == ["7"]
+    assert any("several regions" in fault for fault in found)
