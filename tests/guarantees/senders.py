@@ -1,16 +1,16 @@
 """Senders on every door at once, which send again what was not acknowledged, as official senders do, and keep account.
 
-Each event names one time entry, or a document of one, of the one process that declares its type: it belongs to exactly
-one case. Each payload has its own event ids, and is sent again unchanged until it is acknowledged.
+Each event names one time entry, or a document of one, and only one process declares its type: it belongs to exactly one
+case. A payload is sent again unchanged until it is acknowledged.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from itertools import count
-from typing import Any, NamedTuple, Protocol
+from contextlib import closing, suppress
+from itertools import count, islice
+from typing import Any, NamedTuple, Protocol, Self
 
 import grpc
 import httpx2
@@ -24,6 +24,8 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from tests.guarantees.firm import ERP, PSA
+from tests.service.serving import PATIENCE_SECONDS
 from throughline.core.instants import MINUTE, format_instant
 
 STEPS = ("time.submitted", "time.approved", "time.posted", "time.posted")
@@ -62,25 +64,31 @@ class Told(NamedTuple):
     """One event as a sender means it, before it takes the form of its door."""
 
     source: str
+    id: str
     number: int
     kind: str
     time: int
-    data: dict[str, Any]
+    data: dict[str, str]
 
 
-def told(source: str, number: int, began: int) -> Told:
-    """Return the n-th event of a source; every fourth speaks of the entry by its document only."""
-    step = number % len(STEPS)
-    entry, document = f"{source}-{number // EVENTS_OF_A_CASE}", f"D-{source}-{number // len(STEPS)}"
-    keys = ({"time_entry": entry}, {"time_entry": entry}, {"time_entry": entry, "erp_document": document})
-    data = {"erp_document": document} if step == len(keys) else keys[step]
-    return Told(source, number, STEPS[step], began + number % 60 * MINUTE, {**data, "legal_entity": "DE01"})
+def told(door: str, source: str, number: int, began: int) -> Told:
+    """Return the nth event that comes by a door.
+
+    Of every third time entry nothing but its submission is told, again and again; of the others each step, and of every
+    other posting only the document.
+    """
+    case, step = divmod(number, EVENTS_OF_A_CASE)
+    kind = STEPS[step % len(STEPS)] if case % 3 else STEPS[0]
+    data = {"time_entry": f"{door}-{case}", "legal_entity": "DE01"}
+    if kind == "time.posted":
+        data["erp_document"] = f"D-{door}-{number // len(STEPS)}"
+        if step % len(STEPS) == len(STEPS) - 1:
+            del data["time_entry"]
+    return Told(source, f"{door}-{number}", number, kind, began + number % 60 * MINUTE, data)
 
 
-class Sent(NamedTuple):
-    """The answer to a payload that was acknowledged: the position at which it is durable."""
-
-    position: str
+Position = str
+"""At which a payload is durable, as its acknowledgement says."""
 
 
 class Passing(Exception):
@@ -88,13 +96,13 @@ class Passing(Exception):
 
 
 class Door(Protocol):
-    """One way in: makes a payload of events, says their keys, and sends it once."""
+    """One way in: makes payloads, says the keys of the events in them, and sends each once."""
 
     name: str
 
-    def payload(self, events: list[Told]) -> tuple[list[EventKey], Any]: ...
+    def next_payload(self) -> tuple[list[EventKey], Any]: ...
 
-    def send(self, payload: Any) -> Sent:
+    def send(self, payload: Any) -> Position:
         """Raise Passing where it has to be sent again."""
         ...
 
@@ -108,7 +116,7 @@ class Accounts:
         self._changed = threading.Condition()
         self.sent: list[EventKey] = []
         self.acknowledged: list[EventKey] = []
-        self.positions: list[str] = []
+        self.payloads: dict[Position, Any] = {}
         self.repeated = 0
         self.faults: list[BaseException] = []
 
@@ -120,10 +128,10 @@ class Accounts:
         with self._changed:
             self.repeated += 1
 
-    def note_acknowledged(self, keys: list[EventKey], answer: Sent) -> None:
+    def note_acknowledged(self, keys: list[EventKey], position: Position, payload: Any) -> None:
         with self._changed:
             self.acknowledged += keys
-            self.positions.append(answer.position)
+            self.payloads[position] = payload
             self._changed.notify_all()
 
     def note_fault(self, fault: BaseException) -> None:
@@ -131,68 +139,102 @@ class Accounts:
             self.faults.append(fault)
             self._changed.notify_all()
 
-    def wait_for(self, more: int, seconds: float) -> None:
-        """Wait until so many more events are acknowledged; fail with the fault of a sender, or where they never are."""
+    def wait_for(self, more: int) -> None:
+        """Wait until so many more events are acknowledged; raise the fault of a sender that had one."""
         with self._changed:
             wanted = len(self.acknowledged) + more
-            reached = self._changed.wait_for(lambda: self.faults or len(self.acknowledged) >= wanted, seconds)
-        if self.faults:
-            raise self.faults[0]
+            reached = self._changed.wait_for(
+                lambda: bool(self.faults) or len(self.acknowledged) >= wanted, PATIENCE_SECONDS
+            )
+        self.raise_fault()
         assert reached, f"waited in vain for {more} more events to be acknowledged"
 
+    def raise_fault(self) -> None:
+        if self.faults:
+            raise self.faults[0]
 
-class Sender:
-    """Sends through one door until it is stopped, and then until its last payload is acknowledged."""
 
-    def __init__(self, door: Door, accounts: Accounts, began: int, stop: threading.Event, per_payload: int) -> None:
-        self._door = door
-        self._accounts = accounts
-        self._began = began
-        self._stop = stop
-        self._per_payload = per_payload
-        self.thread = threading.Thread(target=self._run, name=door.name)
+class Traffic:
+    """A sender at every door. ``addresses`` says where the doors are now, and is to be kept up to date."""
 
-    def _run(self) -> None:
+    def __init__(self, began: int) -> None:
+        self.accounts = Accounts()
+        self.addresses: dict[str, str] = {}
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._keep_sending, args=(door,), name=door.name)
+            for door in doors(self.addresses, began)
+        ]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self.addresses.clear()  # nobody waits for a serve that is gone
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join()
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Send nothing new, and wait until all that was sent is acknowledged."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(PATIENCE_SECONDS)
+            assert not thread.is_alive(), f"the sender of {thread.name} waits in vain"
+        self.accounts.raise_fault()
+
+    def _keep_sending(self, door: Door) -> None:
         try:
-            numbers = count()
-            while not self._stop.is_set():
-                events = [told(self._door.name, next(numbers), self._began) for _ in range(self._per_payload)]
-                keys, payload = self._door.payload(events)
-                self._accounts.note_sent(keys)
-                self._accounts.note_acknowledged(keys, self._deliver(payload))
-                self._stop.wait(PAUSE_SECONDS)
+            with closing(door):
+                while not self._stop.is_set():
+                    keys, payload = door.next_payload()
+                    self.accounts.note_sent(keys)
+                    self.accounts.note_acknowledged(keys, self._deliver(door, payload), payload)
+                    self._stop.wait(PAUSE_SECONDS)
         except BaseException as fault:
-            self._accounts.note_fault(fault)
-        finally:
-            self._door.close()
+            self.accounts.note_fault(fault)
 
-    def _deliver(self, payload: Any) -> Sent:
+    def _deliver(self, door: Door, payload: Any) -> Position:
         again = threading.Event()
         while True:
             with suppress(Passing):
-                return self._door.send(payload)
-            self._accounts.note_repeated()
+                return door.send(payload)
+            self.accounts.note_repeated()
             again.wait(AGAIN_SECONDS)
 
 
 # The doors.
 
-Addresses = Callable[[], Mapping[str, str]]
+
+class Story:
+    """The events that come by one door, a few at a time."""
+
+    def __init__(self, door: str, source: str, began: int, size: int) -> None:
+        self._events = (told(door, source, number, began) for number in count())
+        self._size = size
+
+    def go_on(self) -> list[Told]:
+        return list(islice(self._events, self._size))
 
 
 class HttpDoor:
-    """What all doors over HTTP have in common; ``addresses`` are asked anew each time, as a serve may move."""
+    """A door over HTTP; ``addresses`` are looked up each time, as a serve may move."""
 
     path = ""
     port = ""
-    content_type = ""
+    content_type = "application/json"
 
-    def __init__(self, addresses: Addresses) -> None:
+    def __init__(self, addresses: Mapping[str, str]) -> None:
         self._addresses = addresses
         self._client = httpx2.Client(timeout=CALL_SECONDS, trust_env=False)
 
     def post(self, body: bytes, headers: Mapping[str, str]) -> httpx2.Response:
-        url = f"http://{self._addresses()[self.port]}{self.path}"
+        url = f"http://{self._addresses[self.port]}{self.path}"
         try:
             answer = self._client.post(url, content=body, headers={"content-type": self.content_type, **headers})
         except httpx2.TransportError as error:
@@ -208,12 +250,12 @@ class HttpDoor:
 def cloudevent(event: Told) -> tuple[EventKey, dict[str, Any]]:
     attributes = {
         "specversion": "1.0",
-        "id": f"{event.number}",
+        "id": event.id,
         "source": event.source,
         "type": event.kind,
         "time": format_instant(event.time),
     }
-    return (event.source, f"{event.number}"), {**attributes, "data": event.data}
+    return (event.source, event.id), {**attributes, "data": event.data}
 
 
 class BatchDoor(HttpDoor):
@@ -222,34 +264,42 @@ class BatchDoor(HttpDoor):
     name, path, port = "batches", "/v1/events", "http"
     content_type = "application/cloudevents-batch+json"
 
-    def payload(self, events: list[Told]) -> tuple[list[EventKey], bytes]:
-        made = [cloudevent(event) for event in events]
+    def __init__(self, addresses: Mapping[str, str], began: int) -> None:
+        super().__init__(addresses)
+        self._story = Story(self.name, PSA, began, EVENTS_OF_A_PAYLOAD)
+
+    def next_payload(self) -> tuple[list[EventKey], bytes]:
+        made = [cloudevent(event) for event in self._story.go_on()]
         return [key for key, _ in made], msgspec.json.encode([content for _, content in made])
 
-    def send(self, payload: bytes) -> Sent:
+    def send(self, payload: bytes) -> Position:
         return _receipt(self.post(payload, {}))
 
 
 class SingleDoor(HttpDoor):
     """CloudEvents one by one, in the binary form."""
 
-    name, path, port, content_type = "singles", "/v1/events", "http", "application/json"
+    name, path, port = "singles", "/v1/events", "http"
 
-    def payload(self, events: list[Told]) -> tuple[list[EventKey], dict[str, Any]]:
-        (event,) = events
+    def __init__(self, addresses: Mapping[str, str], began: int) -> None:
+        super().__init__(addresses)
+        self._story = Story(self.name, ERP, began, 1)
+
+    def next_payload(self) -> tuple[list[EventKey], dict[str, Any]]:
+        (event,) = self._story.go_on()
         key, content = cloudevent(event)
         return [key], content
 
-    def send(self, payload: dict[str, Any]) -> Sent:
+    def send(self, payload: dict[str, Any]) -> Position:
         attributes = {f"ce-{name}": value for name, value in payload.items() if name != "data"}
         return _receipt(self.post(msgspec.json.encode(payload["data"]), attributes))
 
 
-def _receipt(answer: httpx2.Response) -> Sent:
+def _receipt(answer: httpx2.Response) -> Position:
     assert answer.status_code == 202, answer.text
     receipt = answer.json()
     assert receipt["set_aside"] == [], answer.text
-    return Sent(receipt["position"])
+    return receipt["position"]
 
 
 def attributes(values: Mapping[str, str]) -> list[KeyValue]:
@@ -262,9 +312,9 @@ def logs(events: list[Told]) -> tuple[list[EventKey], ExportLogsServiceRequest]:
     group = request.resource_logs.add(resource=Resource(attributes=attributes({"service.name": events[0].source})))
     records = group.scope_logs.add().log_records
     for event in events:
-        said = attributes({"event.id": f"{event.number}", **event.data})
+        said = attributes({"event.id": event.id, **event.data})
         records.append(LogRecord(event_name=event.kind, time_unix_nano=event.time * 1000, attributes=said))
-    return [(event.source, f"{event.number}") for event in events], request
+    return [(event.source, event.id) for event in events], request
 
 
 def spans(events: list[Told]) -> tuple[list[EventKey], ExportTraceServiceRequest]:
@@ -297,37 +347,46 @@ class OtlpHttpDoor(HttpDoor):
 
     port, content_type = "otlp_http", "application/x-protobuf"
 
-    def __init__(self, addresses: Addresses, signal: str, export: Export) -> None:
+    def __init__(self, addresses: Mapping[str, str], began: int, signal: str, export: Export) -> None:
         super().__init__(addresses)
         self.name, self.path = f"http-{signal}", f"/v1/{signal}"
+        self._story = Story(self.name, self.name, began, EVENTS_OF_A_PAYLOAD)
         self._export = export
 
-    def payload(self, events: list[Told]) -> tuple[list[EventKey], bytes]:
-        keys, request = self._export(events)
+    def next_payload(self) -> tuple[list[EventKey], bytes]:
+        keys, request = self._export(self._story.go_on())
         return keys, request.SerializeToString()
 
-    def send(self, payload: bytes) -> Sent:
+    def send(self, payload: bytes) -> Position:
         answer = self.post(payload, {})
         assert (answer.status_code, answer.content) == (200, b""), answer.text
-        return Sent(answer.headers[POSITION])
+        return answer.headers[POSITION]
 
 
 class OtlpGrpcDoor:
     """OTLP over gRPC, logs or spans."""
 
-    def __init__(self, addresses: Addresses, signal: str, export: Export, stub: Callable[[grpc.Channel], Any]) -> None:
+    def __init__(
+        self,
+        addresses: Mapping[str, str],
+        began: int,
+        signal: str,
+        export: Export,
+        stub: Callable[[grpc.Channel], Any],
+    ) -> None:
         self.name = f"grpc-{signal}"
         self._addresses = addresses
+        self._story = Story(self.name, self.name, began, EVENTS_OF_A_PAYLOAD)
         self._export = export
         self._stub = stub
         self._target = ""
         self._channel: grpc.Channel | None = None
 
-    def payload(self, events: list[Told]) -> tuple[list[EventKey], Any]:
-        return self._export(events)
+    def next_payload(self) -> tuple[list[EventKey], Any]:
+        return self._export(self._story.go_on())
 
-    def send(self, payload: Any) -> Sent:
-        target = self._addresses()["otlp_grpc"]
+    def send(self, payload: Any) -> Position:
+        target = self._addresses["otlp_grpc"]
         if self._channel is None or target != self._target:
             self.close()
             self._channel, self._target = grpc.insecure_channel(target, CHANNEL), target
@@ -339,20 +398,41 @@ class OtlpGrpcDoor:
             raise
         assert not answer.HasField("partial_success"), answer
         metadata = {**dict(call.initial_metadata()), **dict(call.trailing_metadata())}
-        return Sent(str(metadata[POSITION]))
+        return str(metadata[POSITION])
 
     def close(self) -> None:
         if self._channel is not None:
             self._channel.close()
 
 
-def doors(addresses: Addresses) -> list[tuple[Door, int]]:
-    """Return every door, with how many events go into one of its payloads."""
+class StatementDoor(HttpDoor):
+    """Statements of a person: that time entries are part of billing events. The API has no way to know a repetition."""
+
+    name, path, port = "statements", "/api/v1/statements", "api"
+
+    def __init__(self, addresses: Mapping[str, str]) -> None:
+        super().__init__(addresses)
+        self._numbers = count()
+
+    def next_payload(self) -> tuple[list[EventKey], dict[str, Any]]:
+        number = next(self._numbers)
+        pair = {"from": {"time_entry": f"batches-{number}"}, "to": {"billing_event": f"B-{number % 7}"}}
+        return [], {"verb": "link", "pair": pair, "all": True, "by": "ana", "why": f"number {number}"}
+
+    def send(self, payload: dict[str, Any]) -> Position:
+        answer = self.post(msgspec.json.encode(payload), {})
+        assert answer.status_code == 201, answer.text
+        return answer.json()["position"]
+
+
+def doors(addresses: Mapping[str, str], began: int) -> list[Door]:
+    """Return every door for events, and the one for statements."""
     return [
-        (BatchDoor(addresses), EVENTS_OF_A_PAYLOAD),
-        (SingleDoor(addresses), 1),
-        (OtlpHttpDoor(addresses, "logs", logs), EVENTS_OF_A_PAYLOAD),
-        (OtlpHttpDoor(addresses, "traces", spans), EVENTS_OF_A_PAYLOAD),
-        (OtlpGrpcDoor(addresses, "logs", logs, LogsServiceStub), EVENTS_OF_A_PAYLOAD),
-        (OtlpGrpcDoor(addresses, "traces", spans, TraceServiceStub), EVENTS_OF_A_PAYLOAD),
+        BatchDoor(addresses, began),
+        SingleDoor(addresses, began),
+        OtlpHttpDoor(addresses, began, "logs", logs),
+        OtlpHttpDoor(addresses, began, "traces", spans),
+        OtlpGrpcDoor(addresses, began, "logs", logs, LogsServiceStub),
+        OtlpGrpcDoor(addresses, began, "traces", spans, TraceServiceStub),
+        StatementDoor(addresses),
     ]
