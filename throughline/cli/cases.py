@@ -36,8 +36,8 @@ def _table(lines: list[Document]) -> Table:
     table.add_column("name", overflow="fold")
     table.add_column("state", no_wrap=True)
     table.add_column("waits for", overflow="fold")
-    table.add_column("due", no_wrap=True)
-    table.add_column("holds up", justify="right", overflow="fold")
+    table.add_column("due (UTC)", no_wrap=True)
+    table.add_column("holds up", justify="right", no_wrap=True)
     table.add_column("deviations", overflow="fold")
     for line in lines:
         table.add_row(

@@ -62,7 +62,7 @@ def _scopes(scope: Iterable[str]) -> Iterable[tuple[str, object]]:
 
 def _record(out: Console, record: Document) -> None:
     title = key_text(record["key"]) if record["key"] else f"trace {record['trace_id']}"
-    out.rule(Text(title, style="bold"), align="left")
+    out.rule(Text(f"{title}, times in UTC", style="bold"), align="left")
     waiting = record["waiting"]
     if waiting:
         orphan = ", an orphan by now" if waiting["orphan"] else ""
@@ -108,7 +108,7 @@ def _summary(case: Document) -> Iterable[Text]:
     if waits:
         due = f", due {moment(waits['due'])}" if waits["due"] else ""
         owner = f", owned by {waits['owner']}" if waits["owner"] else ""
-        yield Text(f"waits for {spoken(waits['step'])} by {turn(waits['who'], waits['systems'])}{due}{owner}")
+        yield Text(f"waits for: {spoken(waits['step'])} by {turn(waits['who'], waits['systems'])}{due}{owner}")
     if case["exposure"] != {}:
         yield Text(f"holds up {money(case['exposure'])}", style="bold")
     for found in case["deviations"]:
@@ -124,7 +124,8 @@ def _steps(steps: list[Document]) -> Table:
         sign, style = STATUS_SIGNS.get(step["status"], ("", ""))
         when = moment(step["first"]) if step["first"] else f"due {moment(step['due'])}" if step["due"] else ""
         last = f" … {moment(step['last'])}" if step["last"] and step["last"] != step["first"] else ""
-        by = "" if step["first"] else f"from {turn(step['waits_for'], step['systems'])}"
+        optional = ", optional" if step["optional"] else ""
+        by = "" if step["first"] else f"from {turn(step['waits_for'], step['systems'])}{optional}"
         table.add_row(
             Text(sign, style),
             Text(spoken(step["step"]), style if step["status"] != "waiting" else "dim"),
@@ -194,9 +195,7 @@ def _related(out: Console, related: list[Document]) -> None:
 
 
 def _traces(out: Console, traces: list[Document], more: bool) -> None:
-    for trace in traces:
-        if not trace["spans"]:
-            continue
+    for trace in sorted((each for each in traces if each["spans"]), key=lambda each: each["spans"][0]["start"][:19]):
         out.print(Padding(Text(f"trace {trace['trace_id']}", "dim"), (0, 0, 0, 2)))
         for span in trace["spans"][:MOST_SPANS]:
             failed = span["outcome"] == "failure"
