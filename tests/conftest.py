@@ -49,6 +49,9 @@ TOOLS = {
     "node": Tool(_found("node"), "install Node.js 20 or later"),
     "go": Tool(_found("go"), "install Go 1.23 or later"),
     "java": Tool(_found("java"), "install a Java 17 runtime"),
+    "otelcol-contrib": Tool(
+        _found("otelcol-contrib"), "put an OpenTelemetry Collector of the contrib distribution on the path"
+    ),
     "chromium": Tool(_found("chromium"), "apt-get install chromium"),
 }
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -163,6 +164,42 @@ def test_a_page_does_what_it_says(page: Path, terminal: Terminal) -> None:
         else:
             same = prints(block.text, printed)
         assert same, f"{page.name}, line {block.line}, shows\n{block.text}\nand not\n{printed}"
+
+
+@pytest.mark.needs("otelcol-contrib")
+def test_a_real_collector_with_the_configuration_of_the_how_to_delivers(terminal: Terminal) -> None:
+    """The blocks that ``test_a_page_does_what_it_says`` leaves out."""
+    blocks = blocks_of(REPOSITORY / "docs" / "how-to" / "point-an-opentelemetry-collector.md")
+    (configuration,) = [block.text for block in blocks if block.says == "otelcol.yaml"]
+    _, send, show = [block.text for block in blocks if block.says == "otelcol"]
+    terminal.type(".venv/bin/throughline serve --data throughline-data\n")
+    ports = {f":{known}": f":{free_port()}" for known in (14317, 14318)}
+    for known, free in ports.items():
+        configuration, send = configuration.replace(known, free), send.replace(known, free)
+    (terminal.folder / "otelcol.yaml").write_text(terminal.here(configuration))
+    with (terminal.folder / "otelcol.log").open("wb") as log:
+        command = ["otelcol-contrib", "--config", "otelcol.yaml"]
+        collector = subprocess.Popen(command, cwd=terminal.folder, stdout=log, stderr=log)
+    with collector:
+        try:
+            until(lambda: answers(ports[":14318"]), "the Collector")
+            assert answer_in(terminal.type(send)) == {"partialSuccess": {}}
+            records = f"http://127.0.0.1:{terminal.ports['api']}/api/v1/records?type=time_entry&value=TE-88"
+            until(lambda: bool(call(records).json["records"]), "the record")
+        finally:
+            collector.terminate()
+    assert "time entry TE-88" in terminal.type(show)
+
+
+def free_port() -> int:
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        return door.getsockname()[1]
+
+
+def answers(port: str) -> bool:
+    with socket.socket() as caller:
+        return caller.connect_ex(("127.0.0.1", int(port.removeprefix(":")))) == 0
 
 
 def test_every_example_of_the_event_page_is_taken(terminal: Terminal) -> None:
