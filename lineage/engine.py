@@ -7,7 +7,7 @@ away and open another.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ from lineage.traces import add_traces
 from lineage.viewpoint import derive_case
 from throughline.core.estate import Estate
 from throughline.core.estate_file import Mode
-from throughline.core.event import Event
+from throughline.core.event import Event, identity_digest
 from throughline.core.instants import HOUR, parse_instant
 from throughline.core.journal import Record
 from throughline.core.statement import Statement
@@ -111,6 +111,11 @@ class Engine:
         found = affected(self.resolver, touched, self._limits.fan_out_limit)
         found.now |= touched.case_ids | self._in_sight(touched.sources)
         values = self._values_around(touched)
+        given = self._given(fresh)
+        if given:
+            around = self._around(given, touched.cases)
+            values |= around.values
+            found.add(around.found)
         found.later |= self._recheck(value for value in values if self._flags.get(*value) & Flag.STANDING)
         changed = touched.housed | {value for _, value in values} | found.aliases
         found.components |= self._look_again(self._lonely & changed)
@@ -447,13 +452,26 @@ class Engine:
         found.components |= self._look_again(self._lonely & ends)
         self._derive(found, {}, now)
 
-    def _around(self, touched: Touched) -> _Around:
+    def _given(self, fresh: Sequence[Event]) -> Touched | None:
+        """Touch the ends of the pairs that people gave these events for: known now, the events may draw them."""
+        if not self._overrides.given:
+            return None
+        digests = (identity_digest(event.source, event.id) for event in fresh)
+        pairs = [pair for digest in digests for pair in self._overrides.given.get(digest, ())]
+        touched = Touched()
+        for pair in pairs:
+            _touch(pair, touched)
+        return touched if pairs else None
+
+    def _around(self, touched: Touched, unsaved: Mapping[int, CaseRow] | None = None) -> _Around:
         """Return the cases near touched ends, and the carriers that any of them holds."""
-        self.resolver.forget()
+        unsaved = unsaved or {}
+        self.resolver.forget(unsaved)
         found = affected(self.resolver, touched, self._limits.fan_out_limit)
         found.now |= touched.case_ids
         values = {(process, value) for at, carrier in touched.carriers for process, value in self._below(at, carrier)}
-        for row in self.store.cases_by_id(found.now).values():
+        rows = {**self.store.cases_by_id(found.now), **{each: unsaved[each] for each in found.now & unsaved.keys()}}
+        for row in rows.values():
             if not self._is_provisional(row):
                 values.update((row.process, value) for value in self.resolver.join(row).carriers)
         for process, aliases in found.components:

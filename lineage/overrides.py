@@ -100,6 +100,7 @@ class Overrides:
         self.by_a: dict[tuple[int, Pairing, int], set[int]] = {}
         self.by_b: dict[tuple[int, Pairing, int], set[int]] = {}
         self.values: set[tuple[int, int]] = set()  # (process, value) of every value that a rule names
+        self.given: dict[bytes, set[Pair]] = {}  # by the digest of an event, the pairs that it was given for
 
     def __bool__(self) -> bool:
         return bool(self.rules)
@@ -109,6 +110,8 @@ class Overrides:
         self.by_a.setdefault((pair.process, pair.kind, pair.a), set()).add(pair.b)
         self.by_b.setdefault((pair.process, pair.kind, pair.b), set()).add(pair.a)
         self.values.add((pair.process, pair.b))
+        for event in statement.events:
+            self.given.setdefault(identity_digest(event.source, event.id), set()).add(pair)
         if pair.kind not in (Pairing.NAME_TIE, Pairing.NAME_HOLD):
             self.values.add((pair.process, pair.a))
 

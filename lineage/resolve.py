@@ -274,7 +274,18 @@ class Resolver:
             return self._hold_counts[process, carrier]
         reach = Reach()
         self._direct_holders(process, carrier, reach)
-        return len(reach.cases) + len(reach.provisional)
+        if not self._overrides:
+            return len(reach.cases) + len(reach.provisional)
+        blocked = [self._blocked_carriers(process, None, set(group)) for group in reach.provisional]
+        blocked += [self._blocked_of(self._case(case_id)) for case_id in reach.cases]
+        return sum(carrier not in each for each in blocked)
+
+    def _blocked_of(self, case: CaseRow) -> set[int]:
+        """Return the carriers that people took off a case, or off an alias that stands for it."""
+        tied = self._amended(_linked(case.facts)[0], case.process, Pairing.NAME_TIE, case.id)
+        near = {each for alias in tied for each in self.component(case.process, alias).aliases}
+        own = {alias for alias in near if case.id in self.stands_for(case.process, alias)}
+        return self._blocked_carriers(case.process, case, own)
 
     def _direct_holders(self, process: int, carrier: int, reach: Reach) -> None:
         reach.cases |= self._hold_cases(process, carrier)
