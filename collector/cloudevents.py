@@ -19,7 +19,7 @@ import msgspec
 from collector.business import Number, scalar_text
 from collector.canonical import LONGEST_IDENTITY, NESTING, Envelope, canonical_event
 from collector.json_array import LARGEST_MENDED, split_array
-from collector.reading import Reading, Refusal, Refused, Rejected
+from collector.reading import Reading, Refusal, Refused, Rejected, bound_records
 from collector.setaside import Reason, SetAside, Unfit, shown
 
 STRUCTURED: Final = "application/cloudevents+json"
@@ -48,7 +48,9 @@ def read_cloudevents(
     if media_type == STRUCTURED or (media_type == JSON and not headers and not _is_array(body)):
         _take(reading, 0, _decoded(body), body, received, nesting)
     elif media_type == BATCH or (media_type == JSON and not headers):
-        for index, raw in enumerate(_split(body)):
+        batch = _split(body)
+        bound_records(len(batch))
+        for index, raw in enumerate(batch):
             _take_raw(reading, index, bytes(raw), received, nesting)
     elif headers and not media_type.startswith("application/cloudevents"):
         event = _binary_event(media_type, headers, body)

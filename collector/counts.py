@@ -27,6 +27,7 @@ class DoorCounts:
         self._spans = counter(names.RECEIVED_SPANS)
         self._logs = counter(names.RECEIVED_LOG_RECORDS)
         self._points = counter(names.REFUSED_METRIC_POINTS)
+        self._traceparents = counter(names.IGNORED_TRACEPARENTS)
         self.connections = meter.gauge(names.CONNECTIONS, door=door)
 
     def accepted(self, reading: Reading, seconds: float) -> None:
@@ -41,6 +42,8 @@ class DoorCounts:
             self._logs.inc(len(reading.logs))
         if reading.metric_points:
             self._points.inc(reading.metric_points)
+        if reading.ignored_traceparents:
+            self._traceparents.inc(reading.ignored_traceparents)
 
     def set_aside(self, reading: Reading) -> None:
         """Count what a request brought that can't be read."""

@@ -27,7 +27,8 @@ METHODS: Final = {
 STATUS_DETAILS: Final = "grpc-status-details-bin"
 PYTHON_RETRY_INFO: Final = "google.rpc.retryinfo-bin"  # where Python's OTLP exporter looks for it
 RETRY_INFO_URL: Final = "type.googleapis.com/google.rpc.RetryInfo"
-MOST_AT_ONCE: Final = 1_000
+MOST_AT_ONCE: Final = 256
+IDLE_MILLISECONDS: Final = 300_000
 
 Metadata = tuple[tuple[str, str | bytes], ...]
 
@@ -92,13 +93,15 @@ def _host(peer: str) -> str:
     return address.rpartition(":")[0].strip("[]") if kind in ("ipv4", "ipv6") else "local"
 
 
-def grpc_options(inflated_bytes: int, header_bytes: int) -> Mapping[str, int]:
+def grpc_options(inflated_bytes: int, header_bytes: int, request_seconds: float) -> Mapping[str, int]:
     """Return the channel options by which gRPC keeps to our limits."""
     return {
         "grpc.max_receive_message_length": inflated_bytes,  # holds for the inflated message too
         "grpc.max_metadata_size": header_bytes,
         "grpc.absolute_max_metadata_size": header_bytes,
         "grpc.so_reuseport": 1,
+        "grpc.server_handshake_timeout_ms": round(request_seconds * 1000),
+        "grpc.max_connection_idle_ms": IDLE_MILLISECONDS,
         "grpc.http2.min_ping_interval_without_data_ms": 10_000,
         "grpc.keepalive_time_ms": 60_000,
         "grpc.keepalive_timeout_ms": 20_000,

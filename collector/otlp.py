@@ -19,7 +19,7 @@ from collector.canonical import LONGEST_IDENTITY, NESTING, Envelope, canonical_e
 from collector.otlp_error import gather_error
 from collector.otlp_json import logs_message, metrics_message, traces_message
 from collector.otlp_wire import wire
-from collector.reading import Reading, Refusal, Refused, Rejected
+from collector.reading import Reading, Refusal, Refused, Rejected, bound_records
 from collector.setaside import Reason, SetAside
 from throughline.core.journal import LogFact, SpanFact
 
@@ -53,6 +53,7 @@ def read_traces(media_type: str, body: bytes, received: int, nesting: int = NEST
     for resource_spans in request.resource_spans:
         origin = _origin(resource_spans.resource.attributes)
         for scope_spans in resource_spans.scope_spans:
+            bound_records(index + len(scope_spans.spans))
             for span in scope_spans.spans:
                 if not _valid_ids(span):
                     reading.invalid_spans += 1
@@ -76,6 +77,7 @@ def read_logs(media_type: str, body: bytes, received: int, nesting: int = NESTIN
     for resource_logs in request.resource_logs:
         origin = _origin(resource_logs.resource.attributes)
         for scope_logs in resource_logs.scope_logs:
+            bound_records(index + len(scope_logs.log_records))
             for record in scope_logs.log_records:
                 place = _Place(index, resource_logs.resource, scope_logs.scope, origin)
                 _take_log(reading, place, record, received)

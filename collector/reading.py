@@ -12,7 +12,7 @@ from throughline.core.errors import ThroughlineError
 from throughline.core.event import Event
 from throughline.core.journal import LogFact, SpanFact
 
-RETRY_AFTER_SECONDS: Final = 1
+MOST_RECORDS: Final = 100_000  # events, spans or log records in one request
 
 
 class Signal(StrEnum):
@@ -56,6 +56,12 @@ class Refused(ThroughlineError):
         self.sentence = sentence
         self.retry_after = retry_after
         super().__init__(sentence)
+
+
+def bound_records(count: int) -> None:
+    """Raise Refused where a request holds more records than may come at once."""
+    if count > MOST_RECORDS:
+        raise Refused(Refusal.TOO_LARGE, f"seen more than {MOST_RECORDS:,} records in one request, wanted fewer")
 
 
 class Rejected(msgspec.Struct, frozen=True):

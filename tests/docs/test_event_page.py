@@ -23,7 +23,7 @@ from collector.cloudevents import STRUCTURED, read_cloudevents
 from collector.http_answers import receipt_answer
 from collector.intake import Receipt
 from collector.otlp import JSON, read_logs, read_traces
-from collector.reading import Reading
+from collector.reading import MOST_RECORDS, Reading
 from collector.setaside import Reason
 from throughline.core.event import ERROR_CATEGORIES, Event
 from throughline.core.instants import parse_instant
@@ -109,6 +109,7 @@ def test_every_category_is_on_the_page() -> None:
 def test_the_limits_on_the_page_are_those_of_the_code() -> None:
     limits = dict(re.findall(r"^\| ([^|]+) \| ([\d,]+) \|$", PAGE, re.MULTILINE))
     assert [int(number.replace(",", "")) for number in limits.values()] == [
+        MOST_RECORDS,
         MOST_FIELDS,
         MOST_ELEMENTS,
         LONGEST_TEXT,

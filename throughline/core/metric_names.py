@@ -121,6 +121,12 @@ SET_ASIDE = _collector(
     "Events and spans set aside because they cannot be read, by reason.",
     labels={**_DOOR, "reason": SET_ASIDE_REASONS},
 )
+IGNORED_TRACEPARENTS = _collector(
+    "throughline_ignored_traceparents_total",
+    Kind.COUNTER,
+    "Events taken without their traceparent, as it names no trace.",
+    labels=_DOOR,
+)
 CONNECTIONS = _collector("throughline_connections", Kind.GAUGE, "Connections open at a door.", labels=_DOOR)
 COMMIT_SECONDS = _collector(
     "throughline_journal_commit_seconds", Kind.HISTOGRAM, "Time of one group commit, fsync included.", "seconds"

@@ -92,7 +92,7 @@ class Settings(BaseModel):
         "real", min_length=1, description="real; for tests and demos scale=N, scale=N,from=TIME or a file with a time."
     )
     body_bytes: Bytes = Field(ByteSize(16 * MIB), ge=KIB, description="The largest body of a request, as sent.")
-    inflated_bytes: Bytes = Field(ByteSize(64 * MIB), ge=KIB, description="The largest body once decompressed.")
+    inflated_bytes: Bytes = Field(ByteSize(16 * MIB), ge=KIB, description="The largest body once decompressed.")
     nesting: int = Field(64, ge=4, le=1000, description="The deepest nesting of a JSON body.")
     header_bytes: Bytes = Field(ByteSize(32 * KIB), ge=KIB, description="The largest headers of a request together.")
     connections: int = Field(1_000, ge=1, description="The most connections to one door at a time.")

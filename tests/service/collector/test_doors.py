@@ -143,6 +143,8 @@ def test_health_readiness_and_metrics_are_shown(collector: RunningCollector) -> 
     before = collector.metric(series)
     collector.send(cloudevent(30), cloudevent(31))
     assert collector.metric(series) == before + 2
+    collector.send(cloudevent(32, traceparent="00-none"))
+    assert collector.metric('throughline_ignored_traceparents_total{door="cloudevents"}') == 1
     assert collector.metric("throughline_journal_position") == len(records(collector.data))
 
 

@@ -78,6 +78,11 @@ def test_one_event_of_a_batch_in_broken_text_does_not_cost_the_others() -> None:
     assert {rejected.set_aside.reason for rejected in reading.rejected} == {Reason.NO_EVENT}
 
 
+def test_a_batch_of_too_many_events_is_refused_as_a_whole() -> None:
+    assert len(read_cloudevents(BATCH, {}, b"[" + b"0," * 99_999 + b"0]", RECEIVED).rejected) == 100_000
+    assert refusal(BATCH, b"[" + b"0," * 100_000 + b"0]") is Refusal.TOO_LARGE
+
+
 def test_what_is_set_aside_can_be_taken_again_as_it_was() -> None:
     body = b'{"specversion":"1.0","id":"e-1","source":"/psa","type":"t","data":{"n":1.50}}'
     rejected = read_cloudevents(BATCH, {}, b"[" + body + b"]", RECEIVED).rejected[0]

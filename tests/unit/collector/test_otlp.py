@@ -444,6 +444,17 @@ def test_a_protobuf_body_that_is_none_refuses_the_request() -> None:
             read_traces(PROTOBUF, body, RECEIVED)
 
 
+def test_more_spans_or_log_records_than_may_come_at_once_refuse_the_request() -> None:
+    request = traces_request([Span()] * 100_001)
+    with pytest.raises(Refused) as refused:
+        read_traces(PROTOBUF, request.SerializeToString(), RECEIVED)
+    assert refused.value.refusal is Refusal.TOO_LARGE
+    records = logs_request([LogRecord()] * 100_001).SerializeToString()
+    with pytest.raises(Refused) as refused:
+        read_logs(PROTOBUF, records, RECEIVED)
+    assert refused.value.refusal is Refusal.TOO_LARGE
+
+
 def test_a_metric_sent_as_a_trace_is_refused() -> None:
     request = ExportMetricsServiceRequest()
     metric = request.resource_metrics.add().scope_metrics.add().metrics.add(name="requests", unit="1")
