@@ -40,17 +40,18 @@ KEY_TYPES = {
     "doc": KeyType("doc", strip_prefix="no-"),
     "inv": KeyType("inv", scope=("entity",)),
 }
+# The more often a value or a type is written here, the more often it is drawn.
 VALUES = {
-    "entry": ("E1", "E2", "E3", "e1", "n/a", " N/A"),
-    "doc": ("D1", "D2", "no-D1", "unknown"),
-    "pay": ("P1", "P2", ""),
-    "bill": ("B1", "B2", "0"),
-    "inv": ("I1", "I2", "n/a"),
+    "entry": ("E1", "E1", "E2", "E2", "E3", "e1", "n/a", " N/A"),
+    "doc": ("D1", "D1", "D2", "D2", "no-D1", "unknown"),
+    "pay": ("P1", "P1", "P2", "P2", ""),
+    "bill": ("B1", "B1", "B1", "B2", "0"),
+    "inv": ("I1", "I1", "I1", "I2", "I2", "n/a"),
     "lot": ("L1",),
-    "run": ("R1", "R2", "null"),
+    "run": ("R1", "R1", "R2", "null"),
     "cust": ("C1", "n/a"),
 }
-TYPES = ("work.done", "both.done", "cash.done", "work.linked", "nobody.knows")
+TYPES = ("work.done", "work.done", "work.done", "both.done", "both.done", "cash.done", "work.linked", "nobody.knows")
 PASSES = (("bill", "inv"), ("inv", "inv"), ("inv", "lot"), ("inv", "bill"), ("run", "run"), ("lot", "bill"))
 ENTITIES = ("A", "B", "", "unknown")
 IDS = tuple(f"e{number}" for number in range(8))
@@ -62,7 +63,10 @@ LATEST_RECEIPT = 10
 SHAPES = (
     ("entry",),
     ("doc",),
+    ("doc",),
     ("bill",),
+    ("bill",),
+    ("inv",),
     ("inv",),
     ("run",),
     ("entry", "doc"),
@@ -130,7 +134,7 @@ def event(
 def values(draw: st.DrawFn, key_type: str) -> FieldValue:
     """Return one value, most often, or several."""
     one = st.sampled_from(VALUES[key_type])
-    if draw(st.integers(0, 3)) < 3:
+    if draw(st.integers(0, 2)) < 2:
         return draw(one)
     return draw(st.lists(one, min_size=1, max_size=3))
 
@@ -186,12 +190,14 @@ PAIRS = (
 
 
 @st.composite
-def statements(draw: st.DrawFn, number: int) -> Statement:
+def statements(draw: st.DrawFn, number: int, events: list[Event]) -> Statement:
+    """Return a statement; the events that it gives are those of the world, most often."""
     a, b = draw(st.sampled_from(PAIRS))
     if draw(st.booleans()):
         a, b = b, a
     covers = draw(st.sampled_from(("all", "events", "both")))
-    refs = st.builds(EventRef, st.sampled_from(SOURCES), st.sampled_from(IDS))
+    known = sorted({EventRef(event.source, event.id) for event in events})
+    refs = st.sampled_from([*known, EventRef("/one", "never seen")])
     return Statement(
         verb=draw(st.sampled_from((Verb.UNLINK, Verb.LINK))),
         a=draw(_pair_end(a)),
@@ -211,7 +217,9 @@ def statements(draw: st.DrawFn, number: int) -> Statement:
 @st.composite
 def _pair_end(draw: st.DrawFn, key_type: str) -> End:
     value = draw(st.sampled_from(VALUES[key_type]))
-    return End(key_type, value, {"entity": draw(st.sampled_from(("A", "A", "A", "B", "n/a")))} if key_type == "inv" else {})
+    return End(
+        key_type, value, {"entity": draw(st.sampled_from(("A", "A", "A", "B", "n/a")))} if key_type == "inv" else {}
+    )
 
 
 @st.composite
@@ -227,14 +235,16 @@ def declarations(draw: st.DrawFn, bulk_limits: tuple[int, ...]) -> Declaration:
 
 @st.composite
 def worlds(
-    draw: st.DrawFn, max_events: int = 10, max_statements: int = 3, bulk_limits: tuple[int, ...] = (50_000,)
+    draw: st.DrawFn, max_events: int = 12, max_statements: int = 3, bulk_limits: tuple[int, ...] = (50_000,)
 ) -> World:
     """Return a world of a few events and statements."""
+    least = draw(st.sampled_from((1, 6, max_events - 2)))
+    happened = draw(st.lists(events(), min_size=least, max_size=max_events))
     count = draw(st.integers(0, max_statements))
     return World(
         declaration=draw(declarations(bulk_limits)),
-        events=draw(st.lists(events(), min_size=1, max_size=max_events)),
-        statements=[draw(statements(number)) for number in range(1, count + 1)],
+        events=happened,
+        statements=[draw(statements(number, happened)) for number in range(1, count + 1)],
     )
 
 

@@ -14,7 +14,7 @@ from tests.identity_model.model import outcome
 
 Item = TypeVar("Item")
 ALL_ORDERS_UP_TO = 5
-SEEDED_ORDERS = 120
+SEEDED_ORDERS = 60
 
 
 @pytest.mark.parametrize("path", golden_paths(), ids=lambda path: path.stem)

@@ -12,8 +12,8 @@ from tests.identity_model.golden import GoldenCase, golden_paths, load
 from tests.identity_model.worlds import Arrival
 from tests.unit.lineage.adapter import observe
 
-ALL_ORDERS_UP_TO = 4
-SEEDED_ORDERS = 24
+ALL_ORDERS_UP_TO = 3
+SEEDED_ORDERS = 6  # tests/cases has them all
 
 
 @pytest.mark.parametrize("path", golden_paths(), ids=lambda path: path.stem)

@@ -10,7 +10,7 @@ from tests.identity_model.worlds import NOW, World, arrivals, seeds, worlds
 from tests.unit.lineage.adapter import observe
 
 fan_out_limits = st.sampled_from((1_000, 0))  # derive all behind a carrier at once, or nothing
-few = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+few = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 
 
 @few
