@@ -25,6 +25,7 @@ class FactMaker:
             for name, value in event.fields.items()
             if name not in definitions.key_types and value.__class__ is not list
         }
+        self._amounts_of: dict[str, dict[str, str]] = {}  # by type of name: an event may name thousands
 
     def of_name(self, drawing: Drawing, keys: Keys, name: str, owned: Owned | None, ids: Mapping[str, int]) -> Fact:
         """Return the fact for the case of one of the event's names."""
@@ -98,21 +99,24 @@ class FactMaker:
         """Return the amount and hours that the event tells of this very case."""
         event = self._event
         if event.amounts:
-            key_type = self._key_types[process.name_key]
-            value = Key.decode(name).value
-            for raw, amount in event.amounts.items():
-                if key_type.value(raw) == value:
-                    return amount, event.hours if alone else None
+            amount = self._amounts(process).get(Key.decode(name).value)
+            if amount is not None:
+                return amount, event.hours if alone else None
         return (event.amount, event.hours) if alone else (None, None)
 
     def _amounts(self, process: Process) -> dict[str, str]:
-        """Return the event's amounts by normalised value of the name; of equal ones the first, as in ``_share``."""
-        key_type = self._key_types[process.name_key]
-        found: dict[str, str] = {}
-        for raw, amount in (self._event.amounts or {}).items():
-            value = key_type.value(raw)
-            if value is not None:
-                found.setdefault(value, amount)
+        """Return the event's amounts by normalised value of the name; of equal ones the first by its text.
+
+        By its text, as the order in which a sender wrote them is no part of an event's content.
+        """
+        found = self._amounts_of.get(process.name_key)
+        if found is None:
+            found = self._amounts_of[process.name_key] = {}
+            key_type = self._key_types[process.name_key]
+            for raw, amount in sorted((self._event.amounts or {}).items()):
+                value = key_type.value(raw)
+                if value is not None:
+                    found.setdefault(value, amount)
         return found
 
     def _uniques(self, process: Process, owned: Owned) -> tuple[tuple[str, str, str], ...]:

@@ -107,3 +107,17 @@ def test_a_content_whose_place_another_takes_leaves_nothing_behind() -> None:
     ]
     assert all(each == told[0] for each in told)
     assert json.loads(told[0].status)["counts"]["bulk"] == 0
+
+
+def test_the_order_in_which_a_sender_writes_the_members_of_an_event_tells_nothing() -> None:
+    told: list[Shown] = []
+    for amounts in ({"T1": "1.00", " T1": "2.00"}, {" T1": "2.00", "T1": "1.00"}):
+        more = {"amounts": amounts, "currency": "EUR"}
+        events = [
+            happened("e1", "time.submitted", BEGAN, time_entry="T1", more=more),
+            happened("e2", "time.posted", BEGAN + HOUR, failed="timeout", time_entry="T1"),
+        ]
+        told.append(shown([Arrival(events, [])], BEGAN + DAY, [], Limits()))
+    assert told[0] == told[1]
+    (document,) = told[0].cases.values()
+    assert json.loads(document)["exposure"]["amount"] == "2.00"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from hashlib import sha256
@@ -131,3 +132,28 @@ def test_a_changed_bulk_limit_shows_what_it_would_have_shown_from_the_start(tmp_
             tick(engine, NOW)
             assert show(engine, snapshot_of(engine, PACK, ESTATE, limits, NOW), ESTATE) == wanted[limit]
     assert wanted[3] != wanted[4]
+
+
+def test_an_event_that_tells_the_amount_of_each_entry_costs_each_entry_the_same() -> None:
+    """Counted in calls, which do not hang on the machine."""
+    few, many = (calls_to_fold(count) for count in (200, 800))
+    assert many < 5 * few
+
+
+def calls_to_fold(count: int) -> int:
+    names = NAMES[:count]
+    amounts = {"amounts": dict.fromkeys(names, "1.00"), "currency": "EUR"}
+    released = happened("released", "billing.released", BEGAN, time_entry=names, billing_event="B1", more=amounts)
+    calls = 0
+
+    def note(_: object, event: str, __: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    with closing(Engine.open(":memory:", PACK, ESTATE, DEFAULTS)) as engine:
+        sys.setprofile(note)
+        try:
+            engine.fold([released], NOW)
+        finally:
+            sys.setprofile(None)
+    return calls
