@@ -70,6 +70,7 @@ MILESTONE_TO_INVOICE = ProcessDeclaration(
             "invoice.corrected",
             "milestone.rejected",
             "milestone.cancelled",
+            "milestone.written_off",
         }
     ),
 )
@@ -88,6 +89,7 @@ INVOICE_TO_CASH = ProcessDeclaration(
             "invoice.corrected",
             "invoice.disputed",
             "invoice.voided",
+            "invoice.cancelled",
             "invoice.written_off",
         }
     ),
