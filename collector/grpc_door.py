@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final, cast
 from urllib.parse import unquote
 
@@ -16,7 +17,7 @@ from collector.http_types import InHand
 from collector.intake import Incoming, Intake
 from collector.otlp_answers import google_code, partial_success, status_code
 from collector.otlp_wire import wire
-from collector.reading import Door, Refused, Signal
+from collector.reading import Door, Refusal, Refused, Signal
 
 _SERVICE: Final = "/opentelemetry.proto.collector.{}.v1.{}Service/Export"
 METHODS: Final = {
@@ -36,28 +37,32 @@ Metadata = tuple[tuple[str, str | bytes], ...]
 class OtlpService(grpc.GenericRpcHandler):
     """Answers the export methods; any other is unimplemented."""
 
-    def __init__(self, intake: Intake, senders: Senders, in_hand: InHand, counts: DoorCounts) -> None:
+    def __init__(
+        self, intake: Intake, senders: Senders, in_hand: InHand, counts: DoorCounts, request_seconds: float
+    ) -> None:
         self._intake = intake
         self._senders = senders
         self._in_hand = in_hand
         self._counts = counts
-        handler = cast("Any", grpc.unary_unary_rpc_method_handler)
+        self._request_seconds = request_seconds
+        handler = cast("Any", grpc.stream_unary_rpc_method_handler)  # a unary one waits for its message for ever
         self._methods: dict[str, Any] = {method: handler(self._export(signal)) for method, signal in METHODS.items()}
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
         return self._methods.get(cast("Any", handler_call_details).method)
 
-    def _export(self, signal: Signal) -> Callable[[bytes, Any], Any]:
-        async def export(body: bytes, context: Any) -> bytes:
-            return await self._take(signal, body, context)
+    def _export(self, signal: Signal) -> Callable[[AsyncIterator[bytes], Any], Any]:
+        async def export(messages: AsyncIterator[bytes], context: Any) -> bytes:
+            return await self._take(signal, messages, context)
 
         return export
 
-    async def _take(self, signal: Signal, body: bytes, context: Any) -> bytes:
+    async def _take(self, signal: Signal, messages: AsyncIterator[bytes], context: Any) -> bytes:
         held = 0
         try:
             authorization = _first(context.invocation_metadata(), "authorization")
             sender = self._senders.name(authorization, _host(context.peer()))
+            body = await _message(messages, self._request_seconds)
             self._counts.received(len(body))
             self._in_hand.take(len(body), 0)
             held = len(body)
@@ -70,6 +75,20 @@ class OtlpService(grpc.GenericRpcHandler):
             self._in_hand.give_back(held)
         context.set_trailing_metadata(((POSITION_HEADER, receipt.position),))
         return response_message(*partial_success(signal, receipt.reading))
+
+
+async def _message(messages: AsyncIterator[bytes], seconds: float) -> bytes:
+    """Return the one message of a call; raises Refused where it does not arrive in time, or not at all.
+
+    Every call holds one of the places that the server has: who opens calls and never ends them would take them all.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            return await anext(messages)
+    except TimeoutError:
+        raise Refused(Refusal.TOO_SLOW, f"no whole request within {seconds:g} s") from None
+    except StopAsyncIteration:
+        raise Refused(Refusal.MALFORMED, "the call ended without a message") from None
 
 
 def error_metadata(refused: Refused) -> Metadata:

@@ -107,7 +107,7 @@ async def _open_doors(
         stack.push_async_callback(server.close, DRAIN_SECONDS)
         host = addresses[door].host
         opened[door] = Address(host, await server.listen(host, addresses[door].port))
-    service = OtlpService(intake, senders, in_hand, counts.door(Door.OTLP_GRPC))
+    service = OtlpService(intake, senders, in_hand, counts.door(Door.OTLP_GRPC), settings.request_seconds)
     options = grpc_options(settings.inflated_bytes, settings.header_bytes, settings.request_seconds)
     grpc_server, port = await start_grpc(service, str(addresses["otlp_grpc"]), options)
     stack.push_async_callback(grpc_server.stop, DRAIN_SECONDS)

@@ -8,12 +8,14 @@ import socket
 import struct
 import zlib
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from typing import Any
 
+import grpc
 import pytest
 
 from tests.running_collector import BATCH, CLOUDEVENT, RunningCollector, cloudevent, records
+from tests.service.serving import until
 
 PROTOBUF = "application/x-protobuf"
 LIMITS = {
@@ -253,6 +255,45 @@ def test_frames_that_are_none_do_not_harm_the_grpc_door(collector: RunningCollec
             while connection.recv(65_536):
                 pass
     assert collector.send(cloudevent(4)).status_code == 202
+
+
+EXPORT = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
+TOO_SLOW = 'throughline_requests_total{door="otlp_grpc",outcome="too_slow"}'
+CALL = {
+    ":method": "POST",
+    ":scheme": "http",
+    ":path": EXPORT,
+    ":authority": "h",
+    "content-type": "application/grpc",
+    "te": "trailers",
+}
+
+
+def http2_headers(stream: int) -> bytes:
+    """Return the headers of a call that does not end with them, as literals without a table."""
+    texts = (text.encode() for header in CALL.items() for text in header)
+    written = [bytes([len(text)]) + text for text in texts]
+    pairs = zip(written[::2], written[1::2], strict=True)
+    return http2_frame(1, 4, stream, b"".join(b"\x00" + name + value for name, value in pairs))
+
+
+def test_calls_that_never_end_do_not_take_every_place_of_the_grpc_door(collector: RunningCollector) -> None:
+    host, port = collector.addresses["otlp_grpc"].split(":")
+    begun = PREFACE + http2_frame(4, 0, 0, b"") + b"".join(http2_headers(1 + 2 * n) for n in range(100))
+    with ExitStack() as stack:
+        for _ in range(12):
+            stack.enter_context(closing(socket.create_connection((host, int(port)), timeout=15))).sendall(begun)
+        channel = stack.enter_context(grpc.insecure_channel(collector.addresses["otlp_grpc"]))
+        until(lambda: collector.metric(TOO_SLOW) > 0, "an end of the first call")
+        until(lambda: exports(channel), "a place for a good one")
+
+
+def exports(channel: grpc.Channel) -> bool:
+    try:
+        channel.unary_unary(EXPORT)(b"", timeout=5)
+    except grpc.RpcError:
+        return False
+    return True
 
 
 def test_none_of_this_was_a_fault_of_ours(collector: RunningCollector) -> None:
