@@ -18,6 +18,7 @@ STORE = (REPOSITORY / "docs" / "why" / "lineage-store.md").read_text("utf-8")
 GLOSSARY = (REPOSITORY / "docs" / "glossary.md").read_text("utf-8")
 GOLDEN = [path.name for path in (REPOSITORY / "tests" / "cases" / "identity").glob("*.yaml")]
 CASES_OF_IDENTITY = 22
+BY_RANDOM_WORLDS = set(range(16, 25))  # readings that the comparison with the model holds, and no case of their own
 
 
 def test_every_close_reading_of_identity_has_a_golden_case_and_no_case_reads_what_is_not_there() -> None:
@@ -25,7 +26,9 @@ def test_every_close_reading_of_identity_has_a_golden_case_and_no_case_reads_wha
         int(number) for number in re.findall(r"^(\d+)\. ", IDENTITY.partition("## The rules, read closely")[2], re.M)
     }
     assert readings == set(range(1, len(readings) + 1))
-    assert {int(name.split("-")[1]) for name in GOLDEN if name.startswith("read-")} == readings
+    golden = {int(name.split("-")[1]) for name in GOLDEN if name.startswith("read-")}
+    assert golden <= readings
+    assert readings - golden <= BY_RANDOM_WORLDS
 
 
 def test_every_case_that_identity_must_get_right_is_golden() -> None:
