@@ -35,6 +35,8 @@ EDGE_FLAGS = {
     Edge.PASS: (Flag.PASSES, Flag.PASSED_TO),
     Edge.RELATION: (Flag.OWNS, 0),
 }
+# Flags of an alias that may stand for several names.
+IN_COMPANY = Flag.SHARED | Flag.LINKED
 
 
 class Touched:
@@ -249,6 +251,8 @@ class Folder:
                 self._tie(process, alias, touched)
                 if alias in self._lonely:
                     touched.housed.add(alias)
+            elif fact.time < known and self._flags.get(process, alias) & IN_COMPANY:
+                touched.aliases.add((process, alias))  # its other names may be in conflict since earlier
             if known is None or fact.time < known:
                 case.ties[alias] = fact.time
                 ties.append((alias, process, case_id, fact.time))
