@@ -16,6 +16,7 @@ from lineage.read import Snapshot
 from lineage.saving import EMPTY
 from lineage.sight import Heard, watermark_of
 from lineage.store import StoreReader
+from lineage.traces import FAILED_FLOW_SPANS, FAILED_SERVICE_SPANS, FLOW_SPANS, SERVICE_SPANS
 from throughline.core.estate import Estate, ReportingSource
 from throughline.core.instants import MICROSECONDS, format_instant
 from throughline.core.journal import position_text
@@ -61,12 +62,30 @@ class SourceDocument(msgspec.Struct, frozen=True):
     lacking_scope: int
 
 
-class PlaceDocument(msgspec.Struct, frozen=True):
-    """An instance or a flow that events name, or that estate.yaml declares, and how many events named it."""
+class InstanceDocument(msgspec.Struct, frozen=True):
+    """An instance that events name, or that estate.yaml declares, and how many events named it."""
 
     name: str
     declared: bool
     events: int
+
+
+class FlowDocument(msgspec.Struct, frozen=True):
+    """A flow that events or spans name, or that estate.yaml declares; a span that was sent again counts once."""
+
+    name: str
+    declared: bool
+    events: int
+    spans: int
+    failed_spans: int
+
+
+class ServiceDocument(msgspec.Struct, frozen=True):
+    """A service whose spans name no flow; a span that was sent again counts once."""
+
+    name: str
+    spans: int
+    failed_spans: int
 
 
 class CensusTaker:
@@ -135,11 +154,29 @@ def sources(snapshot: Snapshot, estate: Estate) -> list[SourceDocument]:
     ]
 
 
-def places(snapshot: Snapshot, kind: str, declared: Iterable[str]) -> list[PlaceDocument]:
-    """Return the ``instances`` or the ``flows``, declared or learnt from events, by name."""
-    counted = snapshot.store.counters().get(kind, {})
+def instances(snapshot: Snapshot, declared: Iterable[str]) -> list[InstanceDocument]:
+    """Return the instances that are declared, or learnt from events, by name."""
+    counted = snapshot.store.counters().get("instances", {})
     known = frozenset(declared)
-    return [PlaceDocument(name, name in known, counted.get(name, 0)) for name in sorted(known | counted.keys())]
+    return [InstanceDocument(name, name in known, counted.get(name, 0)) for name in sorted(known | counted.keys())]
+
+
+def flows(snapshot: Snapshot, declared: Iterable[str]) -> list[FlowDocument]:
+    """Return the flows that are declared, or learnt from events and spans, by name."""
+    counters = snapshot.store.counters()
+    events, spans, failed = (counters.get(name, {}) for name in ("flows", FLOW_SPANS, FAILED_FLOW_SPANS))
+    known = frozenset(declared)
+    return [
+        FlowDocument(name, name in known, events.get(name, 0), spans.get(name, 0), failed.get(name, 0))
+        for name in sorted(known | events.keys() | spans.keys())
+    ]
+
+
+def services(snapshot: Snapshot) -> list[ServiceDocument]:
+    """Return the services whose spans name no flow, by name."""
+    counters = snapshot.store.counters()
+    spans, failed = counters.get(SERVICE_SPANS, {}), counters.get(FAILED_SERVICE_SPANS, {})
+    return [ServiceDocument(name, spans[name], failed.get(name, 0)) for name in sorted(spans)]
 
 
 def _source(

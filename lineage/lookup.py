@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from typing import NamedTuple
 
+from lineage.fact import Exposure
 from lineage.overrides import Pairing
 from lineage.process import Process
 from lineage.read import Snapshot
@@ -41,36 +42,35 @@ class Found(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """Events at a value that no case holds: how many, the least receipt, and whether any is an orphan by now."""
+    """Events at a value that no case holds: how many, the least receipt, and whether any is an orphan by now.
+
+    ``exposure``: what an orphan holds up, counted once; None where it is none yet, or its value names a case.
+    """
 
     events: int
     since: int
     orphan: bool
+    exposure: Exposure | None
 
 
 def known_keys(snapshot: Snapshot, kind: str, raw: str, scope: Mapping[str, str]) -> list[Key]:
     """Return the keys of a type and value that were ever seen, in every scope that fits, sorted.
 
-    Raises Problem for a type that no process knows, a placeholder, and a scope field that the type does not have.
+    A placeholder is no key and was never seen as one. Raises Problem for a type that no process knows, a value with
+    control characters, and a scope field that the type does not have.
     """
     key_type = _key_type(snapshot, kind)
-    value = normalised(key_type, raw)
+    if not raw.strip().isprintable():
+        raise Problem(ProblemKind.INVALID, f"value: seen {raw[:64]!r}, wanted a value without control characters")
+    value = key_type.value(raw)
     for name in scope:
         if name not in key_type.scope:
             wanted = ", ".join(key_type.scope) or f"none: {kind} has no scope"
             raise Problem(ProblemKind.INVALID, f"scope.{name}: seen a field that {kind} does not have, wanted {wanted}")
     wanted_scope = tuple(scope.get(name) for name in key_type.scope)
-    return [key for key in _seen(snapshot, Key(kind, value), bool(key_type.scope)) if _fits(key, wanted_scope)]
-
-
-def normalised(key_type: KeyType, raw: str) -> str:
-    """Return the normalised value; raises Problem for a placeholder."""
-    value = key_type.value(raw)
     if value is None:
-        raise Problem(
-            ProblemKind.INVALID, f"seen {raw[:64]!r}, wanted a value of {key_type.name} that is no placeholder"
-        )
-    return value
+        return []
+    return [key for key in _seen(snapshot, Key(kind, value), bool(key_type.scope)) if _fits(key, wanted_scope)]
 
 
 def _key_type(snapshot: Snapshot, kind: str) -> KeyType:
@@ -303,4 +303,17 @@ def waiting_at(snapshot: Snapshot, key: Key) -> Waiting | None:
     if not homeless:
         return None
     since = min(found[seq].received for seq in homeless)
-    return Waiting(len(homeless), since, any(orphan == 1 for _, orphan in rows))
+    orphan = any(mark == 1 for _, mark in rows)
+    counts = orphan and not cases_of(snapshot, key, [Part.NAME], None, 1)
+    return Waiting(len(homeless), since, orphan, _held(snapshot, homeless) if counts else None)
+
+
+def _held(snapshot: Snapshot, seqs: Iterable[int]) -> Exposure:
+    """Return the latest amount that successful events tell, and its hours; None within where none does."""
+    told = sorted(snapshot.store.events(seqs).values(), key=lambda event: (event.time, event.source, event.id))
+    amounts = [event for event in told if event.amount is not None and not event.failed]
+    hours = [event.hours for event in told if event.hours is not None and not event.failed]
+    last = amounts[-1] if amounts else None
+    return Exposure(
+        None if last is None else last.amount, None if last is None else last.currency, hours[-1] if hours else None
+    )

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from lineage.document import CaseDocument, KeyDocument, Time
+from lineage.document import CaseDocument, ExposureDocument, KeyDocument, Time, exposure_document
 from lineage.evidence import Link, Why, evidence, statements_of
 from lineage.lookup import Found, Part, Waiting, cases_of, count_cases, known_keys, waiting_at
 from lineage.read import CaseView, Snapshot
@@ -66,11 +66,16 @@ class CaseLineage(msgspec.Struct, frozen=True):
 
 
 class WaitingDocument(msgspec.Struct, frozen=True):
-    """What waits at the value for a case that holds it."""
+    """What waits at the value for a case that holds it.
+
+    ``exposure``: the amount of an orphan, null where it is unknown; empty where it is no orphan yet, and where the
+    value names a case, which tells its amount.
+    """
 
     events: int
     since: Time
     orphan: bool
+    exposure: ExposureDocument | None
 
 
 class RecordDocument(msgspec.Struct, frozen=True):
@@ -170,7 +175,9 @@ def _lineages(snapshot: Snapshot, shown: Sequence[Found], traces: Traces) -> lis
 def _waiting(waiting: Waiting | None) -> WaitingDocument | None:
     if waiting is None:
         return None
-    return WaitingDocument(waiting.events, format_instant(waiting.since), waiting.orphan)
+    return WaitingDocument(
+        waiting.events, format_instant(waiting.since), waiting.orphan, exposure_document(waiting.exposure)
+    )
 
 
 def case_lineage(snapshot: Snapshot, view: CaseView, part: Part, traces: Traces) -> CaseLineage:

@@ -16,6 +16,8 @@ from throughline.core.event import Event
 from throughline.core.journal import Record, SpanFact
 
 SPAN_ID_BYTES = 8
+FLOW_SPANS, FAILED_FLOW_SPANS = "flow_spans", "failed_flow_spans"
+SERVICE_SPANS, FAILED_SERVICE_SPANS = "service_spans", "failed_service_spans"
 _AT_ONCE = 500
 
 
@@ -99,8 +101,13 @@ def _fresh(entries: list[TraceEntry], spans: list[SpanFact]) -> list[SpanFact]:
 
 
 def _count(counted: Counter[tuple[str, str]], spans: list[SpanFact]) -> None:
+    """Count spans by flow, for its failure rate, and those of no flow by service."""
     for span in spans:
-        label = span.flow or span.service
-        counted["spans", label] += 1
+        name, failed, label = (
+            (SERVICE_SPANS, FAILED_SERVICE_SPANS, span.service)
+            if span.flow is None
+            else (FLOW_SPANS, FAILED_FLOW_SPANS, span.flow)
+        )
+        counted[name, label] += 1
         if span.failed:
-            counted["failed_spans", label] += 1
+            counted[failed, label] += 1

@@ -131,7 +131,7 @@ def test_a_record_tells_the_spans_of_its_traces(serve: Serving) -> None:
 def test_what_waits_at_a_value_is_told(serve: Serving) -> None:
     waiting = serve.get("/api/v1/records", type="invoice", value="INV-77").json["records"][0]
     assert [each["role"] for each in waiting["cases"]] == ["name"]  # invoice-to-cash has a case of that name
-    assert waiting["waiting"] == {"events": 1, "since": "2026-03-05T12:00:00Z", "orphan": False}
+    assert waiting["waiting"] == {"events": 1, "since": "2026-03-05T12:00:00Z", "orphan": False, "exposure": {}}
 
 
 def test_an_unknown_value_is_an_empty_list(serve: Serving) -> None:
@@ -251,7 +251,7 @@ def test_status_lists_what_traffic_names_and_nobody_declared(serve: Serving) -> 
     named = event("n1", "time.submitted", time_entry="TE-1", instance="kantata-emea", flow="psa-erp-time")
     status = serve.folded(serve.send(named, named))
     assert status["instances"] == [{"name": "kantata-emea", "declared": False, "events": 1}]
-    assert status["flows"] == [{"name": "psa-erp-time", "declared": False, "events": 1}]
+    assert status["flows"] == [{"name": "psa-erp-time", "declared": False, "events": 1, "spans": 0, "failed_spans": 0}]
     sources = {each["source"]: each for each in status["sources"]}
     assert not sources["/psa"]["declared"]
     assert sources["/psa"]["watermark"] is None

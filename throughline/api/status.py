@@ -19,7 +19,18 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from lineage.census import Census, CensusTaker, PlaceDocument, SourceDocument, places, sources
+from lineage.census import (
+    Census,
+    CensusTaker,
+    FlowDocument,
+    InstanceDocument,
+    ServiceDocument,
+    SourceDocument,
+    flows,
+    instances,
+    services,
+    sources,
+)
 from lineage.engine import JOURNAL, STATEMENTS
 from lineage.read import CaseReader
 from throughline.api.answers import json_answer
@@ -58,8 +69,9 @@ class StatusDocument(msgspec.Struct, frozen=True):
     deferred: int
     counts: Census
     sources: list[SourceDocument]
-    instances: list[PlaceDocument]
-    flows: list[PlaceDocument]
+    instances: list[InstanceDocument]
+    flows: list[FlowDocument]
+    services: list[ServiceDocument]
 
 
 def _position(text: str) -> str:
@@ -166,8 +178,9 @@ class StatusReader:
                 deferred=snapshot.store.one("SELECT count(*) FROM stale") or 0,
                 counts=self._census.take(snapshot),
                 sources=sources(snapshot, self._estate),
-                instances=places(snapshot, "instances", self._estate.instances),
-                flows=places(snapshot, "flows", self._estate.flows),
+                instances=instances(snapshot, self._estate.instances),
+                flows=flows(snapshot, self._estate.flows),
+                services=services(snapshot),
             )
 
 

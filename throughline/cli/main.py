@@ -58,7 +58,8 @@ def serve(
         str | None, typer.Option(metavar="SPEC", help="For tests and demos: scale=N, or a file with a time.")
     ] = None,
     bulk_limit: Annotated[
-        int | None, typer.Option(metavar="N", help="The most cases one value may tie before it is set aside.")
+        int | None,
+        typer.Option(metavar="N", help="The most cases that may hold a value whose events are folded."),
     ] = None,
     log_level: Annotated[str | None, typer.Option(metavar="LEVEL", help="debug, info, warning or error.")] = None,
     log_format: Annotated[str | None, typer.Option(metavar="FORM", help="auto, console or json.")] = None,

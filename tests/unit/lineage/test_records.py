@@ -145,7 +145,18 @@ def test_what_waits_at_a_value_is_told_with_it(tmp_path: Path) -> None:
     assert found["waiting"]["events"] == 1
     assert found["waiting"]["orphan"] is False
     with reader_of(tmp_path, arrivals(orphan), orphan.declaration, orphan.now) as reader:
-        assert record(reader, "invoice", "I9")["waiting"]["orphan"] is True
+        waiting = record(reader, "invoice", "I9")["waiting"]
+    assert waiting["orphan"] is True
+    assert waiting["exposure"] == {"amount": orphan.events["issued"].amount, "currency": "EUR", "hours": None}
+
+
+def test_an_orphan_whose_value_names_a_case_holds_nothing_up_itself(tmp_path: Path) -> None:
+    case = golden("06-with-a-case-of-its-own")
+    with reader_of(tmp_path, arrivals(case), case.declaration, case.now) as reader:
+        found = record(reader, "invoice", "I9")
+    assert [each["role"] for each in found["cases"]] == ["name"]
+    assert found["waiting"]["orphan"] is True
+    assert found["waiting"]["exposure"] == {}
 
 
 def test_a_person_who_took_an_event_off_is_told_with_it(tmp_path: Path) -> None:
@@ -192,12 +203,20 @@ def test_scopes_make_different_records_of_one_value(tmp_path: Path) -> None:
         assert only.key.scope == {"legal_entity": entity}
 
 
+def test_a_placeholder_is_no_record(tmp_path: Path) -> None:
+    case = golden("01-one-case-of-four-steps")
+    with (
+        reader_of(tmp_path, arrivals(case), case.declaration, case.now) as reader,
+        reader.snapshot() as snapshot,
+    ):
+        assert find_records(snapshot, "time_entry", "n/a", {}, no_traces, None, 100).records == []
+
+
 @pytest.mark.parametrize(
     ("kind", "value", "scope", "sentence"),
     [
         ("colour", "T1", {}, "wanted a type of key"),
-        ("time_entry", "n/a", {}, "no placeholder"),
-        ("time_entry", "a\x1fb", {}, "no placeholder"),
+        ("time_entry", "a\x1fb", {}, "control characters"),
         ("time_entry", "T1", {"legal_entity": "DE01"}, "does not have"),
         ("invoice", "I1", {"region": "DE01"}, "wanted legal_entity"),
     ],
