@@ -114,8 +114,20 @@ def outcome_by_hand(case: GoldenCase) -> dict[str, Any]:
             # A document shows an alias in conflict as what it is; by identity it acts as a carrier.
             found[process.name, name] = said | {"keys": sorted({*each["aliases"], *each["carriers"]})}
         for text, events in expected["waiting"].items():
-            found["waiting"].setdefault(text, (len(events), text in case.expected["orphan_values"]))
+            homeless = [event for event in events if not has_home(text, event, case)]
+            if homeless:
+                found["waiting"].setdefault(text, (len(homeless), text in case.expected["orphan_values"]))
     return found
+
+
+def has_home(text: str, event: tuple[str, str], case: GoldenCase) -> bool:
+    """Tell whether a process that knows an event's type holds the value: no record says then that it waits there."""
+    (kind,) = {each.type for each in case.events.values() if (each.source, each.id) == event}
+    return any(
+        kind in PACK.processes[process.name].types
+        and any(text in (*each["aliases"], *each["carriers"]) for each in case.expected[process.name]["cases"].values())
+        for process in case.declaration.processes
+    )
 
 
 def outcome_in_documents(shown: Shown, case: GoldenCase) -> dict[str, Any]:
