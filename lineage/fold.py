@@ -13,8 +13,9 @@ from typing import NamedTuple
 from lineage.fact import Fact
 from lineage.facts import FactMaker
 from lineage.flags import Flag, Flags
-from lineage.links import Drawing, EdgeKind, Keys, Stand, Wiring
+from lineage.links import Drawing, EdgeKind, Keys, Stand
 from lineage.overrides import Overrides
+from lineage.plans import Wiring
 from lineage.process import Definitions
 from lineage.resolve import Resolver
 from lineage.store import CaseRow, Edge, Role, SeenRow, StoreWriter, encode

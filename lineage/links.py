@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
-from lineage.process import Definitions, Process
+from lineage.process import Process
 from throughline.core.event import Event
 from throughline.core.key import KeyType
 
 SCOPE = KeyType("scope")  # scope fields are read as a plain key is
-_REMEMBERED_VALUES = 200_000
+_REMEMBERED_VALUES = 100_000
 
 
 class Stand(StrEnum):
@@ -87,7 +87,37 @@ class KeyReader:
 
     def __init__(self, key_types: Iterable[KeyType]) -> None:
         self._types = {key_type.name: key_type for key_type in key_types}
-        self._texts: dict[tuple[str, str], str | None] = {}
+        self._texts: dict[str, dict[str, str | None]] = {name: {} for name in self._types}
+        self._remembered = 0
+
+    def read_plain(self, event: Event) -> tuple[tuple[str, ...], list[str]] | None:
+        """Return the key types of an event and their values, where each has one and nothing is to be counted.
+
+        None where the event states relations, or a key has several values, a placeholder, or no scope.
+        """
+        if event.relations:
+            return None
+        texts = self._texts
+        kinds: list[str] = []
+        values: list[str] = []
+        for name, raw in event.fields.items():
+            known = texts.get(name)
+            if known is None:
+                continue
+            if not isinstance(raw, str):
+                return None
+            text = known.get(raw)
+            key_type = self._types[name]
+            if text is None:
+                text = self._text(key_type, raw)
+            if key_type.scope and text is not None:
+                scope = _scope(key_type, event, None)
+                text = None if scope is None else "\x1f".join((text, *scope))
+            if text is None:
+                return None
+            kinds.append(name)
+            values.append(text)
+        return tuple(kinds), values
 
     def read(self, event: Event) -> Keys:
         """Return the sides and stated pairs of an event."""
@@ -161,14 +191,16 @@ class KeyReader:
 
     def _text(self, key_type: KeyType, raw: str) -> str | None:
         """Return type and normalised value of a raw text; None for a placeholder."""
-        known = self._texts
-        at = (key_type.name, raw)
-        if at in known:
-            return known[at]
+        known = self._texts[key_type.name]
+        if raw in known:
+            return known[raw]
         value = key_type.value(raw)
-        if len(known) > _REMEMBERED_VALUES:
-            known.clear()
-        known[at] = text = None if value is None else f"{key_type.name}\x1f{value}"
+        self._remembered += 1
+        if self._remembered > _REMEMBERED_VALUES:
+            self._remembered = 0
+            for each in self._texts.values():
+                each.clear()
+        known[raw] = text = None if value is None else f"{key_type.name}\x1f{value}"
         return text
 
 
@@ -198,24 +230,6 @@ def _scope(key_type: KeyType, event: Event, end: dict[str, str] | None) -> tuple
             return None
         values.append(value)
     return tuple(values)
-
-
-class Wiring:
-    """Draws the links of events in all processes of some definitions."""
-
-    def __init__(self, definitions: Definitions) -> None:
-        self.reader = KeyReader(definitions.key_types.values())
-        self._processes_of_type = definitions.processes_of_type
-
-    def draw(self, event: Event) -> tuple[Keys, list[Drawing]]:
-        """Return the keys of an event and what it does in each process that declares its type."""
-        keys = self.reader.read(event)
-        drawings: list[Drawing] = []
-        for process in self._processes_of_type.get(event.type, ()):
-            drawing = draw(process, keys, event.failed)
-            if drawing is not None:
-                drawings.append(drawing)
-        return keys, drawings
 
 
 def draw(process: Process, keys: Keys, failed: bool) -> Drawing | None:

@@ -9,8 +9,8 @@ from threading import Lock
 import msgspec
 
 from lineage.document import Time
-from lineage.links import Wiring
 from lineage.lookup import Found, Part, cases_of
+from lineage.plans import Wiring
 from lineage.read import Snapshot
 from lineage.traces import entries_of
 from throughline.core.event import Event
