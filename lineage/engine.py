@@ -329,7 +329,7 @@ class Engine:
             first = first_alias(self._processes[process], {alias: texts[alias] for alias in group})
             row = rows.get(texts[first])
             if row is None:
-                row = CaseRow(self.store.next_case, process, texts[first], [])
+                row = CaseRow(self.store.next_case, process, texts[first])
                 self.store.next_case += 1
             self._flags.set(process, first, Flag.PROVISIONAL)
             called.discard(first)
@@ -499,7 +499,7 @@ class Engine:
     def _case_of(self, process: int, name: str) -> int:
         row = self.store.cases_by_name(process, [name]).get(name)
         if row is None:
-            row = CaseRow(self.store.next_case, process, name, [])
+            row = CaseRow(self.store.next_case, process, name)
             self.store.next_case += 1
             save(self.store, [Saved(row, None)], 0)
         return row.id

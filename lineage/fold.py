@@ -213,7 +213,7 @@ class Folder:
                 for name in drawing.at:
                     case = cases[process][name]
                     fact = maker.of_name(drawing, fresh.keys, name, owned.get(name), ids)
-                    case.row.facts.append(fact)
+                    case.row.add(fact)
                     if drawing.owned:
                         self._approach(case, fact, ties, near, touched)
         self._store.put_ties(ties)
@@ -223,7 +223,7 @@ class Folder:
         rows = self._store.cases_by_name(process, names)
         for name in names:
             if name not in rows:
-                rows[name] = CaseRow(self._store.next_case, process, name, [])
+                rows[name] = CaseRow(self._store.next_case, process, name)
                 self._store.next_case += 1
         for name, row in rows.items():
             if row.id in touched.cases:
@@ -368,7 +368,7 @@ class Folder:
 
     def _withdraw_fact(self, row: CaseRow, seq: int, touched: Touched) -> None:
         gone = next(fact for fact in row.facts if fact.seq == seq)
-        row.facts.remove(gone)
+        row.drop(gone)
         left = _Case(row)
         for alias in gone.aliases:
             touched.aliases.add((row.process, alias))

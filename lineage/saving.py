@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from enum import IntFlag
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
 
 from lineage.fact import CaseState, Derived, Deviation
-from lineage.store import CaseRow, StoreWriter, encode
+from lineage.store import CaseRow, StoreWriter, json_array
 
 EMPTY = "empty"  # the state of a row that holds no event: a case that was, or that only a statement names
 
 
-class Mark(IntFlag):
-    """Which other tables hold rows of a case, so that most cases need no look there."""
+class Mark:
+    """Which other tables hold rows of a case, so that most cases need no look there; plain bits."""
 
-    DEVIATIONS = 1
-    SIGHT = 2
+    DEVIATIONS: Final = 1
+    SIGHT: Final = 2
 
 
 class Saved(NamedTuple):
@@ -28,55 +27,79 @@ class Saved(NamedTuple):
 
 def save(store: StoreWriter, saved: Sequence[Saved], now: int) -> None:
     """Write the rows of derived cases, their deviations, beliefs and what they wait to see."""
-    marks = _marks(store, [each.row.id for each in saved])
-    store.many(
-        "INSERT INTO cases (id, process, name, facts, state, step, waits_for, due, began, last, held, amount,"
-        " currency, hours, synthetic, wake_at, marks) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
-        " ON CONFLICT (id) DO UPDATE SET facts = excluded.facts, state = excluded.state, step = excluded.step,"
-        " waits_for = excluded.waits_for, due = excluded.due, began = excluded.began, last = excluded.last,"
-        " held = excluded.held, amount = excluded.amount, currency = excluded.currency, hours = excluded.hours,"
-        " synthetic = excluded.synthetic, wake_at = excluded.wake_at, marks = excluded.marks",
-        [_case_row(row, derived) if derived is not None else _empty_row(row) for row, derived in saved],
-    )
-    _save_deviations(store, saved, marks, now)
-    _save_sight(store, saved, marks)
+    new: list[tuple[Any, ...]] = []
+    moved: list[tuple[Any, ...]] = []
+    stayed: list[tuple[Any, ...]] = []
+    for row, derived in saved:
+        state, wake_at, others = _values(row, derived)
+        if not row.state:
+            new.append((*others, _or_empty(wake_at), state, row.process, row.name))
+        elif state != row.state or wake_at != row.wake_at:
+            moved.append((*others[1:], _or_empty(wake_at), state, row.id))
+        else:
+            stayed.append((*others[1:], row.id))
+    store.many(_INSERT, new)
+    store.many(_MOVE, moved)
+    store.many(_STAY, stayed)
+    _save_deviations(store, saved, now)
+    _save_sight(store, saved)
 
 
-def _marks(store: StoreWriter, ids: Iterable[int]) -> dict[int, int]:
-    question = "SELECT id, marks FROM cases WHERE marks <> 0 AND id IN (SELECT value FROM json_each(?))"
-    return dict(store.rows(question, _json(list(ids))))
+# What every save writes; columns that may be NULL last. The driver takes five times as long to bind None as anything
+# else, so these are given as an empty text.
+_SURE = ("facts", "held", "synthetic", "marks")
+_UNSURE = ("step", "waits_for", "due", "began", "last", "amount", "currency", "hours")
+_OTHERS = ", ".join([*(f"{name} = ?" for name in _SURE), *(f"{name} = NULLIF(?, '')" for name in _UNSURE)])
+_MARKS = ", ".join(["?"] * (1 + len(_SURE)) + ["NULLIF(?, '')"] * (len(_UNSURE) + 1) + ["?"] * 3)
+_INSERT = f"INSERT INTO cases (id, {', '.join((*_SURE, *_UNSURE))}, wake_at, state, process, name) VALUES ({_MARKS})"
+_MOVE = f"UPDATE cases SET {_OTHERS}, wake_at = NULLIF(?, ''), state = ? WHERE id = ?"
+_STAY = f"UPDATE cases SET {_OTHERS} WHERE id = ?"  # leaves the indexes alone
 
 
-def _json(ids: list[int]) -> str:
-    return "[" + ",".join(map(str, ids)) + "]"
-
-
-def _case_row(row: CaseRow, derived: Derived) -> tuple[Any, ...]:
+def _values(row: CaseRow, derived: Derived | None) -> tuple[str, int | None, tuple[Any, ...]]:
+    """Return state and wake-up of a case, and its id with the values of all other columns that change."""
+    if derived is None:
+        return EMPTY, None, (row.id, row.encoded(), 0, 0, 0, *[""] * len(_UNSURE))
     waits, exposure = derived.waits, derived.exposure
-    marks = Mark.DEVIATIONS * any(deviation.open for deviation in derived.deviations) | Mark.SIGHT * bool(derived.sight)
+    step, waits_for, due = (waits.step, waits.waits_for, waits.due) if waits is not None else _THREE_TIMES_NOTHING
+    held, amount, currency, hours = 0, None, None, None
+    if exposure is not None:
+        held, amount, currency, hours = 1, exposure.amount, exposure.currency, exposure.hours
     return (
-        row.id,
-        row.process,
-        row.name,
-        encode(row.facts),
         derived.state.value,
-        waits.step if waits else None,
-        waits.waits_for if waits else None,
-        waits.due if waits else None,
-        derived.began,
-        derived.last,
-        exposure is not None,
-        exposure.amount if exposure else None,
-        exposure.currency if exposure else None,
-        exposure.hours if exposure else None,
-        derived.synthetic,
         derived.wake_at,
-        int(marks),
+        (
+            row.id,
+            row.encoded(),
+            held,
+            1 if derived.synthetic else 0,
+            _marks(derived),
+            step or "",
+            waits_for or "",
+            "" if due is None else due,
+            "" if derived.began is None else derived.began,
+            "" if derived.last is None else derived.last,
+            amount or "",
+            currency or "",
+            hours or "",
+        ),
     )
 
 
-def _empty_row(row: CaseRow) -> tuple[Any, ...]:
-    return row.id, row.process, row.name, encode(row.facts), EMPTY, *(None,) * 11, 0
+_THREE_TIMES_NOTHING = (None, None, None)
+
+
+def _marks(derived: Derived) -> int:
+    marks = 0
+    for deviation in derived.deviations:
+        if deviation.open:
+            marks = Mark.DEVIATIONS
+            break
+    return marks | Mark.SIGHT if derived.sight else marks
+
+
+def _or_empty(value: int | None) -> int | str:
+    return "" if value is None else value
 
 
 _Key = tuple[str, str, int]
@@ -86,13 +109,13 @@ def _key(deviation: Deviation) -> _Key:
     return deviation.kind.value, deviation.step or "", deviation.round or 0
 
 
-def _save_deviations(store: StoreWriter, saved: Sequence[Saved], marks: dict[int, int], now: int) -> None:
+def _save_deviations(store: StoreWriter, saved: Sequence[Saved], now: int) -> None:
     before: dict[int, set[_Key]] = {}
-    marked = [each.row.id for each in saved if marks.get(each.row.id, 0) & Mark.DEVIATIONS]
+    marked = [row.id for row, _ in saved if row.marks & Mark.DEVIATIONS]
     if marked:
         for case_id, kind, step, number in store.rows(
             "SELECT case_id, kind, step, round FROM deviation WHERE case_id IN (SELECT value FROM json_each(?))",
-            _json(marked),
+            json_array(marked),
         ):
             before.setdefault(case_id, set()).add((kind, step, number))
     gone: list[tuple[Any, ...]] = []
@@ -135,8 +158,8 @@ def _closed_as(derived: Derived | None, key: _Key) -> str:
     return "ended" if derived.state is CaseState.ENDED else "restated"
 
 
-def _save_sight(store: StoreWriter, saved: Sequence[Saved], marks: dict[int, int]) -> None:
-    gone = [(each.row.id,) for each in saved if marks.get(each.row.id, 0) & Mark.SIGHT]
+def _save_sight(store: StoreWriter, saved: Sequence[Saved]) -> None:
+    gone = [(row.id,) for row, _ in saved if row.marks & Mark.SIGHT]
     if gone:
         store.many("DELETE FROM sight WHERE case_id = ?", gone)
     rows = [

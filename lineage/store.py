@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
@@ -19,6 +18,16 @@ from throughline.core.statement import Statement
 BLOCK_EVENTS = 256
 _ZSTD_LEVEL = 3
 _DIGESTS_AT_ONCE = 500
+_ARRAY_32 = b"\xdd"  # msgpack's head of an array with four bytes of length
+ARRAY_HEAD = 5
+EMPTY_ARRAY = _ARRAY_32 + bytes(4)
+
+_facts = msgspec.msgpack.Decoder(list[Fact])
+_fact = msgspec.msgpack.Decoder(Fact)
+_event = msgspec.msgpack.Decoder(Event)
+_statement = msgspec.msgpack.Decoder(Statement)
+encode = msgspec.msgpack.Encoder().encode
+_json = msgspec.json.Encoder().encode
 
 
 class Role(IntEnum):
@@ -38,13 +47,45 @@ class Edge(IntEnum):
     RELATION = 4
 
 
-class CaseRow(NamedTuple):
-    """A case as stored: its id, process, name (interned text) and the facts of the events that name it."""
+class CaseRow:
+    """A case: its id, process, name (interned text) and the facts of the events that name it.
 
-    id: int
-    process: int
-    name: str
-    facts: list[Fact]
+    ``state``, ``wake_at`` and ``marks`` are as stored; ``state`` is "" where the case is not stored yet. The facts
+    change by ``add`` and ``drop`` only, so that those which stay need not be encoded again.
+    """
+
+    __slots__ = ("_body", "facts", "id", "marks", "name", "process", "state", "wake_at")
+
+    def __init__(
+        self,
+        id: int,
+        process: int,
+        name: str,
+        stored: bytes = EMPTY_ARRAY,
+        state: str = "",
+        wake_at: int | None = None,
+        marks: int = 0,
+    ) -> None:
+        self.id = id
+        self.process = process
+        self.name = name
+        self.facts = _facts.decode(stored) if stored is not EMPTY_ARRAY else []
+        self._body = stored[ARRAY_HEAD:]
+        self.state = state
+        self.wake_at = wake_at
+        self.marks = marks
+
+    def add(self, fact: Fact) -> None:
+        self.facts.append(fact)
+        self._body += encode(fact)
+
+    def drop(self, fact: Fact) -> None:
+        self.facts.remove(fact)
+        self._body = b"".join(map(encode, self.facts))
+
+    def encoded(self) -> bytes:
+        """Return the facts as they are stored: a msgpack array whose head has always the same length."""
+        return _ARRAY_32 + len(self.facts).to_bytes(4, "big") + self._body
 
 
 class SeenRow(NamedTuple):
@@ -55,11 +96,7 @@ class SeenRow(NamedTuple):
     content: bytes
 
 
-_facts = msgspec.msgpack.Decoder(list[Fact])
-_fact = msgspec.msgpack.Decoder(Fact)
-_event = msgspec.msgpack.Decoder(Event)
-_statement = msgspec.msgpack.Decoder(Statement)
-encode = msgspec.msgpack.Encoder().encode
+_CASE = "id, process, name, facts, state, wake_at, marks"
 
 
 class StoreReader:
@@ -84,25 +121,25 @@ class StoreReader:
     def value_ids(self, texts: Iterable[str]) -> dict[str, int]:
         """Return the ids of those texts that are interned."""
         return dict(
-            self.rows("SELECT text, id FROM value WHERE text IN (SELECT value FROM json_each(?))", _array(texts))
+            self.rows("SELECT text, id FROM value WHERE text IN (SELECT value FROM json_each(?))", json_array(texts))
         )
 
     def value_texts(self, ids: Iterable[int]) -> dict[int, str]:
-        return dict(self.rows("SELECT id, text FROM value WHERE id IN (SELECT value FROM json_each(?))", _array(ids)))
+        return dict(
+            self.rows("SELECT id, text FROM value WHERE id IN (SELECT value FROM json_each(?))", json_array(ids))
+        )
 
     def cases_by_name(self, process: int, names: Iterable[str]) -> dict[str, CaseRow]:
         rows = self.rows(
-            "SELECT id, name, facts FROM cases WHERE process = ? AND name IN (SELECT value FROM json_each(?))",
+            f"SELECT {_CASE} FROM cases WHERE process = ? AND name IN (SELECT value FROM json_each(?))",
             process,
-            _array(names),
+            json_array(names),
         )
-        return {name: CaseRow(case_id, process, name, _facts.decode(facts)) for case_id, name, facts in rows}
+        return {row[2]: CaseRow(*row) for row in rows}
 
     def cases_by_id(self, ids: Iterable[int]) -> dict[int, CaseRow]:
-        rows = self.rows(
-            "SELECT id, process, name, facts FROM cases WHERE id IN (SELECT value FROM json_each(?))", _array(ids)
-        )
-        return {row[0]: CaseRow(row[0], row[1], row[2], _facts.decode(row[3])) for row in rows}
+        rows = self.rows(f"SELECT {_CASE} FROM cases WHERE id IN (SELECT value FROM json_each(?))", json_array(ids))
+        return {row[0]: CaseRow(*row) for row in rows}
 
     def near(self, process: int, role: Role, values: Iterable[int]) -> dict[int, dict[int, int | None]]:
         """Return for each value the cases near it in that role, with the earliest time of a tie."""
@@ -110,7 +147,7 @@ class StoreReader:
         for value, case_id, since in self.rows(
             "SELECT value, case_id, since FROM near"
             " WHERE value IN (SELECT value FROM json_each(?)) AND process = ? AND role = ?",
-            _array(found),
+            json_array(found),
             process,
             int(role),
         ):
@@ -126,7 +163,7 @@ class StoreReader:
                 process,
                 int(role),
                 at_most,
-                _array(values),
+                json_array(values),
             )
         )
 
@@ -136,7 +173,7 @@ class StoreReader:
             "SELECT DISTINCT a, b FROM edge WHERE process = ? AND kind = ? AND a IN (SELECT value FROM json_each(?))",
             process,
             int(kind),
-            _array(found),
+            json_array(found),
         ):
             found[a].add(b)
         return found
@@ -147,7 +184,7 @@ class StoreReader:
             "SELECT DISTINCT a, b FROM edge WHERE process = ? AND kind = ? AND b IN (SELECT value FROM json_each(?))",
             process,
             int(kind),
-            _array(found),
+            json_array(found),
         ):
             found[b].add(a)
         return found
@@ -166,7 +203,7 @@ class StoreReader:
         found: dict[int, list[Fact]] = {value: [] for value in values}
         for value, fact in self.rows(
             "SELECT value, fact FROM posted WHERE value IN (SELECT value FROM json_each(?)) AND process = ?",
-            _array(found),
+            json_array(found),
             process,
         ):
             found[value].append(_fact.decode(fact))
@@ -369,5 +406,6 @@ class StoreWriter(StoreReader):
         self.connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (name, value))
 
 
-def _array(items: Iterable[Any]) -> str:
-    return json.dumps(list(items))
+def json_array(items: Iterable[Any]) -> str:
+    """Return numbers or texts as the one parameter that ``json_each(?)`` takes."""
+    return _json(list(items)).decode()
