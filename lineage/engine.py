@@ -17,7 +17,7 @@ from lineage.flags import Flag, Flags
 from lineage.fold import EDGE_FLAGS, Folder, Touched
 from lineage.overrides import Overrides, Pair, Pairing, TextPair, text_pairs
 from lineage.process import Definitions, Process
-from lineage.resolve import JOINS_ALIAS, JOINS_CARRIER, Resolver
+from lineage.resolve import Near, Resolver
 from lineage.saving import Saved, save
 from lineage.sight import Heard, Reporting, SourceSight
 from lineage.spread import Affected, affected
@@ -62,6 +62,7 @@ class Engine:
             ids = self.store.name_processes(definitions.processes)
         self._process_ids = ids
         self._processes: dict[int, Process] = {ids[name]: process for name, process in definitions.processes.items()}
+        self._prefixes = {number: process.name_key + "\x1f" for number, process in self._processes.items()}
         self._flags = _read_flags(self.store, self._processes)
         self._overrides = Overrides()
         self._heard = {source: Heard(*marks) for source, marks in self.store.watermarks().items()}
@@ -265,15 +266,19 @@ class Engine:
     def _derive(self, found: Affected, loaded: dict[int, CaseRow], now: int) -> None:
         rows = list(loaded.values())
         rows += self.store.cases_by_id(found.now - loaded.keys()).values()
-        context = self.context(now)
-        self._prefetch(rows)
-        saved = [self._derived(row, context) for row in rows if not self._is_provisional(row)]
         aliases: dict[int, set[int]] = {}
         for process, component in found.components:
             aliases.setdefault(process, set()).update(component)
+        named: list[CaseRow] = []
         for row in rows:
-            if self._is_provisional(row):
+            if row.name.startswith(self._prefixes[row.process]):
+                named.append(row)
+            else:
                 aliases.setdefault(row.process, set()).update(self._component_of(row))
+        context = self.context(now)
+        nears = [self.resolver.near(row) for row in named]
+        self._prefetch(named, nears)
+        saved = [self._derived(row, near, context) for row, near in zip(named, nears, strict=True)]
         for process, some in aliases.items():
             saved += self._provisional(process, some, context)
         save(self.store, saved, now)
@@ -281,32 +286,28 @@ class Engine:
         if later:
             self.store.many("INSERT OR IGNORE INTO stale (case_id) VALUES (?)", [(case_id,) for case_id in later])
 
-    def _prefetch(self, rows: Sequence[CaseRow]) -> None:
+    def _prefetch(self, rows: Sequence[CaseRow], nears: Sequence[Near]) -> None:
         """Read in a few questions what joining many cases will ask."""
         aliases: dict[int, set[int]] = {}
+        plain: dict[int, set[int]] = {}
         carriers: dict[int, set[int]] = {}
-        get = self._flags.get
-        for process, _, facts in ((row.process, row.name, row.facts) for row in rows):
-            for fact in facts:
-                for alias in fact.aliases:
-                    if get(process, alias) & JOINS_ALIAS:
-                        aliases.setdefault(process, set()).add(alias)
-                for carrier in fact.carriers:
-                    if get(process, carrier) & JOINS_CARRIER:
-                        carriers.setdefault(process, set()).add(carrier)
-        for process in aliases.keys() | carriers.keys():
-            self.resolver.prefetch(process, aliases.get(process, set()), carriers.get(process, set()))
+        for row, near in zip(rows, nears, strict=True):
+            if near.at_carriers:
+                carriers.setdefault(row.process, set()).update(near.at_carriers)
+            if near.at_aliases:
+                (plain if near.simple else aliases).setdefault(row.process, set()).update(near.at_aliases)
+        for process in aliases.keys() | plain.keys() | carriers.keys():
+            self.resolver.prefetch(process, aliases.get(process, ()), carriers.get(process, ()), plain.get(process, ()))
 
-    def _derived(self, row: CaseRow, context: Context) -> Saved:
-        joined = self.resolver.join(row)
+    def _derived(self, row: CaseRow, near: Near, context: Context) -> Saved:
+        joined = self.resolver.gather(row, near)
         if not joined.members:
             return Saved(row, None)
         process = self._processes[row.process]
         return Saved(row, derive_case(self.store, self.resolver, process, row.name, joined, context, whole=False))
 
     def _is_provisional(self, row: CaseRow) -> bool:
-        process = self._processes.get(row.process)
-        return process is not None and not row.name.startswith(process.name_key + "\x1f")
+        return not row.name.startswith(self._prefixes[row.process])
 
     def _component_of(self, row: CaseRow) -> frozenset[int]:
         alias = self.store.value_ids([row.name])[row.name]

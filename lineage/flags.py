@@ -5,7 +5,10 @@ from __future__ import annotations
 from array import array
 from typing import Final
 
-_PAGE = 4096
+PAGE_BITS: Final = 12
+PAGE_MASK: Final = (1 << PAGE_BITS) - 1
+
+Pages = dict[int, "array[int]"]
 
 
 class Flag:
@@ -26,20 +29,27 @@ class Flags:
     """A sparse array of bits by (process, value); a missing entry is 0."""
 
     def __init__(self) -> None:
-        self._pages: dict[tuple[int, int], array[int]] = {}
+        self._pages: dict[int, Pages] = {}
+
+    def pages(self, process: int) -> Pages:
+        """Return the bits of one process's values, for who asks for very many: at ``>> PAGE_BITS``, ``& PAGE_MASK``."""
+        pages = self._pages.get(process)
+        if pages is None:
+            pages = self._pages[process] = {}
+        return pages
 
     def get(self, process: int, value: int) -> int:
-        page = self._pages.get((process, value // _PAGE))
-        return 0 if page is None else page[value % _PAGE]
+        page = self.pages(process).get(value >> PAGE_BITS)
+        return 0 if page is None else page[value & PAGE_MASK]
 
     def set(self, process: int, value: int, flag: int) -> None:
-        at = (process, value // _PAGE)
-        page = self._pages.get(at)
+        pages = self.pages(process)
+        page = pages.get(value >> PAGE_BITS)
         if page is None:
-            page = self._pages[at] = array("H", bytes(2 * _PAGE))
-        page[value % _PAGE] |= flag
+            page = pages[value >> PAGE_BITS] = array("H", bytes(2 << PAGE_BITS))
+        page[value & PAGE_MASK] |= flag
 
     def clear(self, process: int, value: int, flag: int) -> None:
-        page = self._pages.get((process, value // _PAGE))
+        page = self.pages(process).get(value >> PAGE_BITS)
         if page is not None:
-            page[value % _PAGE] &= ~flag & 0xFFFF
+            page[value & PAGE_MASK] &= ~flag & 0xFFFF

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import partial
+from operator import attrgetter
+from typing import NamedTuple, cast
 
 from lineage.fact import Fact, Member, Via
 from lineage.facts import bare_fact
-from lineage.flags import Flag, Flags
+from lineage.flags import PAGE_BITS, PAGE_MASK, Flag, Flags
 from lineage.overrides import Overrides, Pair, Pairing
 from lineage.process import Process
 from lineage.store import CaseRow, Edge, Role, StoreReader
@@ -21,6 +23,13 @@ from throughline.core.event import identity_digest
 # Flags of values that bring something to a case beside its own events.
 JOINS_ALIAS = Flag.STANDING | Flag.OWNS | Flag.LINKED | Flag.SHARED
 JOINS_CARRIER = Flag.STANDING | Flag.PASSES
+_TANGLED = Flag.LINKED | Flag.SHARED  # an alias that is more than another word for one name
+# Makes a Member for half of what a named tuple's own way costs.
+_member = cast(
+    "Callable[[tuple[Fact, Via, bool]], Member]",
+    partial(tuple.__new__, Member),  # pyright: ignore[reportUnknownMemberType]
+)
+_time = attrgetter("fact.time")
 
 Times = dict[int, int | None]
 _NO_ROWS: Mapping[int, CaseRow] = {}
@@ -48,17 +57,37 @@ class Component(NamedTuple):
         return len(self.names) > 1 and len(self.direct[alias]) != 1
 
 
+class Near(NamedTuple):
+    """What a case's own events tie it to, and which of these values may bring more to it.
+
+    ``simple``: its aliases stand for this case alone, and no statement bears on anything: what they and its carriers
+    bring are the events at them and at what they hold and pass on to. ``owners`` are aliases that hold something.
+    """
+
+    simple: bool
+    aliases: set[int]
+    owners: list[int]
+    at_aliases: set[int]
+    at_carriers: set[int]
+
+
 @dataclass(slots=True)
-class Joined:
-    """A case with everything that links bring to it; ids of interned values."""
+class Gathered:
+    """What a case's state is derived from; ids of interned values."""
 
     members: list[Member]
     aliases: set[int]
-    conflicting: set[int]
-    carriers: set[int]
-    relations: set[int]
+    conflicting: set[int] = field(default_factory=set[int])
     in_conflict: bool = False
     conflict_since: int | None = None
+
+
+@dataclass(slots=True)
+class Joined(Gathered):
+    """A case with everything that links bring to it."""
+
+    carriers: set[int] = field(default_factory=set[int])
+    relations: set[int] = field(default_factory=set[int])
 
 
 @dataclass(slots=True)
@@ -100,25 +129,34 @@ class Resolver:
         self._bulk: dict[tuple[int, int], bool] = {}
         self._hold_counts: dict[tuple[int, int], int] = {}
 
-    def prefetch(self, process: int, aliases: Iterable[int], carriers: Iterable[int]) -> None:
-        """Read in a few questions what stands at values, and the links of aliases and passes of carriers."""
-        aliases, carriers = list(aliases), list(carriers)
+    def prefetch(
+        self, process: int, aliases: Iterable[int], carriers: Iterable[int], plain: Iterable[int] = ()
+    ) -> None:
+        """Read in a few questions what stands at values, and the links of aliases and carriers.
+
+        Of ``plain`` aliases not their ties.
+        """
+        aliases, plain, held = list(aliases), list(plain), set(carriers)
         ties = [alias for alias in aliases if (process, alias) not in self._tie_rows]
         if ties:
             for alias, times in self._reader.near(process, Role.TIE, ties).items():
                 self._tie_rows[process, alias] = times
-        self._prefetch_edges(process, Edge.HOLD, aliases, Flag.OWNS)
+        self._prefetch_edges(process, Edge.HOLD, [*aliases, *plain], Flag.OWNS)
         self._prefetch_edges(process, Edge.RELATION, aliases, Flag.OWNS)
-        self._prefetch_edges(process, Edge.PASS, carriers, Flag.PASSES)
-        held = {value for alias in aliases for value in self._from.get((process, Edge.HOLD, alias), ())}
+        for alias in (*aliases, *plain):
+            held.update(self._from.get((process, Edge.HOLD, alias), ()))
+        self._prefetch_edges(process, Edge.PASS, held, Flag.PASSES)
+        for carrier in list(held):
+            held.update(self._from.get((process, Edge.PASS, carrier), ()))
         standing = [
             value
-            for value in {*aliases, *carriers, *held}
+            for value in {*aliases, *held, *plain}
             if (process, value) not in self._posted and self._may_stand(process, value)
         ]
         if standing:
             for value, facts in self._reader.posted(process, standing).items():
                 self._posted[process, value] = facts
+            self.prefetch_counts(process, held.intersection(standing))
 
     def prefetch_holders(self, process: int, carriers: Iterable[int]) -> None:
         """Read in one question which cases hold carriers by name."""
@@ -134,7 +172,7 @@ class Resolver:
             counts = self._reader.near_counts(process, Role.HOLD, missing, self._bulk_limit + 1)
             self._hold_counts.update(((process, carrier), count) for carrier, count in counts.items())
 
-    def _prefetch_edges(self, process: int, kind: Edge, values: list[int], flag: int) -> None:
+    def _prefetch_edges(self, process: int, kind: Edge, values: Iterable[int], flag: int) -> None:
         missing = [
             value
             for value in values
@@ -203,17 +241,89 @@ class Resolver:
             known = self._posted[process, value] = self._reader.posted(process, [value])[value]
         return known
 
+    def near(self, case: CaseRow) -> Near:
+        """Return what the case's own events tie it to."""
+        aliases: set[int] = set()
+        owners: list[int] = []
+        at_aliases: set[int] = set()
+        at_carriers: set[int] = set()
+        if self._flags is None or self._overrides:
+            for fact in case.facts:
+                aliases.update(fact.aliases)
+                at_carriers.update(fact.carriers)
+            return Near(False, aliases, owners, aliases, at_carriers)
+        simple = True
+        pages = self._flags.pages(case.process)
+        for fact in case.facts:
+            for alias in fact.aliases:
+                if alias not in aliases:
+                    aliases.add(alias)
+                    page = pages.get(alias >> PAGE_BITS)
+                    flags = 0 if page is None else page[alias & PAGE_MASK]
+                    if flags & JOINS_ALIAS:
+                        at_aliases.add(alias)
+                        simple = simple and not flags & _TANGLED
+                        if flags & Flag.OWNS:
+                            owners.append(alias)
+            for carrier in fact.carriers:
+                page = pages.get(carrier >> PAGE_BITS)
+                if page is not None and page[carrier & PAGE_MASK] & JOINS_CARRIER:
+                    at_carriers.add(carrier)
+        return Near(simple, aliases, owners, at_aliases, at_carriers)
+
+    def gather(self, case: CaseRow, near: Near) -> Gathered:
+        """Return the members of a named case."""
+        if not near.simple:
+            return self._join(case)
+        own = [_member((fact, Via.NAME, False)) for fact in case.facts]
+        if not near.at_aliases and not near.at_carriers:
+            return Gathered(own, near.aliases)
+        carriers = near.at_carriers
+        for alias in near.owners:
+            carriers.update(self._joining(case.process, self._edges_from(case.process, Edge.HOLD, alias)))
+        if carriers:
+            carriers = self._held(case.process, carriers, _NOTHING)
+        brought = self._brought(case.process, carriers, near.at_aliases)
+        if not brought:
+            return Gathered(own, near.aliases)
+        members = {member.fact.seq: member for member in brought}
+        for member in own:
+            members[member.fact.seq] = member
+        return Gathered(sorted(members.values(), key=_time), near.aliases)
+
     def join(self, case: CaseRow) -> Joined:
         """Return the members of a named case and all it holds."""
-        aliases, carriers, relations = _linked(case.facts)
-        if self._is_plain(case.process, aliases, carriers):
-            own = [Member(fact, Via.NAME) for fact in case.facts]
-            return Joined(own, aliases, set(), carriers, relations)
-        return self._join(case, aliases, carriers, relations)
+        near = self.near(case)
+        if not near.simple:
+            return self._join(case)
+        process = case.process
+        carriers = {carrier for fact in case.facts for carrier in fact.carriers}
+        relations = {relation for fact in case.facts for relation in fact.relations}
+        for alias in near.owners:
+            carriers |= self._edges_from(process, Edge.HOLD, alias)
+            relations |= self._edges_from(process, Edge.RELATION, alias)
+        members = self.gather(case, near).members
+        carriers = self._held(process, carriers, _NOTHING)
+        return Joined(members, near.aliases, carriers=carriers, relations=relations)
+
+    def _joining(self, process: int, carriers: Iterable[int]) -> list[int]:
+        """Return those among carriers that may bring something to a case."""
+        get = self._flags.get if self._flags is not None else None
+        return [carrier for carrier in carriers if get is None or get(process, carrier) & JOINS_CARRIER]
+
+    def _brought(self, process: int, carriers: Iterable[int], aliases: Iterable[int]) -> list[Member]:
+        """Return the events at carriers that are not bulk, then those at aliases."""
+        found: list[Member] = []
+        for carrier in carriers:
+            if not self._is_mute(process, carrier):
+                found += [_member((fact, Via.CARRIER, False)) for fact in self.facts_at(process, carrier)]
+        for alias in aliases:
+            found += [_member((fact, Via.ALIAS, False)) for fact in self.facts_at(process, alias)]
+        return found
 
     def join_provisional(self, process: int, aliases: frozenset[int]) -> Joined:
         """Return the members of the provisional case of some aliases that stand for no name."""
-        joined = Joined([], set(aliases), set(), set(), set())
+        joined = Joined([], set(aliases))
         self._join_through(process, None, joined, set())
         return joined
 
@@ -282,7 +392,8 @@ class Resolver:
 
     def _blocked_of(self, case: CaseRow) -> set[int]:
         """Return the carriers that people took off a case, or off an alias that stands for it."""
-        tied = self._amended(_linked(case.facts)[0], case.process, Pairing.NAME_TIE, case.id)
+        aliases = {alias for fact in case.facts for alias in fact.aliases}
+        tied = self._amended(aliases, case.process, Pairing.NAME_TIE, case.id)
         near = {each for alias in tied for each in self.component(case.process, alias).aliases}
         own = {alias for alias in near if case.id in self.stands_for(case.process, alias)}
         return self._blocked_carriers(case.process, case, own)
@@ -296,19 +407,11 @@ class Resolver:
             if any(self.facts_at(process, each) for each in group):
                 reach.provisional.add(group)
 
-    def _is_plain(self, process: int, aliases: set[int], carriers: set[int]) -> bool:
-        """Return whether nothing but the case's own events can belong to it."""
-        if self._flags is None or self._overrides:
-            return False
-        get = self._flags.get
-        for alias in aliases:
-            if get(process, alias) & JOINS_ALIAS:
-                return False
-        return all(not get(process, carrier) & JOINS_CARRIER for carrier in carriers)
-
-    def _join(self, case: CaseRow, aliases: set[int], carriers: set[int], relations: set[int]) -> Joined:
+    def _join(self, case: CaseRow) -> Joined:
         process = case.process
-        joined = Joined([], set(), set(), set(), set(relations))
+        aliases = {alias for fact in case.facts for alias in fact.aliases}
+        carriers = {carrier for fact in case.facts for carrier in fact.carriers}
+        joined = Joined([], set(), relations={relation for fact in case.facts for relation in fact.relations})
         tied = self._amended(aliases, process, Pairing.NAME_TIE, case.id)
         times: list[int | None] = []
         for alias in tied:
@@ -335,17 +438,13 @@ class Resolver:
             joined.relations |= self._edges_from(process, Edge.RELATION, alias)
         blocked = self._blocked_carriers(process, case, own_aliases)
         joined.carriers = self._held(process, carriers, blocked)
-        roles: dict[int, Member] = {}
         denied = self._denied(process, case, own_aliases)
-        for value, via in (
-            *((carrier, Via.CARRIER) for carrier in joined.carriers if not self._is_mute(process, carrier)),
-            *((alias, Via.CARRIER) for alias in joined.conflicting if not self._is_mute_alias(process, alias)),
-            *((alias, Via.ALIAS) for alias in joined.aliases),
-        ):
-            for fact in self.facts_at(process, value):
-                roles[fact.seq] = Member(fact, via)
-        for fact in case.facts if case else ():
-            roles[fact.seq] = Member(fact, Via.NAME)
+        roles: dict[int, Member] = {}
+        for value in joined.conflicting:
+            if not self._is_mute_alias(process, value):
+                roles.update((fact.seq, Member(fact, Via.CARRIER)) for fact in self.facts_at(process, value))
+        roles.update((member.fact.seq, member) for member in self._brought(process, joined.carriers, joined.aliases))
+        roles.update((fact.seq, Member(fact, Via.NAME)) for fact in (case.facts if case else ()))
         joined.members = list(roles.values())
         if denied and joined.members:
             self._deny(joined, denied)
@@ -539,18 +638,3 @@ class Resolver:
         ]
         rules = [self._overrides.rules[pair] for pair in pairs]
         return {digest for rule in rules for digest in rule.events if rule.denies(digest)}
-
-
-def _linked(facts: list[Fact]) -> tuple[set[int], set[int], set[int]]:
-    """Return the aliases, carriers and relations that the facts link to their case."""
-    if len(facts) == 1:
-        fact = facts[0]
-        return set(fact.aliases), set(fact.carriers), set(fact.relations)
-    aliases: set[int] = set()
-    carriers: set[int] = set()
-    relations: set[int] = set()
-    for fact in facts:
-        aliases.update(fact.aliases)
-        carriers.update(fact.carriers)
-        relations.update(fact.relations)
-    return aliases, carriers, relations

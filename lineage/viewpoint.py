@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from lineage.derive import Conflict, Context, derive, summary
 from lineage.fact import Derived
 from lineage.process import Process
-from lineage.resolve import Joined, Resolver
+from lineage.resolve import Gathered, Resolver
 from lineage.store import StoreReader
 from throughline.core.key import Key
 
@@ -41,7 +41,7 @@ def derive_case(
     resolver: Resolver,
     process: Process,
     name: str,
-    joined: Joined,
+    joined: Gathered,
     context: Context,
     *,
     provisional: bool = False,
@@ -61,12 +61,12 @@ def derive_case(
     )
 
 
-def _housed(store: StoreReader, resolver: Resolver, name: str, joined: Joined) -> frozenset[int]:
+def _housed(store: StoreReader, resolver: Resolver, name: str, joined: Gathered) -> frozenset[int]:
     value = store.value_ids([name])[name]
     return resolver.housed(Key.decode(name).type, value, [member.fact for member in joined.members])
 
 
-def _conflict(store: StoreReader, joined: Joined) -> Conflict | None:
+def _conflict(store: StoreReader, joined: Gathered) -> Conflict | None:
     if not joined.in_conflict:
         return None
     keys = (Key.decode(text) for text in store.value_texts(joined.conflicting or joined.aliases).values())
