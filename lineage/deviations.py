@@ -15,7 +15,7 @@ from lineage.due import Context, Pending, Place, expected, late_steps
 from lineage.fact import Deviation, DeviationKind, Member, StepStatus, Via
 from lineage.process import ERROR_KINDS, Check, Version
 from lineage.rounds import Course, Round, Track, members_by_round
-from throughline.core.instants import format_instant
+from throughline.core.instants import MICROSECONDS, format_instant
 from throughline.core.key import Key
 
 MISSING_MASTER_DATA = "missing_master_data"
@@ -124,7 +124,9 @@ def failure_reason(member: Member) -> str:
     """Return the sentence that says what failed last."""
     fact = member.fact
     where = f" in {fact.system}" if fact.system else ""
-    return f"{fact.type} failed{where} at {format_instant(fact.time)}: {fact.category or 'unknown'}"
+    words = f" ({fact.message})" if fact.message else ""
+    moment = format_instant(fact.time // MICROSECONDS * MICROSECONDS)
+    return f"{fact.type} failed{where} at {moment}: {fact.category or 'unknown'}{words}"
 
 
 # --- order

@@ -140,6 +140,7 @@ class MemberDocument(Struct, frozen=True):
     role: Via
     outcome: Literal["success", "failure"]
     category: str | None
+    message: str | None
     system: str | None
     trace_id: str | None
     denied: bool
@@ -308,6 +309,7 @@ def _member(member: Member, other_contents: Mapping[bytes, Iterable[Event]]) -> 
         role=member.via,
         outcome="failure" if fact.failed else "success",
         category=fact.category,
+        message=fact.message,
         system=fact.system,
         trace_id=fact.trace_id,
         denied=member.denied,

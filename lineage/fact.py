@@ -49,6 +49,7 @@ class Fact(msgspec.Struct, array_like=True, frozen=True, gc=False):
     uniques: tuple[tuple[str, str, str], ...] = ()
     trace_id: str | None = None
     synthetic: bool = False
+    message: str | None = None  # of a failure, as its system words it, cut to what a line holds
 
 
 class Via(StrEnum):

@@ -10,6 +10,7 @@ from lineage.process import Definitions, Process
 from throughline.core.event import Event, FieldValue
 from throughline.core.key import Key
 
+MESSAGE_LENGTH = 200
 _NOTHING = Owned("", (), (), ())
 
 
@@ -93,6 +94,7 @@ class FactMaker:
             uniques,
             event.trace_id,
             event.synthetic,
+            _message(event),
         )
 
     def _share(self, process: Process, name: str, alone: bool) -> tuple[str | None, str | None]:
@@ -144,7 +146,17 @@ def bare_fact(event: Event, seq: int) -> Fact:
         event.instance,
         trace_id=event.trace_id,
         synthetic=event.synthetic,
+        message=_message(event),
     )
+
+
+def _message(event: Event) -> str | None:
+    """Return what a failure says in words, or its code where it has none."""
+    error = event.error
+    if error is None or not event.failed:
+        return None
+    text = error.message or error.code
+    return None if text is None else text[:MESSAGE_LENGTH]
 
 
 def _kind(text: str) -> str:

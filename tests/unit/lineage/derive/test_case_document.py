@@ -104,6 +104,7 @@ def test_it_shows_a_case_with_its_steps_deviations_exposure_and_members():
         "role": "name",
         "outcome": "success",
         "category": None,
+        "message": None,
         "system": "psa",
         "trace_id": "t1",
         "denied": False,

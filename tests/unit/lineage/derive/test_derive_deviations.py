@@ -24,6 +24,17 @@ D5, D6, X7 = Key("erp_document", "D-5"), Key("erp_document", "D-6"), Key("other"
 DOCUMENTS = {5: D5, 6: D6, 7: X7}
 
 
+def test_a_failure_is_told_in_its_systems_own_words():
+    broken = stands(
+        TIME_TO_BILL,
+        [SUBMITTED, failure("time.approved", "mon 11:00", "authentication", message="the access token has expired")],
+        "mon 12:00",
+    )
+
+    reason = deviation_of(broken, DeviationKind.FAILED).reason
+    assert reason.endswith("authentication (the access token has expired)")
+
+
 def test_a_failed_step_is_open_since_its_first_failure_until_it_succeeds():
     story = [
         SUBMITTED,
