@@ -187,6 +187,24 @@ def test_an_orphan_counts_its_amount_once_and_not_where_another_process_has_a_ca
     assert [(line["name"], line["exposure"]) for line in story.lines()] == [("T1", {})]
 
 
+def test_what_waits_for_a_case_too_long_is_worth_its_amount_unless_it_names_a_case_that_tells_it(story: Story) -> None:
+    story.happens("billing.released", billing_event="B1", more=money("75.00"))
+    story.happens("billing.released", billing_event="B2")
+    issued(story, more=money("1125.00"))
+    assert story.record("billing_event", "B1")["waiting"]["exposure"] == {}
+    story.at(NEXT_WEEK)
+    assert waits_for(story, "billing_event", "B1") == (True, {"amount": "75.00", "currency": "EUR", "hours": None})
+    assert waits_for(story, "billing_event", "B2") == (True, None)
+    assert waits_for(story, "invoice", "I1") == (True, {})
+    assert story.status()["counts"]["orphans"] == 3
+
+
+def waits_for(story: Story, kind: str, value: str) -> tuple[bool, Any]:
+    """Return whether what waits at a value is an orphan, and what it holds up."""
+    waiting = story.record(kind, value)["waiting"]
+    return waiting["orphan"], waiting["exposure"]
+
+
 def test_synthetic_work_holds_nothing(story: Story) -> None:
     overdue(story, "T1", more=money("100.00", synthetic=True))
     assert held(story, "T1") == {}

@@ -18,7 +18,7 @@ from tests.identity_model.worlds import Arrival, World, arrivals, seeds
 from tests.unit.lineage.adapter import settle, tick
 from throughline.core.instants import DAY, HOUR, format_instant
 
-few = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+few = settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 limits = st.sampled_from((Limits(), Limits(fan_out_limit=0), Limits(bulk_limit=1)))
 
 
