@@ -14,10 +14,10 @@ import zstandard
 
 from lineage.fact import Fact
 from lineage.tables import schema
-from throughline.core.event import Event, decode_block, encode_block
+from throughline.core.event import Event, encode_block
 from throughline.core.statement import Statement
 
-BLOCK_EVENTS = 256
+BLOCK_EVENTS = 64  # larger ones are hardly smaller on disk, and cost more to read one event from
 _ZSTD_LEVEL = 3
 _DIGESTS_AT_ONCE = 500
 _ARRAY_32 = b"\xdd"  # msgpack's head of an array with four bytes of length
@@ -27,6 +27,7 @@ EMPTY_ARRAY = _ARRAY_32 + bytes(4)
 _facts = msgspec.msgpack.Decoder(list[Fact])
 _fact = msgspec.msgpack.Decoder(Fact)
 _event = msgspec.msgpack.Decoder(Event)
+_block = msgspec.msgpack.Decoder(list[msgspec.Raw])
 _statement = msgspec.msgpack.Decoder(Statement)
 encode = msgspec.msgpack.Encoder().encode
 _json = msgspec.json.Encoder().encode
@@ -261,16 +262,16 @@ class StoreReader:
         return self.events([seq])[seq]
 
     def events(self, seqs: Iterable[int]) -> dict[int, Event]:
-        """Return events by seq; each block is read once."""
+        """Return events by seq; each block is read once, and only the events asked for are decoded."""
         found: dict[int, Event] = {}
-        first, content = -1, list[Event]()
+        first, content = -1, list[msgspec.Raw]()
         for seq in sorted(set(seqs)):
             if not first <= seq < first + len(content):
                 row = self.connection.execute(
                     "SELECT first, content FROM block WHERE first <= ? ORDER BY first DESC LIMIT 1", (seq,)
                 ).fetchone()
-                first, content = row[0], decode_block(self._inflate.decompress(row[1]))
-            found[seq] = content[seq - first]
+                first, content = row[0], _block.decode(self._inflate.decompress(row[1]))
+            found[seq] = _event.decode(content[seq - first])
         return found
 
     def positions(self) -> dict[str, int]:
