@@ -12,23 +12,25 @@ from throughline.core.key import Key
 
 MESSAGE_LENGTH = 200
 _NOTHING = Owned("", (), (), ())
+_NO_PAIRS: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
 
 class FactMaker:
     """Makes the facts of one event, for any of its processes; reused by the batch for the parts they share."""
 
-    def __init__(self, definitions: Definitions, event: Event, seq: int) -> None:
-        self._key_types = definitions.key_types
-        self._event = event
-        self._seq = seq
-        self._fields: dict[str, FieldValue] = {
-            name: value
-            for name, value in event.fields.items()
-            if name not in definitions.key_types and value.__class__ is not list
-        }
-        self._amounts_of: dict[str, dict[str, str]] = {}  # by type of name: an event may name thousands
+    __slots__ = ("_amounts_of", "_event", "_fields", "_key_types", "_keys", "seq")
 
-    def of_name(self, drawing: Drawing, keys: Keys, name: str, owned: Owned | None, ids: Mapping[str, int]) -> Fact:
+    def __init__(self, definitions: Definitions, event: Event, seq: int, keys: Keys) -> None:
+        self._key_types = key_types = definitions.key_types
+        self._event = event
+        self._keys = keys
+        self.seq = seq
+        self._fields: dict[str, FieldValue] = {
+            name: value for name, value in event.fields.items() if name not in key_types and value.__class__ is not list
+        }
+        self._amounts_of: dict[str, dict[str, str]] | None = None  # by type of name: an event may name thousands
+
+    def of_name(self, drawing: Drawing, name: str, owned: Owned | None, ids: Mapping[str, int]) -> Fact:
         """Return the fact for the case of one of the event's names."""
         process = drawing.process
         amount, hours = self._share(process, name, len(drawing.at) == 1)
@@ -38,7 +40,7 @@ class FactMaker:
             amount,
             hours,
             None,
-            *(_paired_names(process.name_key, keys) if keys.stated else ((), ())),
+            *(_paired_names(process.name_key, self._keys) if self._keys.stated else _NO_PAIRS),
             self._uniques(process, owned) if process.unique and owned else (),
         )
 
@@ -71,7 +73,7 @@ class FactMaker:
         event = self._event
         number = ids.__getitem__
         return Fact(
-            self._seq,
+            self.seq,
             event.source,
             event.id,
             event.type,
@@ -111,6 +113,8 @@ class FactMaker:
 
         By its text, as the order in which a sender wrote them is no part of an event's content.
         """
+        if self._amounts_of is None:
+            self._amounts_of = {}
         found = self._amounts_of.get(process.name_key)
         if found is None:
             found = self._amounts_of[process.name_key] = {}

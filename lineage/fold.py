@@ -13,9 +13,9 @@ from typing import NamedTuple
 from lineage.fact import Fact
 from lineage.facts import FactMaker
 from lineage.flags import Flag, Flags
-from lineage.links import Drawing, EdgeKind, Keys, Stand
+from lineage.links import Drawing, EdgeKind, Keys, Owned, Stand
 from lineage.overrides import Overrides
-from lineage.plans import Wiring
+from lineage.plans import NOTHING_TO_COUNT, Wiring
 from lineage.process import Definitions
 from lineage.resolve import Resolver
 from lineage.store import CaseRow, Edge, Role, SeenRow, StoreWriter, encode
@@ -40,6 +40,10 @@ EDGE_FLAGS = {
 IN_COMPANY = Flag.SHARED | Flag.LINKED
 
 
+_HOLD = int(Role.HOLD)
+_RELATION = int(Role.RELATION)
+
+
 class Touched:
     """What a batch touched, and so what may have to be derived anew; values as (process id, value id)."""
 
@@ -54,29 +58,33 @@ class Touched:
         self.sources: dict[str, int] = {}
 
 
-class Fresh(NamedTuple):
-    """An event that counts, with what it draws."""
+class Drawn(NamedTuple):
+    """What an event that counts draws in one process, by the process's id."""
 
-    event: Event
-    seq: int
-    keys: Keys
-    drawings: list[Drawing]
+    maker: FactMaker
+    process: int
+    drawing: Drawing
 
 
 class _Case:
     """A case while its batch is folded: its row, and what it is already near."""
 
+    __slots__ = ("near", "row", "ties")
+
     def __init__(self, row: CaseRow) -> None:
         self.row = row
         self.ties: dict[int, int] = {}
-        self.near: set[int] = set()
+        near: set[int] = set()
         for fact in row.facts:
             for alias in fact.aliases:
                 known = self.ties.get(alias)
                 if known is None or fact.time < known:
                     self.ties[alias] = fact.time
-            self.near.update(fact.carriers)
-            self.near.update(fact.relations)
+            if fact.carriers:
+                near.update(fact.carriers)
+            if fact.relations:
+                near.update(fact.relations)
+        self.near = near
 
 
 class Folder:
@@ -105,11 +113,12 @@ class Folder:
         """Fold a batch; return its events that count now, in the order of their seqs."""
         fresh = self._dedupe(events, touched)
         self._count_places(fresh)
-        drawn = self._draw(fresh)
-        ids = self._store.intern(_texts(drawn)) if drawn else {}
-        self._name_cases(drawn, ids, touched)
-        self._stand_at_values(drawn, ids, touched)
-        self._add_edges(drawn, ids, touched)
+        naming, standing = self._draw(fresh)
+        ids = self._store.intern(_texts([*naming, *standing]))
+        self._name_cases(naming, ids, touched)
+        self._stand_at_values(standing, ids, touched)
+        self._add_edges([each for each in naming if each.drawing.edges], ids, touched)
+        self._add_edges(standing, ids, touched)
         return fresh
 
     def _count_places(self, events: Sequence[Event], by: int = 1) -> None:
@@ -180,42 +189,43 @@ class Folder:
 
     # Links and facts.
 
-    def _draw(self, fresh: list[Event]) -> list[Fresh]:
+    def _draw(self, fresh: list[Event]) -> tuple[list[Drawn], list[Drawn]]:
+        """Return what events draw: those that name cases, and those that stand at values."""
         first = self._store.next_seq - len(fresh)
-        drawn: list[Fresh] = []
+        naming: list[Drawn] = []
+        standing: list[Drawn] = []
         counted: Counter[tuple[str, str]] = Counter()
-        for index, event in enumerate(fresh):
+        for seq, event in enumerate(fresh, first):
             keys, drawings = self._wiring.draw(event)
-            _count_faults(counted, event, keys, drawings, 1)
+            if keys is not NOTHING_TO_COUNT:
+                _count_faults(counted, event, keys, drawings, 1)
             if drawings:
-                drawn.append(Fresh(event, first + index, keys, drawings))
+                maker = FactMaker(self._definitions, event, seq, keys)
+                for drawing in drawings:
+                    kind = naming if drawing.stand is Stand.NAME else standing
+                    kind.append(Drawn(maker, self._ids[drawing.process.name], drawing))
         self._store.count((name, label, count) for (name, label), count in counted.items())
-        return drawn
+        return naming, standing
 
-    def _name_cases(self, drawn: list[Fresh], ids: dict[str, int], touched: Touched) -> None:
+    def _name_cases(self, naming: list[Drawn], ids: dict[str, int], touched: Touched) -> None:
         """Add facts to the cases that events name, and rows for what they are newly near."""
         named: dict[int, dict[str, None]] = {}
-        for fresh in drawn:
-            for drawing in fresh.drawings:
-                if drawing.stand is Stand.NAME:
-                    named.setdefault(self._ids[drawing.process.name], {}).update(dict.fromkeys(drawing.at))
+        for _, process, drawing in naming:
+            of_process = named.setdefault(process, {})
+            for name in drawing.at:
+                of_process[name] = None
         cases = {process: self._load(process, names, touched) for process, names in named.items()}
         ties: list[tuple[int, int, int, int]] = []
         near: list[tuple[int, int, int, int]] = []
-        for fresh in drawn:
-            maker: FactMaker | None = None
-            for drawing in fresh.drawings:
-                if drawing.stand is not Stand.NAME:
-                    continue
-                maker = maker or FactMaker(self._definitions, fresh.event, fresh.seq)
-                process = self._ids[drawing.process.name]
-                owned = {each.owner: each for each in drawing.owned}
-                for name in drawing.at:
-                    case = cases[process][name]
-                    fact = maker.of_name(drawing, fresh.keys, name, owned.get(name), ids)
-                    case.row.add(fact)
-                    if drawing.owned:
-                        self._approach(case, fact, ties, near, touched)
+        for maker, process, drawing in naming:
+            of_process = cases[process]
+            owned = _by_owner(drawing)
+            for name in drawing.at:
+                case = of_process[name]
+                fact = maker.of_name(drawing, name, owned.get(name), ids)
+                case.row.add(fact)
+                if owned:
+                    self._approach(case, fact, ties, near, touched)
         self._store.put_ties(ties)
         self._store.put_near(near)
 
@@ -257,16 +267,19 @@ class Folder:
             if known is None or fact.time < known:
                 case.ties[alias] = fact.time
                 ties.append((alias, process, case_id, fact.time))
-        for role, values in ((Role.HOLD, fact.carriers), (Role.RELATION, fact.relations)):
-            for value in values:
-                if value not in case.near:
-                    case.near.add(value)
-                    near.append((value, process, int(role), case_id))
-                    if role is Role.HOLD:
-                        if self._flags.get(process, value) & (Flag.STANDING | Flag.PASSES):
-                            touched.newly_held.add((process, value))
-                        if value in self._lonely:
-                            touched.housed.add(value)
+        known_near = case.near
+        for value in fact.relations:
+            if value not in known_near:
+                known_near.add(value)
+                near.append((value, process, _RELATION, case_id))
+        for value in fact.carriers:
+            if value not in known_near:
+                known_near.add(value)
+                near.append((value, process, _HOLD, case_id))
+                if self._flags.get(process, value) & (Flag.STANDING | Flag.PASSES):
+                    touched.newly_held.add((process, value))
+                if value in self._lonely:
+                    touched.housed.add(value)
 
     def _tie(self, process: int, alias: int, touched: Touched) -> None:
         flags = self._flags.get(process, alias)
@@ -276,39 +289,31 @@ class Folder:
             touched.aliases.add((process, alias))
         self._flags.set(process, alias, Flag.TIED)
 
-    def _stand_at_values(self, drawn: list[Fresh], ids: dict[str, int], touched: Touched) -> None:
+    def _stand_at_values(self, standing: list[Drawn], ids: dict[str, int], touched: Touched) -> None:
         rows: list[tuple[int, int, int, bytes]] = []
-        for fresh in drawn:
-            maker: FactMaker | None = None
-            for drawing in fresh.drawings:
-                if drawing.stand is Stand.NAME:
-                    continue
-                maker = maker or FactMaker(self._definitions, fresh.event, fresh.seq)
-                process = self._ids[drawing.process.name]
-                owned = {each.owner: each for each in drawing.owned}
-                for text in drawing.at:
-                    value = ids[text]
-                    fact = maker.of_value(drawing, owned.get(text), ids)
-                    rows.append((value, process, fresh.seq, encode(fact)))
-                    self._flags.set(process, value, Flag.STANDING)
-                    at = (process, value)
-                    if drawing.stand is Stand.ALIAS:
-                        touched.aliases.add(at)
-                    else:
-                        touched.carriers.add(at)
-                        touched.stood[at] = min(touched.stood.get(at, fact.received), fact.received)
+        for maker, process, drawing in standing:
+            owned = _by_owner(drawing)
+            for text in drawing.at:
+                value = ids[text]
+                fact = maker.of_value(drawing, owned.get(text), ids)
+                rows.append((value, process, fact.seq, encode(fact)))
+                self._flags.set(process, value, Flag.STANDING)
+                at = (process, value)
+                if drawing.stand is Stand.ALIAS:
+                    touched.aliases.add(at)
+                else:
+                    touched.carriers.add(at)
+                    touched.stood[at] = min(touched.stood.get(at, fact.received), fact.received)
         self._store.put_posted(rows)
 
-    def _add_edges(self, drawn: list[Fresh], ids: dict[str, int], touched: Touched) -> None:
+    def _add_edges(self, drawn: list[Drawn], ids: dict[str, int], touched: Touched) -> None:
         rows: list[tuple[int, int, int, int, int]] = []
-        for fresh in drawn:
-            for drawing in fresh.drawings:
-                process = self._ids[drawing.process.name]
-                for kind, a, b in _edges(drawing):
-                    rows.append((process, int(kind), ids[a], ids[b], fresh.seq))
+        for maker, process, drawing in drawn:
+            for kind, text_a, text_b in _edges(drawing):
+                a, b = ids[text_a], ids[text_b]
+                rows.append((process, int(kind), a, b, maker.seq))
+                self._touch_edge(process, kind, a, b, touched)
         self._store.put_edges(rows)
-        for process, kind, a, b, _ in rows:
-            self._touch_edge(process, Edge(kind), a, b, touched)
 
     def _touch_edge(self, process: int, kind: Edge, a: int, b: int, touched: Touched) -> None:
         at_a, at_b = EDGE_FLAGS[kind]
@@ -332,7 +337,7 @@ class Folder:
         counted: Counter[tuple[str, str]] = Counter()
         _count_faults(counted, event, keys, drawings, -1)
         self._store.count((name, label, count) for (name, label), count in counted.items())
-        ids = self._store.value_ids(_texts([Fresh(event, seq, keys, drawings)]))
+        ids = self._store.value_ids(_texts_of(drawings))
         self._touch_reached(drawings, ids, touched)
         for drawing in drawings:
             process = self._ids[drawing.process.name]
@@ -389,20 +394,27 @@ def _standing(rival: Event | None, known: SeenRow | None) -> tuple[int, bytes]:
     return known.received, known.content
 
 
-def _texts(drawn: list[Fresh]) -> list[str]:
+def _by_owner(drawing: Drawing) -> dict[str, Owned]:
+    return {each.owner: each for each in drawing.owned}
+
+
+def _texts(drawn: list[Drawn]) -> dict[str, None]:
     """Return every text that rows of these events refer to by id."""
+    return _texts_of([each.drawing for each in drawn])
+
+
+def _texts_of(drawings: list[Drawing]) -> dict[str, None]:
     texts: list[str] = []
-    for fresh in drawn:
-        for drawing in fresh.drawings:
-            if drawing.stand is not Stand.NAME:
-                texts.extend(drawing.at)
-            for owned in drawing.owned:
-                texts.extend(owned.aliases)
-                texts.extend(owned.carriers)
-                texts.extend(owned.relations)
-            for _, a, b in drawing.edges:
-                texts += (a, b)
-    return texts
+    for _, stand, at, owned, edges, _ in drawings:
+        if stand is not Stand.NAME:
+            texts += at
+        for _, aliases, carriers, relations in owned:
+            texts += aliases
+            texts += carriers
+            texts += relations
+        for _, a, b in edges:
+            texts += (a, b)
+    return dict.fromkeys(texts)
 
 
 def _edges(drawing: Drawing) -> list[tuple[Edge, str, str]]:
