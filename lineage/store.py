@@ -20,6 +20,7 @@ from throughline.core.statement import Statement
 BLOCK_EVENTS = 64  # larger ones are hardly smaller on disk, and cost more to read one event from
 _ZSTD_LEVEL = 3
 _DIGESTS_AT_ONCE = 500
+_REMEMBERED_TEXTS = 50_000  # at least as many, at most twice
 _ARRAY_32 = b"\xdd"  # msgpack's head of an array with four bytes of length
 ARRAY_HEAD = 5
 EMPTY_ARRAY = _ARRAY_32 + bytes(4)
@@ -305,6 +306,8 @@ class StoreWriter(StoreReader):
         super().__init__(connection)
         for statement in schema():
             connection.execute(statement)
+        self._young: dict[str, int] = {}
+        self._old: dict[str, int] = {}
         self.next_seq = self._next("SELECT first + count FROM block ORDER BY first DESC LIMIT 1", 1)
         self.next_value = self._next("SELECT max(id) + 1 FROM value", 1)
         self.next_case = self._next("SELECT max(id) + 1 FROM cases", 1)
@@ -321,16 +324,35 @@ class StoreWriter(StoreReader):
         return known
 
     def intern(self, texts: Iterable[str]) -> dict[str, int]:
-        """Return the ids of texts, interning those that are new."""
-        wanted = list(dict.fromkeys(texts))
-        ids = self.value_ids(wanted)
+        """Return the ids of texts, interning those that are new; those of late are remembered."""
+        ids: dict[str, int] = {}
+        unsure: list[str] = []
+        young, old = self._young, self._old
+        for text in texts:
+            known = young.get(text)
+            if known is None:
+                known = old.get(text)
+                if known is None:
+                    unsure.append(text)
+                    continue
+                young[text] = known
+            ids[text] = known
+        if unsure:
+            ids |= self._intern(unsure)
+        if len(young) > _REMEMBERED_TEXTS:
+            self._old, self._young = young, {}
+        return ids
+
+    def _intern(self, texts: list[str]) -> dict[str, int]:
+        ids = self.value_ids(texts)
         new: list[tuple[int, str]] = []
-        for text in wanted:
+        for text in texts:
             if text not in ids:
                 ids[text] = self.next_value
                 new.append((self.next_value, text))
                 self.next_value += 1
         self.connection.executemany("INSERT INTO value (id, text) VALUES (?, ?)", new)
+        self._young.update(ids)
         return ids
 
     def add_events(self, events: Sequence[Event]) -> None:
