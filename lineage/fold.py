@@ -18,7 +18,7 @@ from lineage.overrides import Overrides
 from lineage.plans import NOTHING_TO_COUNT, Wiring
 from lineage.process import Definitions
 from lineage.resolve import Resolver
-from lineage.store import CaseRow, Edge, Role, SeenRow, StoreWriter, encode
+from lineage.store import CaseRow, Edge, Role, SeenRow, StoreWriter, bound, encode
 from throughline.core.event import Event, identity_digest
 
 EDGE_KINDS = {
@@ -290,13 +290,13 @@ class Folder:
         self._flags.set(process, alias, Flag.TIED)
 
     def _stand_at_values(self, standing: list[Drawn], ids: dict[str, int], touched: Touched) -> None:
-        rows: list[tuple[int, int, int, bytes]] = []
+        rows: list[tuple[int, int, int, bytearray]] = []
         for maker, process, drawing in standing:
             owned = _by_owner(drawing)
             for text in drawing.at:
                 value = ids[text]
                 fact = maker.of_value(drawing, owned.get(text), ids)
-                rows.append((value, process, fact.seq, encode(fact)))
+                rows.append((value, process, fact.seq, bound(encode(fact))))
                 self._flags.set(process, value, Flag.STANDING)
                 at = (process, value)
                 if drawing.stand is Stand.ALIAS:
