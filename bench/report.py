@@ -39,12 +39,12 @@ def table(measured: Mapping[int, Measured], before: Mapping[int, Measured]) -> T
     if before:
         shown.add_column("before", justify="right")
         shown.add_column("now / before", justify="right")
-    for group, figures in groupby(FIGURES, key=lambda figure: figure.group):
+    known = [figure for figure in FIGURES if any(figure.name in measured[size] for size in sizes)]
+    for group, figures in groupby(known, key=lambda figure: figure.group):
         shown.add_section()
         shown.add_row(f"[bold]{group}[/bold]")
         for figure in figures:
-            if any(figure.name in measured[size] for size in sizes):
-                shown.add_row(*_line(figure, [measured[size].get(figure.name) for size in sizes], sizes, before))
+            shown.add_row(*_line(figure, [measured[size].get(figure.name) for size in sizes], sizes, before))
     return shown
 
 

@@ -14,7 +14,7 @@ from bench.prober import Probe, Probed, Probing, ask, folded, tell
 from bench.sender import Load, Sent, send, sending
 from bench.service import NotMeasured, Service, running, until, watched_memory
 from bench.spans import SPANS_PER_TRACE, last_trace, span_frames
-from bench.workload import GROUP, SPAN, STEPS, TIME_ENTRIES, Workload, arrivals, keys_of_case, one_invoice
+from bench.workload import APART, FAR, GROUP, SPAN, STEPS, TIME_ENTRIES, Workload, arrivals, keys_of_case, one_invoice
 
 BATCH = 100
 STEADY_SECONDS = 8.0
@@ -22,6 +22,7 @@ PROBES_PER_SECOND = 20.0
 BATCH_LANES = 6
 SINGLE_LANES = 24
 MOST_SINGLES = 30_000
+MOST_FAR = 100_000
 INVOICED = 4_000
 CHECKED = 20
 
@@ -36,16 +37,16 @@ class Bench:
     measured: Measured = field(default_factory=dict[str, float])
     groups: int = 0  # begun so far; later workloads begin after them
 
-    def workload(self, events: int) -> Workload:
+    def workload(self, events: int, apart: int = APART) -> Workload:
         """Return the next workload of so many events, in cases of its own."""
-        workload = Workload(events, _now() - SPAN, self.seed, self.groups)
+        workload = Workload(events, _now() - SPAN, self.seed, self.groups, apart)
         self.groups += workload.groups
         return workload
 
-    def frames(self, events: int, batch: int) -> tuple[Path, int]:
+    def frames(self, events: int, batch: int, apart: int = APART) -> tuple[Path, int]:
         """Encode the next events to a file; return it, and the memberships in cases that they mean."""
         path = self.folder / "frames"
-        return path, write_workload(path, self.workload(events), batch)
+        return path, write_workload(path, self.workload(events, apart), batch)
 
 
 def _now() -> int:
@@ -96,6 +97,7 @@ def measure_events(folder: Path, size: int, seed: int) -> Measured:
             _measure_batches(bench, service)
             _measure_steady(bench, service, "half", 0.5)
             _measure_steady(bench, service, "high", 0.8)
+            _measure_far(bench, service)
             _measure_singles(bench, service)
             _measure_invoice(bench, service)
         bench.measured["memory"] = max(each.proportional for each in memory)
@@ -123,6 +125,16 @@ def _measure_batches(bench: Bench, service: Service) -> None:
         "disk": sum(service.disk_bytes().values()) / sent.items,
         "sender_cpu": sent.cpu / sent.items * 1e6,
     }
+
+
+def _measure_far(bench: Bench, service: Service) -> None:
+    path, _ = bench.frames(min(bench.size, MOST_FAR), BATCH, FAR)
+    before = service.cpu()
+    sent = send(Load(path, service.addresses["http"], connections=BATCH_LANES))
+    _wait_until_folded(service, sent)
+    ended = time.monotonic()
+    bench.measured["far_cpu_engine"] = _spent(before, service.cpu(), sent.items)["engine"]
+    bench.measured["far_rate"] = sent.items / (ended - sent.began)
 
 
 def _measure_singles(bench: Bench, service: Service) -> None:

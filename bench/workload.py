@@ -1,9 +1,10 @@
 """The fixed workload of business events: which events there are, and in which order they arrive.
 
 Groups of 40 cases: 38 time entries, a milestone and an opportunity, 8 events each, and one invoice that reaches 39 of
-them through their billing event. Two consecutive events of a case are some 2,400 other events apart, as the steps of
-real work are hours apart, so that a batch of the engine hardly ever sees a case twice. 5 % of the events arrive late,
-after their successors; 1 % arrive twice. One case in 50 is a month old, so that deadlines pass.
+them through their billing event. Two consecutive events of a case are some 480 other events apart, so that a full batch
+of the engine (2,000) sees some four events of a case; ``FAR`` apart it sees one, as where old work is caught up on.
+5 % of the events arrive late, after their successors; 1 % arrive twice. One case in 50 is a month old, so that
+deadlines pass.
 
 The same seed, first group and begin give the same bytes.
 """
@@ -22,7 +23,8 @@ from throughline.core.instants import DAY, HOUR, format_instant
 GROUP = 40
 STEPS = 8
 TIME_ENTRIES = 38
-APART = 300  # cases begun between two steps of a case; eight times as many events
+APART = 60  # cases begun between two steps of a case; eight times as many events
+FAR = 300
 DUPLICATES = 0.01
 LATE = 0.05
 SPAN = 2 * HOUR  # the time in which all that is not old happens
