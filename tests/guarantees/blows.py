@@ -7,10 +7,9 @@ import signal
 import subprocess
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
-from tests.service.serving import PATIENCE_SECONDS, Serving, until
+from tests.service.serving import PATIENCE_SECONDS, Serving, runs, until
 
 
 class Blow(Protocol):
@@ -69,14 +68,6 @@ def running(serve: Serving, part: str) -> int:
     """Wait until a part runs, and return its process id."""
     until(lambda: runs(serve.parts.get(part, 0)), f"a running {part}")
     return serve.parts[part]
-
-
-def runs(pid: int) -> bool:
-    """Tell whether a process runs; one that ended, but that nobody asked about yet, does not."""
-    try:
-        return pid > 0 and Path(f"/proc/{pid}/cmdline").read_bytes() != b""
-    except FileNotFoundError:
-        return False
 
 
 def end(pid: int) -> None:

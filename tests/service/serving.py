@@ -32,6 +32,14 @@ def until(holds: Callable[[], bool], what: str) -> None:
         time.sleep(LOOK_AGAIN_SECONDS)
 
 
+def runs(pid: int) -> bool:
+    """Tell whether a process runs; one that ended, but that nobody asked about yet, does not."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes() != b""
+    except (FileNotFoundError, ProcessLookupError):  # it was gone, or went between opening and reading
+        return False
+
+
 def command(*arguments: str) -> list[str]:
     return [sys.executable, "-P", "-m", "throughline.cli.main", *arguments]
 

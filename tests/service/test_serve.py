@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.service.serving import DOORS, event, options, run, serving, until
+from tests.service.serving import DOORS, event, options, run, runs, serving, until
 
 pytestmark = pytest.mark.serial
 
@@ -57,14 +57,6 @@ def test_parts_end_with_a_killed_supervisor_and_the_next_serve_waits_for_them(tm
     with serving(tmp_path / "data") as serve:
         assert not any(runs(pid) for pid in parts)
         serve.folded(position)
-
-
-def runs(pid: int) -> bool:
-    """Tell whether a process runs; one that ended, but that nobody asked about yet, does not."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes() != b""
-    except FileNotFoundError:
-        return False
 
 
 def test_a_second_serve_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
