@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
-from threading import Lock
-from typing import Any
 
 import msgspec
 
 from lineage.document import Time
-from lineage.engine import JOURNAL, STATEMENTS
+from lineage.engine import JOURNAL
 from lineage.fact import CaseState, DeviationKind
 from lineage.read import Snapshot
-from lineage.saving import EMPTY
+from lineage.saving import CASES, DEVIATIONS
 from lineage.sight import Heard, watermark_of
 from lineage.store import StoreReader
 from lineage.traces import FAILED_FLOW_SPANS, FAILED_SERVICE_SPANS, FLOW_SPANS, SERVICE_SPANS
 from throughline.core.estate import Estate, ReportingSource
 from throughline.core.instants import MICROSECONDS, format_instant
 from throughline.core.journal import position_text
-
-CHEAP_SECONDS = 0.02
-KEPT_SECONDS = 1.0  # ticks change states without a new position
-PATIENCE = 20  # a dear count is taken at most every so many times as long as it takes
 
 
 class Census(msgspec.Struct, frozen=True):
@@ -88,47 +81,22 @@ class ServiceDocument(msgspec.Struct, frozen=True):
     failed_spans: int
 
 
-class CensusTaker:
-    """Counts, and keeps what was counted while nothing moved; on a large store for a little longer."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._counted: Census | None = None
-        self._at: tuple[Any, ...] = ()
-        self._when = float("-inf")
-        self._cost = 0.0
-
-    def take(self, snapshot: Snapshot) -> Census:
-        """Return the counts: exact ones on a small store."""
-        positions = snapshot.store.positions()
-        at = (positions.get(JOURNAL, 0), positions.get(STATEMENTS, 0))
-        with self._lock:
-            age = time.monotonic() - self._when
-            fresh = at == self._at and age < KEPT_SECONDS
-            dear = self._cost > CHEAP_SECONDS and age < PATIENCE * self._cost
-            if self._counted is None or not (fresh or dear):
-                started = time.monotonic()
-                self._counted = _count(snapshot, at[0])
-                self._at, self._when = at, time.monotonic()
-                self._cost = self._when - started
-            return self._counted
-
-
 # A value at which no event stands any more, as an earlier content took the place of its last one, keeps its row.
 _BULK = """SELECT count(*) FROM bulk WHERE EXISTS
     (SELECT 1 FROM posted WHERE posted.value = bulk.value AND posted.process = bulk.process)"""
 
 
-def _count(snapshot: Snapshot, folded: int) -> Census:
+def census(snapshot: Snapshot) -> Census:
+    """Return the counts as they stand in a snapshot; none of them looks at every case."""
     store = snapshot.store
-    states = dict(store.rows("SELECT state, count(*) FROM cases WHERE state <> ? GROUP BY state", EMPTY))
-    kinds = dict(store.rows("SELECT kind, count(*) FROM deviation GROUP BY kind"))
+    counters = store.counters()
+    states, kinds = counters.get(CASES, {}), counters.get(DEVIATIONS, {})
     waiting, orphans = store.rows(
         "SELECT count(DISTINCT value), count(DISTINCT CASE orphan WHEN 1 THEN value END) FROM waiting"
     )[0]
     return Census(
-        folded=position_text(folded),
-        events=_events(store),
+        folded=position_text(store.positions().get(JOURNAL, 0)),
+        events=_events(store, counters.get("replaced", {}).get("", 0)),
         cases={state.value: states.get(state.value, 0) for state in CaseState},
         deviations={kind.value: kinds.get(kind.value, 0) for kind in DeviationKind},
         waiting=waiting,
@@ -137,10 +105,9 @@ def _count(snapshot: Snapshot, folded: int) -> Census:
     )
 
 
-def _events(store: StoreReader) -> int:
+def _events(store: StoreReader, replaced: int) -> int:
     """Return how many events count: every seq ever given, without those whose content an earlier one replaced."""
-    given = store.one("SELECT first + count - 1 FROM block ORDER BY first DESC LIMIT 1") or 0
-    return given - store.counters().get("replaced", {}).get("", 0)
+    return (store.one("SELECT first + count - 1 FROM block ORDER BY first DESC LIMIT 1") or 0) - replaced
 
 
 def sources(snapshot: Snapshot, estate: Estate) -> list[SourceDocument]:

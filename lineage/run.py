@@ -25,7 +25,7 @@ from throughline.core.estate import Estate
 from throughline.core.journal import JOURNAL_FILE, JournalReader
 
 STORE_FILE = "store.db"
-FORMAT = "2"
+FORMAT = "3"
 MOST_EVENTS = 2_000  # in one batch; larger ones gain nothing more
 MOST_RECORDS = 512
 _CACHE_MIB = 128

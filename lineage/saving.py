@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from lineage.fact import CaseState, Derived, Deviation
 from lineage.store import CaseRow, StoreWriter, json_array
 
+# Counters kept with the rows, by state and by kind: what status says must not need a look at every case.
+CASES, DEVIATIONS = "cases", "deviations"
 EMPTY = "empty"  # the state of a row that holds no event: a case that was, or that only a statement names
 
 
@@ -26,12 +29,16 @@ class Saved(NamedTuple):
 
 
 def save(store: StoreWriter, saved: Sequence[Saved], now: int) -> None:
-    """Write the rows of derived cases, their deviations, beliefs and what they wait to see."""
+    """Write the rows of derived cases, their deviations, beliefs and what they wait to see; count what changed."""
+    counted: Counter[tuple[str, str]] = Counter()
     new: list[tuple[Any, ...]] = []
     moved: list[tuple[Any, ...]] = []
     stayed: list[tuple[Any, ...]] = []
     for row, derived in saved:
         state, wake_at, others = _values(row, derived)
+        if state != row.state:
+            counted[CASES, row.state] -= 1
+            counted[CASES, state] += 1
         if not row.state:
             new.append((*others, _or_empty(wake_at), state, row.process, row.name))
         elif state != row.state or wake_at != row.wake_at:
@@ -41,8 +48,9 @@ def save(store: StoreWriter, saved: Sequence[Saved], now: int) -> None:
     store.many(_INSERT, new)
     store.many(_MOVE, moved)
     store.many(_STAY, stayed)
-    _save_deviations(store, saved, now)
+    _save_deviations(store, saved, now, counted)
     _save_sight(store, saved)
+    store.count((name, label, count) for (name, label), count in counted.items() if count and label)
 
 
 # What every save writes; columns that may be NULL last. The driver takes five times as long to bind None as anything
@@ -109,7 +117,7 @@ def _key(deviation: Deviation) -> _Key:
     return deviation.kind.value, deviation.step or "", deviation.round or 0
 
 
-def _save_deviations(store: StoreWriter, saved: Sequence[Saved], now: int) -> None:
+def _save_deviations(store: StoreWriter, saved: Sequence[Saved], now: int, counted: Counter[tuple[str, str]]) -> None:
     before: dict[int, set[_Key]] = {}
     marked = [row.id for row, _ in saved if row.marks & Mark.DEVIATIONS]
     if marked:
@@ -130,11 +138,13 @@ def _save_deviations(store: StoreWriter, saved: Sequence[Saved], now: int) -> No
         stands = {_key(each): each for each in deviations if each.open}
         for key in known - stands.keys():
             gone.append((row.id, *key))
+            counted[DEVIATIONS, key[0]] -= 1
             closed.append((now, _closed_as(derived, key), row.id, *key))
         for key, each in stands.items():
             opened.append((row.id, *key, each.since))
             if key not in known:
                 beliefs.append((row.id, *key, now))
+                counted[DEVIATIONS, key[0]] += 1
     store.many("DELETE FROM deviation WHERE case_id = ? AND kind = ? AND step = ? AND round = ?", gone)
     store.many("INSERT OR REPLACE INTO deviation (case_id, kind, step, round, since) VALUES (?, ?, ?, ?, ?)", opened)
     store.many(

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from lineage.cases import CaseList, Filter, list_cases
-from lineage.census import CensusTaker, sources
+from lineage.census import census, sources
 from lineage.definitions import load_definitions
 from lineage.document import encode_document
 from lineage.engine import Engine, Limits
@@ -96,7 +96,7 @@ def listed(snapshot: Snapshot) -> bytes:
 
 def status(snapshot: Snapshot, estate: Estate) -> bytes:
     """Return counts and sources as ``GET /api/v1/status`` gives them, without what tells of the way there."""
-    counts = msgspec.to_builtins(CensusTaker().take(snapshot))
+    counts = msgspec.to_builtins(census(snapshot))
     heard = [msgspec.to_builtins(each) for each in sources(snapshot, estate)]
     return _encode(
         {

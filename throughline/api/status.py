@@ -21,11 +21,11 @@ from starlette.responses import Response
 
 from lineage.census import (
     Census,
-    CensusTaker,
     FlowDocument,
     InstanceDocument,
     ServiceDocument,
     SourceDocument,
+    census,
     flows,
     instances,
     services,
@@ -158,7 +158,6 @@ class StatusReader:
         self._decisions = decisions
         self._estate = estate
         self._clock = clock
-        self._census = CensusTaker()
         self._version = version("throughline")
 
     def document(self, reached: bool | None) -> StatusDocument:
@@ -176,7 +175,7 @@ class StatusReader:
                 folded_statement=f"s{positions.get(STATEMENTS, 0)}",
                 reached=reached,
                 deferred=snapshot.store.one("SELECT count(*) FROM stale") or 0,
-                counts=self._census.take(snapshot),
+                counts=census(snapshot),
                 sources=sources(snapshot, self._estate),
                 instances=instances(snapshot, self._estate.instances),
                 flows=flows(snapshot, self._estate.flows),

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from lineage.engine import Engine, Limits
 from lineage.process import Definitions, NewRound, Process, Step, StepKind, Version
+from lineage.saving import CASES, DEVIATIONS, EMPTY
 from tests.identity_model.declaration import Declaration, ProcessDeclaration
 from tests.identity_model.worlds import Arrival
 from tests.unit.lineage.outcome import outcome
@@ -15,11 +16,16 @@ ESTATE = load_estate(None)
 
 
 class Observed(NamedTuple):
-    """What the engine holds: the ``outcome`` in the model's shape, and the rows it derived, batch by batch and anew."""
+    """What the engine holds: the ``outcome`` in the model's shape, and the rows it derived, batch by batch and anew.
+
+    ``counted``: how many cases it says there are by state, and deviations by kind; ``found``: how many rows there are.
+    """
 
     outcome: dict[str, Any]
     rows: dict[str, list[tuple[Any, ...]]]
     rows_anew: dict[str, list[tuple[Any, ...]]]
+    counted: dict[str, dict[str, int]]
+    found: dict[str, dict[str, int]]
 
 
 def observe(
@@ -44,7 +50,7 @@ def observe(
         engine.derive_all()
         settle(engine, now)
         tick(engine, now)
-        return Observed(held, rows, derived_rows(engine))
+        return Observed(held, rows, derived_rows(engine), counted(engine), found(engine))
     finally:
         engine.close()
 
@@ -59,6 +65,20 @@ def tick(engine: Engine, now: int) -> None:
     """Do what time alone has made due."""
     while engine.tick(now):
         pass
+
+
+def counted(engine: Engine) -> dict[str, dict[str, int]]:
+    """Return the counts that are kept beside the rows."""
+    counters = engine.store.counters()
+    cases = {state: count for state, count in counters.get(CASES, {}).items() if state != EMPTY}
+    return {CASES: cases, DEVIATIONS: counters.get(DEVIATIONS, {})}
+
+
+def found(engine: Engine) -> dict[str, dict[str, int]]:
+    """Return the same by looking at every row."""
+    states = engine.store.rows("SELECT state, count(*) FROM cases WHERE state <> ? GROUP BY state", EMPTY)
+    kinds = engine.store.rows("SELECT kind, count(*) FROM deviation GROUP BY kind")
+    return {CASES: dict(states), DEVIATIONS: dict(kinds)}
 
 
 def derived_rows(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:

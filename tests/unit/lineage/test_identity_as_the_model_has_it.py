@@ -36,4 +36,5 @@ def agree(world: World, seed: int, fan_out_limit: int) -> None:
     plain = observe(arrivals(world, 0), world.declaration, NOW)
     assert plain.outcome == outcome(world.events, world.statements, world.declaration, NOW)
     assert plain.rows == plain.rows_anew
+    assert plain.counted == plain.found
     assert observe(arrivals(world, seed), world.declaration, NOW, fan_out_limit, ticking=bool(seed % 2)) == plain
