@@ -79,7 +79,7 @@ def open_engine(subject: Subject) -> Engine:
     """Open the store for its one writer; put all cases on the queue where what they are derived by has changed."""
     connection = open_writer(subject.data / STORE_FILE, Durability.NORMAL, _CACHE_MIB)
     try:
-        connection.execute("PRAGMA wal_autocheckpoint = 4000")
+        connection.execute("PRAGMA wal_autocheckpoint = 16000")
         engine = Engine(connection, subject.definitions, subject.estate, subject.limits)
         _check(engine, subject)
     except BaseException:
