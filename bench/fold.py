@@ -26,7 +26,7 @@ from bench.workload import APART, SPAN, Workload, arrivals
 from collector.cloudevents import BATCH, read_cloudevents
 from lineage.definitions import load_definitions
 from lineage.engine import Engine, Limits
-from lineage.run import STORE_FILE, Subject, open_engine
+from lineage.run import MOST_EVENTS, STORE_FILE, Subject, open_engine
 from throughline.core.clock import RealClock
 from throughline.core.estate import load_estate
 from throughline.core.event import decode_block, encode_block
@@ -128,7 +128,7 @@ def main() -> None:
     """Measure and print; see ``--help``."""
     parser = argparse.ArgumentParser(description="Measure the fold alone.")
     parser.add_argument("--events", type=int, default=100_000)
-    parser.add_argument("--batch", type=int, default=2_000, help="events in one batch")
+    parser.add_argument("--batch", type=int, default=MOST_EVENTS, help="events in one batch")
     parser.add_argument("--apart", type=int, default=APART, help="cases begun between two steps of a case")
     parser.add_argument("--profile", action="store_true", help="print where the time goes, by function")
     parser.add_argument("--callers", help="with --profile: who calls the functions of this name")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from lineage import saving
 from lineage.engine import Engine
 from lineage.run import STORE_FILE, Subject, Watch
 from throughline.core.journal import JOURNAL_FILE, JournalReader
@@ -24,7 +25,6 @@ from throughline.core.metrics import Meter, Part
 
 METRICS_ROW = "metrics"
 _LEAVE_EVERY = 2.0
-_COUNT_EVERY = 15.0  # counting cases reads an index from end to end
 
 
 class EngineMeter(Watch):
@@ -35,7 +35,7 @@ class EngineMeter(Watch):
         self._meter = Meter(Part.ENGINE, METRICS)
         self._journal = JournalReader(subject.data / JOURNAL_FILE)
         self._changed = True
-        self._left = self._counted = float("-inf")
+        self._left = float("-inf")
 
     def folded(self, events: int, fresh: int, seconds: float, position: int, received: int) -> None:
         self._meter.counter(FOLDED_EVENTS, outcome="new").inc(fresh)
@@ -54,9 +54,7 @@ class EngineMeter(Watch):
         if not self._changed or at - self._left < _LEAVE_EVERY:
             return
         self._left, self._changed = at, False
-        if at - self._counted >= _COUNT_EVERY:
-            self._counted = at
-            self._count(engine)
+        self._count(engine)
         position, _ = engine.positions()
         self._meter.gauge(FOLD_LAG_RECORDS).set(max(0, self._journal.last() - position))
         self._meter.gauge(DEFERRED_CASES).set(engine.store.one("SELECT count(*) FROM stale") or 0)
@@ -64,9 +62,10 @@ class EngineMeter(Watch):
         engine.store.set_meta(METRICS_ROW, self._meter.expose())
 
     def _count(self, engine: Engine) -> None:
-        counts = dict(engine.store.rows("SELECT state, count(*) FROM cases GROUP BY state"))
-        for state in CASES.labels["state"]:
-            self._meter.gauge(CASES, state=state).set(counts.get(state, 0))
-        kinds = dict(engine.store.rows("SELECT kind, count(*) FROM deviation GROUP BY kind"))
-        for kind in DEVIATIONS.labels["kind"]:
-            self._meter.gauge(DEVIATIONS, kind=kind).set(kinds.get(kind, 0))
+        counters = engine.store.counters()
+        for metric, label, counted in (
+            (CASES, "state", counters.get(saving.CASES)),
+            (DEVIATIONS, "kind", counters.get(saving.DEVIATIONS)),
+        ):
+            for each in metric.labels[label]:
+                self._meter.gauge(metric, **{label: each}).set((counted or {}).get(each, 0))

@@ -202,6 +202,10 @@ def decompress(blob: bytes) -> bytes:
     return zstandard.ZstdDecompressor().decompress(blob, max_output_size=_LARGEST_BLOB)
 
 
+def _exceeds(amount: int, most: int | None) -> bool:
+    return most is not None and amount > most
+
+
 class JournalReader:
     """Reads a journal while its writer writes; one short read transaction per call.
 
@@ -225,17 +229,24 @@ class JournalReader:
         rows = self._rows("SELECT COALESCE(MAX(id), 0) FROM record")
         return rows[0][0] if rows else 0
 
-    def after(self, position: int, limit: int, most_events: int | None = None) -> list[Record]:
+    def after(
+        self, position: int, limit: int, most_events: int | None = None, most_bytes: int | None = None
+    ) -> list[Record]:
         """Return up to ``limit`` records after one, in order; at least one where there is any.
 
-        With ``most_events``, records are taken only while their events together stay within it.
+        Records are taken only while their events together stay within ``most_events``, and what is stored of them,
+        compressed, within ``most_bytes``.
         """
-        ids = self._rows("SELECT id, event_count FROM record WHERE id > ? ORDER BY id LIMIT ?", (position, limit))
-        last, events = 0, 0
-        for record, count in ids:
-            if last and most_events is not None and events + count > most_events:
+        last = events = stored = 0
+        for record, count, size in self._rows(
+            "SELECT id, event_count, coalesce(length(events), 0) + coalesce(length(spans), 0) FROM record"
+            " WHERE id > ? ORDER BY id LIMIT ?",
+            (position, limit),
+        ):
+            events, stored = events + count, stored + size
+            if last and (_exceeds(events, most_events) or _exceeds(stored, most_bytes)):
                 break
-            last, events = record, events + count
+            last = record
         rows = self._rows(f"SELECT {_RECORD} FROM record WHERE id > ? AND id <= ? ORDER BY id", (position, last))
         return [_record(row) for row in rows]
 

@@ -74,6 +74,8 @@ def test_records_come_in_order_after_a_position_and_within_limits(path: Path) ->
     assert [record.id for record in reader.after(2, 2)] == [3, 4]
     assert [record.id for record in reader.after(0, 10, most_events=7)] == [1, 2]
     assert [record.id for record in reader.after(3, 10, most_events=5)] == [4]
+    assert [record.id for record in reader.after(2, 10, most_bytes=1)] == [3]
+    assert [record.id for record in reader.after(2, 10, most_bytes=1_000_000)] == [3, 4, 5]
     assert reader.after(5, 10) == []
     record = reader.record(4)
     assert record is not None
