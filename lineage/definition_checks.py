@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from lineage.expressions import compile_condition
 from lineage.process import ERROR_KINDS, StepKind
 from lineage.process_file import (
     EVENT_TYPE,
@@ -24,6 +23,7 @@ from lineage.process_file import (
 )
 from throughline.core.calendar import parse_duration
 from throughline.core.errors import Fault
+from throughline.core.expressions import compile_condition
 from throughline.core.faults import Location, show
 from throughline.core.forms import Examined, nearest
 from throughline.core.instants import parse_instant

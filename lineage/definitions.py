@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from lineage.definition_checks import courses, key_faults, parse_effective, process_faults
-from lineage.expressions import compile_condition
 from lineage.process import (
     Check,
     Deadline,
@@ -40,6 +39,7 @@ from lineage.process_file import (
 from throughline.core.calendar import parse_duration
 from throughline.core.errors import ConfigurationError, Fault
 from throughline.core.estate import ESTATE_FILE, load_estate
+from throughline.core.expressions import compile_condition
 from throughline.core.faults import show
 from throughline.core.forms import Examined, examine, nearest
 from throughline.core.instants import format_instant

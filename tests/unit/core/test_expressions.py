@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lineage.expressions import compile_condition, fields_of
+from throughline.core.expressions import compile_condition, fields_of
 
 BILLABLE = '!has(facts.billable) || !(facts.billable in [false, "false"])'
 
