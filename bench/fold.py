@@ -26,7 +26,8 @@ from bench.workload import APART, SPAN, Workload, arrivals
 from collector.cloudevents import BATCH, read_cloudevents
 from lineage.definitions import load_definitions
 from lineage.engine import Engine, Limits
-from lineage.run import MOST_EVENTS, STORE_FILE, Subject, open_engine
+from lineage.generations import STORE_FILE
+from lineage.run import MOST_EVENTS, Subject, open_engine
 from throughline.core.clock import RealClock
 from throughline.core.estate import load_estate
 from throughline.core.event import decode_block, encode_block

@@ -58,7 +58,7 @@ class Engine:
         self._reporting = Reporting(estate)
         self._polled = {source.source for source in estate.sources if source.mode is Mode.POLL}
         self.store = StoreWriter(connection)
-        with self._transaction():
+        with self.transaction():
             ids = self.store.name_processes(definitions.processes)
         self._process_ids = ids
         self._processes: dict[int, Process] = {ids[name]: process for name, process in definitions.processes.items()}
@@ -88,7 +88,7 @@ class Engine:
 
     def fold(self, events: Sequence[Event], now: int, position: int | None = None) -> int:
         """Fold a batch of events and move the journal's position; return how many events were new."""
-        with self._transaction():
+        with self.transaction():
             fresh = self._fold(events, now)
             if position is not None:
                 self.store.set_position(JOURNAL, position)
@@ -96,7 +96,7 @@ class Engine:
 
     def fold_records(self, records: Sequence[Record], now: int) -> int:
         """Fold records of the journal, in order, with their spans; return how many events were new."""
-        with self._transaction():
+        with self.transaction():
             first = self.store.next_seq
             fresh = self._fold([event for record in records for event in record.events], now)
             add_traces(self.store, records, enumerate(fresh, first))
@@ -108,6 +108,19 @@ class Engine:
         self.resolver.forget()
         fresh = self._folder.fold(events, touched)
         self._hear(events, touched)
+        self._follow(fresh, touched, now)
+        return fresh
+
+    def place(self, numbered: Sequence[tuple[int, Event]], now: int) -> None:
+        """Draw anew what stored events give, by seq, and derive what they reach; for a store being rebuilt."""
+        with self.transaction():
+            touched = Touched()
+            self.resolver.forget()
+            self._folder.place(numbered, touched)
+            self._follow([event for _, event in numbered], touched, now)
+
+    def _follow(self, fresh: Sequence[Event], touched: Touched, now: int) -> None:
+        """Derive all that may have changed with what a batch touched."""
         self.resolver.forget(touched.cases)
         found = affected(self.resolver, touched, self._limits.fan_out_limit)
         found.now |= touched.case_ids | self._in_sight(touched.sources)
@@ -121,12 +134,11 @@ class Engine:
         changed = touched.housed | {value for _, value in values} | found.aliases
         found.components |= self._look_again(self._lonely & changed)
         self._derive(found, touched.cases, now)
-        return fresh
 
     def state(self, statements: Sequence[Statement], now: int) -> None:
         """Apply statements, in order, and derive anew what they bear on."""
         for statement in statements:
-            with self._transaction():
+            with self.transaction():
                 self._state(statement, now)
                 self.store.set_position(STATEMENTS, statement.number)
 
@@ -135,7 +147,7 @@ class Engine:
         ids = {row[0] for row in self.store.rows("SELECT case_id FROM stale LIMIT ?", _CHUNK)}
         if not ids:
             return False
-        with self._transaction():
+        with self.transaction():
             self.resolver.forget()
             self._derive(Affected(now=ids), {}, now)
             self.store.many("DELETE FROM stale WHERE case_id = ?", [(case_id,) for case_id in ids])
@@ -156,7 +168,7 @@ class Engine:
         )
         if not ids and not aged:
             return False
-        with self._transaction():
+        with self.transaction():
             self.resolver.forget()
             self._derive(Affected(now=ids), {}, now)
             self._mark_orphans(aged, now)
@@ -171,13 +183,13 @@ class Engine:
 
     def derive_all(self) -> None:
         """Put every case on the queue to be derived anew: process definitions, estate or settings changed."""
-        with self._transaction():
+        with self.transaction():
             self.store.connection.execute("INSERT OR IGNORE INTO stale (case_id) SELECT id FROM cases")
             self.store.connection.execute("UPDATE waiting SET orphan = 0")
 
     def recheck_all(self) -> None:
         """Look again at every carrier at which events stand: the bulk limit changed."""
-        with self._transaction():
+        with self.transaction():
             self.resolver.forget()
             values = [
                 (process, value) for value, process in self.store.rows("SELECT DISTINCT value, process FROM posted")
@@ -202,7 +214,8 @@ class Engine:
         return Context(now, sight, self._estate.calendars, self._limits.orphan_time)
 
     @contextmanager
-    def _transaction(self) -> Generator[None]:
+    def transaction(self) -> Generator[None]:
+        """Change the store in one transaction; whatever is raised in it leaves the store as it was."""
         connection = self.store.connection
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -493,11 +506,12 @@ class Engine:
     def _pair(self, process: int, pair: TextPair) -> Pair:
         if pair.kind in (Pairing.NAME_TIE, Pairing.NAME_HOLD):
             value = self.store.intern([pair.b])[pair.b]
-            return Pair(process, pair.kind, self._case_of(process, pair.a), value)
+            return Pair(process, pair.kind, self.case_of(process, pair.a), value)
         ids = self.store.intern([pair.a, pair.b])
         return Pair(process, pair.kind, ids[pair.a], ids[pair.b])
 
-    def _case_of(self, process: int, name: str) -> int:
+    def case_of(self, process: int, name: str) -> int:
+        """Return the id of a case; one that has no events yet, or no more, gets an empty row."""
         row = self.store.cases_by_name(process, [name]).get(name)
         if row is None:
             row = CaseRow(self.store.next_case, process, name)

@@ -6,7 +6,8 @@ import time
 
 from lineage import saving
 from lineage.engine import Engine
-from lineage.run import STORE_FILE, Subject, Watch
+from lineage.generations import store_path
+from lineage.run import Subject, Watch
 from throughline.core.journal import JOURNAL_FILE, JournalReader
 from throughline.core.metric_names import (
     CASES,
@@ -58,7 +59,7 @@ class EngineMeter(Watch):
         position, _ = engine.positions()
         self._meter.gauge(FOLD_LAG_RECORDS).set(max(0, self._journal.last() - position))
         self._meter.gauge(DEFERRED_CASES).set(engine.store.one("SELECT count(*) FROM stale") or 0)
-        self._meter.gauge(STORE_BYTES).set((self._subject.data / STORE_FILE).stat().st_size)
+        self._meter.gauge(STORE_BYTES).set(store_path(self._subject.data).stat().st_size)
         engine.store.set_meta(METRICS_ROW, self._meter.expose())
 
     def _count(self, engine: Engine) -> None:

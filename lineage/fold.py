@@ -40,6 +40,9 @@ EDGE_FLAGS = {
 IN_COMPANY = Flag.SHARED | Flag.LINKED
 
 
+# Counters of what events draw and name, told anew by whoever draws anew.
+DRAWN = frozenset({"placeholders", "lacking_scope", "ambiguous", "instances", "flows"})
+
 _HOLD = int(Role.HOLD)
 _RELATION = int(Role.RELATION)
 
@@ -112,14 +115,19 @@ class Folder:
     def fold(self, events: Sequence[Event], touched: Touched) -> list[Event]:
         """Fold a batch; return its events that count now, in the order of their seqs."""
         fresh = self._dedupe(events, touched)
-        self._count_places(fresh)
-        naming, standing = self._draw(fresh)
+        first = self._store.next_seq - len(fresh)
+        self.place(list(enumerate(fresh, first)), touched)
+        return fresh
+
+    def place(self, numbered: Sequence[tuple[int, Event]], touched: Touched) -> None:
+        """Draw what events that are stored, by seq, give: facts at their cases and values, and links."""
+        self._count_places([event for _, event in numbered])
+        naming, standing = self._draw(numbered)
         ids = self._store.intern(_texts([*naming, *standing]))
         self._name_cases(naming, ids, touched)
         self._stand_at_values(standing, ids, touched)
         self._add_edges([each for each in naming if each.drawing.edges], ids, touched)
         self._add_edges(standing, ids, touched)
-        return fresh
 
     def _count_places(self, events: Sequence[Event], by: int = 1) -> None:
         """Count the instances and flows that events name, so that undeclared ones can be listed."""
@@ -189,13 +197,12 @@ class Folder:
 
     # Links and facts.
 
-    def _draw(self, fresh: list[Event]) -> tuple[list[Drawn], list[Drawn]]:
+    def _draw(self, numbered: Iterable[tuple[int, Event]]) -> tuple[list[Drawn], list[Drawn]]:
         """Return what events draw: those that name cases, and those that stand at values."""
-        first = self._store.next_seq - len(fresh)
         naming: list[Drawn] = []
         standing: list[Drawn] = []
         counted: Counter[tuple[str, str]] = Counter()
-        for seq, event in enumerate(fresh, first):
+        for seq, event in numbered:
             keys, drawings = self._wiring.draw(event)
             if keys is not NOTHING_TO_COUNT:
                 _count_faults(counted, event, keys, drawings, 1)

@@ -15,6 +15,7 @@ import structlog
 
 from lineage.definitions import fingerprint, state_fingerprint
 from lineage.engine import Engine, Limits
+from lineage.generations import store_path
 from lineage.process import Definitions
 from throughline.core.clock import Clock
 from throughline.core.database import Durability, open_writer, passing_cause
@@ -24,7 +25,6 @@ from throughline.core.errors import LastingError, RebuildNeeded, StoreUnavailabl
 from throughline.core.estate import Estate
 from throughline.core.journal import JOURNAL_FILE, JournalReader
 
-STORE_FILE = "store.db"
 FORMAT = "3"
 MOST_RECORDS = 512  # in one batch
 MOST_EVENTS = 8_000  # the more events of a case come together, the less often it is derived; half a second's work
@@ -76,29 +76,34 @@ def run_engine(subject: Subject, stop: threading.Event, ready: Callable[[], None
             stop.wait(_TRY_AGAIN_SECONDS)
 
 
-def open_engine(subject: Subject) -> Engine:
-    """Open the store for its one writer; put all cases on the queue where what they are derived by has changed."""
-    connection = open_writer(subject.data / STORE_FILE, Durability.NORMAL, _CACHE_MIB)
+def open_engine(subject: Subject, path: Path | None = None) -> Engine:
+    """Open the store in force for its one writer, or that at ``path``.
+
+    All cases are put on the queue where what they are derived by has changed. Raises RebuildNeeded where the stored
+    links were drawn with other key definitions.
+    """
+    path = path or store_path(subject.data)
+    connection = open_writer(path, Durability.NORMAL, _CACHE_MIB)
     try:
         connection.execute("PRAGMA wal_autocheckpoint = 8000")
         engine = Engine(connection, subject.definitions, subject.estate, subject.limits)
-        _check(engine, subject)
+        _check(engine, subject, path)
     except BaseException:
         connection.close()
         raise
     return engine
 
 
-def _check(engine: Engine, subject: Subject) -> None:
+def _check(engine: Engine, subject: Subject, path: Path) -> None:
     known = engine.store.meta()
     if known.get("format", FORMAT) != FORMAT:
-        raise StoreFormatUnknown(f"{subject.data / STORE_FILE}: seen store format {known['format']}, wanted {FORMAT}")
+        raise StoreFormatUnknown(f"{path}: seen store format {known['format']}, wanted {FORMAT}")
     keys = fingerprint(subject.definitions)
     if known.get("keys", keys) != keys and engine.store.next_seq > 1:
         raise RebuildNeeded(
             "the keys, roles, passes, links or event types of a process differ from those that the stored links were"
-            f" drawn with ({subject.data / STORE_FILE}), so that a rebuild is needed: put the former definitions back,"
-            " or move store.db away, and it is made anew from the journal at the next start"
+            f" drawn with ({path}), so that a rebuild is needed: put the former definitions back, or run"
+            " `throughline rebuild` with these, which first shows with --preview what would change"
         )
     derived_by = "/".join(
         (state_fingerprint(subject.definitions), subject.estate.fingerprint, str(subject.limits.orphan_time))

@@ -29,6 +29,7 @@ _facts = msgspec.msgpack.Decoder(list[Fact])
 _fact = msgspec.msgpack.Decoder(Fact)
 _event = msgspec.msgpack.Decoder(Event)
 _block = msgspec.msgpack.Decoder(list[msgspec.Raw])
+_events = msgspec.msgpack.Decoder(list[Event])
 _statement = msgspec.msgpack.Decoder(Statement)
 encode = msgspec.msgpack.Encoder().encode
 _json = msgspec.json.Encoder().encode
@@ -274,6 +275,13 @@ class StoreReader:
                 first, content = row[0], _block.decode(self._inflate.decompress(row[1]))
             found[seq] = _event.decode(content[seq - first])
         return found
+
+    def block_after(self, seq: int) -> tuple[int, list[Event]] | None:
+        """Return the block of events that begins after a seq, with its first seq; None where there is none."""
+        row = self.connection.execute(
+            "SELECT first, content FROM block WHERE first > ? ORDER BY first LIMIT 1", (seq,)
+        ).fetchone()
+        return None if row is None else (row[0], _events.decode(self._inflate.decompress(row[1])))
 
     def positions(self) -> dict[str, int]:
         return dict(self.rows("SELECT name, value FROM position"))

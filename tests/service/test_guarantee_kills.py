@@ -21,7 +21,8 @@ import msgspec
 import pytest
 
 from lineage.census import sources
-from lineage.run import MOST_EVENTS, MOST_RECORDS, STORE_FILE, Subject, open_engine
+from lineage.generations import STORE_FILE
+from lineage.run import MOST_EVENTS, MOST_RECORDS, Subject, open_engine
 from tests.guarantees.blows import Aimed, Blow, Sudden, end_all, end_supervisor
 from tests.guarantees.firm import ESTATE, FOLDER
 from tests.guarantees.senders import Accounts, Traffic

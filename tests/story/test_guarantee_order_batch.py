@@ -15,8 +15,9 @@ import pytest
 
 from lineage.document import encode_document
 from lineage.engine import Engine, Limits
+from lineage.generations import STORE_FILE
 from lineage.read import Snapshot
-from lineage.run import STORE_FILE, Subject, open_engine
+from lineage.run import Subject, open_engine
 from tests.guarantees.firm import ESTATE, happened
 from tests.guarantees.shown import DEFAULTS, PACK, Shown, arrive, read, show, show_after, snapshot_of, stored_rows
 from tests.identity_model.worlds import Arrival

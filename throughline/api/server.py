@@ -15,9 +15,9 @@ from fastapi import FastAPI
 from lineage.api import DOCUMENTS as LINEAGE_DOCUMENTS
 from lineage.api import routes as lineage_routes
 from lineage.engine import Limits
+from lineage.generations import STORE_FILE
 from lineage.process import Definitions
 from lineage.read import CaseReader
-from lineage.run import STORE_FILE
 from lineage.trace_documents import TraceReader
 from throughline.api import health, quarantine, statements, status
 from throughline.api.access import Access

@@ -1,0 +1,96 @@
+"""Generations of the lineage store: which file of the data folder holds it, and how another takes its place.
+
+The store is ``store.db`` until a rebuild makes the next generation, ``store-2.db``, beside it. ``store.json`` then
+names the one in force; whoever holds the former open reads on in it and moves over when he sees the name change.
+Files are never renamed while anybody may hold them open: SQLite finds a log by its database's name. The next start of
+serve, which has the folder to itself, gives the one in force its plain name again and clears the others away.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+from throughline.core.database import Durability, open_writer
+
+STORE_FILE = "store.db"
+POINTER = "store.json"
+_BESIDE = ("-wal", "-shm")
+
+
+def store_path(data: Path) -> Path:
+    """Return the file of the store in force."""
+    with suppress(OSError, ValueError):
+        named = json.loads((data / POINTER).read_text())["store"]
+        if isinstance(named, str) and (data / named).is_file():
+            return data / named
+    return data / STORE_FILE
+
+
+def next_path(data: Path) -> Path:
+    """Return where the next generation is to be made; what an earlier attempt left there is removed."""
+    current = store_path(data)
+    number = next(n for n in range(2, 1_000_000) if data / f"store-{n}.db" != current)
+    path = data / f"store-{number}.db"
+    remove(path)
+    return path
+
+
+def point_to(data: Path, path: Path) -> None:
+    """Name a generation, complete and closed, as the one in force; durable once this returns. Raises OSError."""
+    with NamedTemporaryFile("w", dir=data, prefix=f".{POINTER}.", delete=False) as file:
+        try:
+            json.dump({"store": path.name}, file)
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(file.name, data / POINTER)
+        except BaseException:
+            os.unlink(file.name)
+            raise
+    _sync(data)
+
+
+def remove(path: Path) -> None:
+    """Remove a generation with its log; whoever holds it open reads on."""
+    for name in (path.name, *(path.name + beside for beside in _BESIDE)):
+        path.with_name(name).unlink(missing_ok=True)
+
+
+def tidy(data: Path) -> None:
+    """Give the generation in force its plain name and remove all others; for who has the folder to himself.
+
+    Safe to be cut off anywhere and begun again. Raises OSError or sqlite3.Error where a file cannot be used.
+    """
+    current = store_path(data)
+    if current.name != STORE_FILE:
+        _put_log_into_file(current)
+        remove(data / STORE_FILE)
+        os.replace(current, data / STORE_FILE)
+        _sync(data)
+    (data / POINTER).unlink(missing_ok=True)
+    for other in _others(data):
+        remove(other)
+
+
+def _others(data: Path) -> Iterator[Path]:
+    return data.glob("store-[0-9]*.db")
+
+
+def _put_log_into_file(path: Path) -> None:
+    with closing(open_writer(path, Durability.FULL)) as connection:
+        busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise sqlite3.OperationalError(f"{path} is in use by another process")
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

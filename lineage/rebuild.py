@@ -1,0 +1,255 @@
+"""Rebuilding: the store made anew beside the one in force, from its events, the statements and the definitions.
+
+What is told once and never derived (events, which of their contents stands, traces, watermarks, counts of deliveries)
+is copied; links, facts and all derived state are made anew from it with the definitions given. What was believed of a
+case, and since when, is history and goes over as it is; beliefs that no longer hold close as *restated*. Nothing is
+sent anywhere, and the store in force is only read.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lineage.engine import JOURNAL, Engine
+from lineage.fold import DRAWN
+from lineage.generations import remove, store_path
+from lineage.run import FORMAT, MOST_BYTES, MOST_EVENTS, MOST_RECORDS, StoreFormatUnknown, Subject, open_engine
+from lineage.saving import CASES, DEVIATIONS
+from lineage.store import StoreReader
+from lineage.tables import schema
+from throughline.core.database import Durability, open_reader, open_writer
+from throughline.core.decisions import FILE_NAME as DECISIONS_FILE
+from throughline.core.decisions import DecisionReader
+from throughline.core.event import Event, identity_digest
+from throughline.core.journal import JOURNAL_FILE, JournalReader
+
+_COPIED = ("block", "seen", "other_content", "trace", "watermark")
+_COPIED_AT_ONCE = 5_000
+_RECOUNTED = DRAWN | {CASES, DEVIATIONS}
+
+
+class Progress(NamedTuple):
+    """How far a rebuild is, in events: of those that were stored when it began, then those received since."""
+
+    stage: str
+    done: int
+    of: int
+
+
+Tell = Callable[[Progress], None]
+
+
+def rebuild(subject: Subject, path: Path, tell: Tell) -> None:
+    """Make the store anew at ``path``, up to all that is durable by now; complete and closed once this returns.
+
+    Where there is no store yet, it is made from the journal alone. Raises StoreUnavailable or sqlite3.Error where a
+    file cannot be read or written; then nothing stands at ``path``.
+    """
+    old = store_path(subject.data)
+    try:
+        if old.is_file():
+            _copy(old, path, tell)
+        with closing(open_engine(subject, path)) as engine:
+            if old.is_file():
+                _make_anew(engine, old, subject.clock.now, tell)
+            catch_up(engine, subject, tell)
+            engine.store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except BaseException:
+        remove(path)
+        raise
+
+
+def _make_anew(engine: Engine, old: Path, now: Callable[[], int], tell: Tell) -> None:
+    with _reading(old) as source:
+        statements = StoreReader(source).statements()
+        beliefs = [each for each in _beliefs(source) if each[0] in engine.store.processes()]
+    _place_all(engine, now, tell)
+    engine.state(statements, now())
+    _settle(engine, now())
+    _recall(engine, beliefs, now())
+
+
+def catch_up(engine: Engine, subject: Subject, tell: Tell) -> None:
+    """Fold what the journal and the log of statements hold beyond what the store has."""
+    with (
+        closing(JournalReader(subject.data / JOURNAL_FILE)) as journal,
+        closing(DecisionReader(subject.data / DECISIONS_FILE)) as decisions,
+    ):
+        done = 0
+        while records := journal.after(engine.positions()[0], MOST_RECORDS, MOST_EVENTS, MOST_BYTES):
+            engine.fold_records(records, subject.clock.now())
+            done += sum(len(record.events) for record in records)
+            tell(Progress("received since", done, done))
+        while statements := decisions.after(engine.positions()[1], MOST_RECORDS):
+            engine.state(statements, subject.clock.now())
+        _settle(engine, subject.clock.now())
+
+
+def _settle(engine: Engine, now: int) -> None:
+    while engine.settle(now) or engine.tick(now):
+        pass
+
+
+# What is copied.
+
+
+@contextmanager
+def _reading(path: Path) -> Generator[sqlite3.Connection]:
+    """Open one state of a store."""
+    with closing(open_reader(path)) as connection:
+        connection.execute("BEGIN")
+        yield connection
+
+
+def _copy(old: Path, new: Path, tell: Tell) -> None:
+    with _reading(old) as source, closing(open_writer(new, Durability.NORMAL)) as target:
+        reader = StoreReader(source)
+        if reader.meta().get("format", FORMAT) != FORMAT:
+            raise StoreFormatUnknown(f"{old}: seen store format {reader.meta()['format']}, wanted {FORMAT}")
+        for statement in schema():
+            target.execute(statement)
+        target.execute("BEGIN")
+        for table in _COPIED:
+            tell(Progress(f"copying {table}", 0, 0))
+            _copy_rows(source, target, table)
+        counters = source.execute("SELECT name, label, count FROM counter")
+        kept = [row for row in counters if row[0] not in _RECOUNTED]
+        target.executemany("INSERT INTO counter (name, label, count) VALUES (?, ?, ?)", kept)
+        folded = reader.positions().get(JOURNAL, 0)
+        target.execute("INSERT INTO position (name, value) VALUES (?, ?)", (JOURNAL, folded))
+        target.execute("COMMIT")
+
+
+def _copy_rows(source: sqlite3.Connection, target: sqlite3.Connection, table: str) -> None:
+    rows = source.execute(f"SELECT * FROM {table}")
+    marks = ", ".join("?" * len(rows.description))
+    while some := rows.fetchmany(_COPIED_AT_ONCE):
+        target.executemany(f"INSERT INTO {table} VALUES ({marks})", some)
+
+
+# What is made anew.
+
+
+def _place_all(engine: Engine, now: Callable[[], int], tell: Tell) -> None:
+    total, done = engine.store.next_seq - 1, 0
+    for numbered in _batches(_standing(engine.store)):
+        engine.place(numbered, now())
+        done = numbered[-1][0]
+        tell(Progress("events", done, total))
+        while engine.settle(now()):
+            pass
+
+
+def _standing(store: StoreReader) -> Iterator[tuple[int, Event]]:
+    """Yield the stored events whose content stands, by seq."""
+    first = 0
+    while block := store.block_after(first):
+        first, events = block
+        digests = [identity_digest(event.source, event.id) for event in events]
+        seen = store.seen(digests)
+        for seq, (digest, event) in enumerate(zip(digests, events, strict=True), first):
+            if digest in seen and seen[digest].seq == seq:
+                yield seq, event
+
+
+def _batches(numbered: Iterable[tuple[int, Event]]) -> Iterator[list[tuple[int, Event]]]:
+    batch: list[tuple[int, Event]] = []
+    for each in numbered:
+        batch.append(each)
+        if len(batch) >= MOST_EVENTS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+# What was believed.
+
+_Belief = tuple[str, str, str, str, int, int, int | None, str | None]
+"""Process and case by name, kind, step, round, when it opened and closed, and how."""
+
+
+def _beliefs(source: sqlite3.Connection) -> list[_Belief]:
+    """Return every belief, of cases whose last event is gone, too."""
+    return source.execute(
+        "SELECT process_name.name, cases.name, kind, belief.step, round, opened_at, closed_at, closed_as FROM belief"
+        " JOIN cases ON cases.id = case_id JOIN process_name ON process_name.id = process"
+    ).fetchall()
+
+
+def _recall(engine: Engine, beliefs: Sequence[_Belief], now: int) -> None:
+    """Put what was believed of cases in the place of what the new store believes since it was made."""
+    connection = engine.store.connection
+    processes = engine.store.processes()
+    with engine.transaction():
+        connection.execute("DELETE FROM belief WHERE closed_at IS NOT NULL")  # on the way here, by nobody
+        connection.executemany(
+            "INSERT INTO belief (case_id, kind, step, round, opened_at, closed_at, closed_as)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (case_id, kind, step, round) DO UPDATE SET"
+            " opened_at = excluded.opened_at, closed_at = excluded.closed_at, closed_as = excluded.closed_as",
+            [(engine.case_of(processes[process], name), *rest) for process, name, *rest in beliefs],
+        )
+        connection.execute(
+            f"UPDATE belief SET closed_at = NULL, closed_as = NULL WHERE closed_at IS NOT NULL AND {_STANDS}"
+        )
+        connection.execute(
+            f"UPDATE belief SET closed_at = ?, closed_as = 'restated' WHERE closed_at IS NULL AND NOT {_STANDS}", (now,)
+        )
+
+
+_STANDS = """EXISTS (SELECT 1 FROM deviation WHERE deviation.case_id = belief.case_id AND deviation.kind = belief.kind
+    AND deviation.step = belief.step AND deviation.round = belief.round)"""
+
+# What a rebuild would change.
+
+
+class Change(NamedTuple):
+    """A case whose row differs between two stores; None on a side where there is no such case."""
+
+    process: str
+    name: str
+    before: tuple[Any, ...] | None
+    after: tuple[Any, ...] | None
+
+
+_ROW = """SELECT process_name.name, cases.name, state, step, waits_for, due, held, amount, currency, hours,
+    (SELECT group_concat(told, '; ') FROM (SELECT kind || ' ' || step || ' ' || round AS told FROM deviation
+        WHERE case_id = cases.id ORDER BY kind, step, round))
+    FROM cases JOIN process_name ON process_name.id = process WHERE state <> 'empty'
+    ORDER BY process_name.name, cases.name"""
+
+
+def changes(before: Path, after: Path) -> Iterator[Change]:
+    """Yield the cases that differ in state, what they wait for, exposure or open deviations, by process and name."""
+    with _reading(before) as old, _reading(after) as new:
+        yield from _merged(iter(old.execute(_ROW)), iter(new.execute(_ROW)))
+
+
+def _merged(old: Iterator[tuple[Any, ...]], new: Iterator[tuple[Any, ...]]) -> Iterator[Change]:
+    left, right = next(old, None), next(new, None)
+    while left is not None or right is not None:
+        if right is None or (left is not None and left[:2] < right[:2]):
+            assert left is not None
+            yield Change(left[0], left[1], left[2:], None)
+            left = next(old, None)
+        elif left is None or right[:2] < left[:2]:
+            yield Change(right[0], right[1], None, right[2:])
+            right = next(new, None)
+        else:
+            if left != right:
+                yield Change(left[0], left[1], left[2:], right[2:])
+            left, right = next(old, None), next(new, None)
+
+
+def count_changes(found: Iterable[Change]) -> dict[str, Counter[tuple[str, str]]]:
+    """Count changes by process, from which state to which; an absent case is ``none``."""
+    counted: dict[str, Counter[tuple[str, str]]] = {}
+    for each in found:
+        sides = tuple("none" if row is None else str(row[0]) for row in (each.before, each.after))
+        counted.setdefault(each.process, Counter())[sides[0], sides[1]] += 1
+    return counted
