@@ -32,6 +32,14 @@ def store_path(data: Path) -> Path:
     return data / STORE_FILE
 
 
+def mark(data: Path) -> int:
+    """Return a number that changes when another generation comes in force; cheap enough to ask again and again."""
+    try:
+        return (data / POINTER).stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
 def next_path(data: Path) -> Path:
     """Return where the next generation is to be made; what an earlier attempt left there is removed."""
     current = store_path(data)

@@ -15,10 +15,11 @@ import structlog
 
 from lineage.definitions import fingerprint, state_fingerprint
 from lineage.engine import Engine, Limits
-from lineage.generations import store_path
+from lineage.generations import mark, remove, store_path
 from lineage.process import Definitions
+from lineage.store import StoreReader
 from throughline.core.clock import Clock
-from throughline.core.database import Durability, open_writer, passing_cause
+from throughline.core.database import Durability, open_reader, open_writer, passing_cause
 from throughline.core.decisions import FILE_NAME as DECISIONS_FILE
 from throughline.core.decisions import DecisionReader
 from throughline.core.errors import LastingError, RebuildNeeded, StoreUnavailable
@@ -26,6 +27,7 @@ from throughline.core.estate import Estate
 from throughline.core.journal import JOURNAL_FILE, JournalReader
 
 FORMAT = "3"
+OPENED = "opened"  # when an engine last began to work on the store
 MOST_RECORDS = 512  # in one batch
 MOST_EVENTS = 8_000  # the more events of a case come together, the less often it is derived; half a second's work
 MOST_BYTES = 8 * 1024 * 1024  # as stored; in memory some thirty times as many
@@ -35,6 +37,7 @@ _LONGEST_PAUSE = 0.02
 _STATEMENTS_EVERY = 0.02
 _TRY_AGAIN_SECONDS = 1.0
 _COLLECT_EVERY = 60.0
+_FORMER_STAYS_SECONDS = 10.0
 
 _log = structlog.get_logger(__name__)
 
@@ -54,26 +57,50 @@ class StoreFormatUnknown(LastingError):
     """store.db was written by another version of Throughline; it can be made anew from the journal."""
 
 
-def run_engine(subject: Subject, stop: threading.Event, ready: Callable[[], None], watch: Watch) -> None:
+def run_engine(
+    subject: Subject, stop: threading.Event, ready: Callable[[], None], watch: Watch, renewed: Callable[[], Subject]
+) -> None:
     """Fold until told to stop; ``ready`` is called once the store is open.
 
-    A disk that refuses is tried again: nothing is lost, as the journal keeps what is not folded. Raises RebuildNeeded
-    where the stored links were drawn with other key definitions.
+    A disk that refuses is tried again: nothing is lost, as the journal keeps what is not folded. Where a rebuild put
+    another generation of the store in force, go on in that one, with what the firm has ``renewed`` meanwhile. Raises
+    RebuildNeeded where the stored links were drawn with other key definitions.
     """
+    former: Path | None = None
+    path, seen = store_path(subject.data), mark(subject.data)
     while not stop.is_set():
         try:
             with ExitStack() as stack:
-                engine = stack.enter_context(closing(open_engine(subject)))
+                engine = stack.enter_context(closing(open_engine(subject, path)))
                 journal = stack.enter_context(closing(JournalReader(subject.data / JOURNAL_FILE)))
                 decisions = stack.enter_context(closing(DecisionReader(subject.data / DECISIONS_FILE)))
+                engine.store.set_meta(OPENED, str(subject.clock.now()))
                 ready()
-                _Loop(engine, journal, decisions, subject.clock, watch).run(stop)
+                _Loop(engine, journal, decisions, subject, seen, watch, former).run(stop)
         except (sqlite3.OperationalError, StoreUnavailable) as error:
             cause = passing_cause(error) if isinstance(error, sqlite3.OperationalError) else str(error)
             if cause is None:
                 raise
             _log.warning("store_unavailable", cause=cause, error=str(error), tries_again_in_seconds=_TRY_AGAIN_SECONDS)
             stop.wait(_TRY_AGAIN_SECONDS)
+            continue
+        seen, wanted = mark(subject.data), store_path(subject.data)
+        if stop.is_set() or wanted == path:
+            continue
+        try:
+            subject = _fitting(renewed(), wanted)
+        except LastingError as error:
+            _log.error("rebuilt_store_not_taken_over", file=str(wanted), why=str(error))
+        else:
+            former, path = path, wanted
+            _log.info("rebuilt_store_taken_over", file=str(path))
+
+
+def _fitting(subject: Subject, path: Path) -> Subject:
+    """Return a subject by which the store at a path was made; raise a LastingError where it was not."""
+    with closing(open_reader(path)) as connection:
+        _check_fit(StoreReader(connection), subject, path)
+    return subject
 
 
 def open_engine(subject: Subject, path: Path | None = None) -> Engine:
@@ -95,16 +122,8 @@ def open_engine(subject: Subject, path: Path | None = None) -> Engine:
 
 
 def _check(engine: Engine, subject: Subject, path: Path) -> None:
+    _check_fit(engine.store, subject, path)
     known = engine.store.meta()
-    if known.get("format", FORMAT) != FORMAT:
-        raise StoreFormatUnknown(f"{path}: seen store format {known['format']}, wanted {FORMAT}")
-    keys = fingerprint(subject.definitions)
-    if known.get("keys", keys) != keys and engine.store.next_seq > 1:
-        raise RebuildNeeded(
-            "the keys, roles, passes, links or event types of a process differ from those that the stored links were"
-            f" drawn with ({path}), so that a rebuild is needed: put the former definitions back, or run"
-            " `throughline rebuild` with these, which first shows with --preview what would change"
-        )
     derived_by = "/".join(
         (state_fingerprint(subject.definitions), subject.estate.fingerprint, str(subject.limits.orphan_time))
     )
@@ -114,8 +133,25 @@ def _check(engine: Engine, subject: Subject, path: Path) -> None:
     if known.get("derived_by", derived_by) != derived_by:
         _log.info("deriving_all_cases_anew", why="process definitions, estate or settings changed")
         engine.derive_all()
-    for name, value in (("format", FORMAT), ("keys", keys), ("derived_by", derived_by), ("bulk_limit", bulk)):
+    for name, value in (
+        ("format", FORMAT),
+        ("keys", fingerprint(subject.definitions)),
+        ("derived_by", derived_by),
+        ("bulk_limit", bulk),
+    ):
         engine.store.set_meta(name, value)
+
+
+def _check_fit(store: StoreReader, subject: Subject, path: Path) -> None:
+    known, keys = store.meta(), fingerprint(subject.definitions)
+    if known.get("format", FORMAT) != FORMAT:
+        raise StoreFormatUnknown(f"{path}: seen store format {known['format']}, wanted {FORMAT}")
+    if known.get("keys", keys) != keys and store.one("SELECT 1 FROM block LIMIT 1"):
+        raise RebuildNeeded(
+            "the keys, roles, passes, links or event types of a process differ from those that the stored links were"
+            f" drawn with ({path}), so that a rebuild is needed: put the former definitions back, or run"
+            " `throughline rebuild` with these, which first shows with --preview what would change"
+        )
 
 
 class Watch:
@@ -130,19 +166,34 @@ class Watch:
 
 class _Loop:
     def __init__(
-        self, engine: Engine, journal: JournalReader, decisions: DecisionReader, clock: Clock, watch: Watch
+        self,
+        engine: Engine,
+        journal: JournalReader,
+        decisions: DecisionReader,
+        subject: Subject,
+        seen: int,
+        watch: Watch,
+        former: Path | None,
     ) -> None:
+        """``seen`` is the mark of the generation that the engine has open; ``former`` one that is to be removed."""
         self._engine = engine
         self._journal = journal
         self._decisions = decisions
-        self._clock = clock
+        self._data = subject.data
+        self._clock = subject.clock
+        self._seen = seen
         self._watch = watch
+        self._former = former
+        self._began = time.monotonic()
         self._position, self._statement = engine.positions()
         self._wake = engine.next_wake()
         self._unsettled = True
 
     def run(self, stop: threading.Event) -> None:
-        """Work while there is anything to do, and rest a little longer each time there is nothing."""
+        """Work while there is anything to do, and rest a little longer each time there is nothing.
+
+        Returns when told to stop, or when another generation of the store is in force.
+        """
         gc.collect()
         gc.freeze()
         gc.disable()
@@ -153,6 +204,9 @@ class _Loop:
                 at = time.monotonic()
                 if at - looked >= _STATEMENTS_EVERY:
                     looked = at
+                    if mark(self._data) != self._seen:
+                        return
+                    self._clear_away(at)
                     busy = self._state() or busy
                 busy = self._do_what_is_due() or busy
                 self._watch.rested(self._engine, self._clock.now())
@@ -166,6 +220,12 @@ class _Loop:
                 pause = min(pause * 1.2, _LONGEST_PAUSE)
         finally:
             gc.enable()
+
+    def _clear_away(self, at: float) -> None:
+        """Remove the former generation once whoever was about to open it has done so."""
+        if self._former is not None and at - self._began > _FORMER_STAYS_SECONDS:
+            remove(self._former)
+            self._former = None
 
     def _fold(self) -> bool:
         records = self._journal.after(self._position, MOST_RECORDS, MOST_EVENTS, MOST_BYTES)

@@ -12,7 +12,7 @@ import pytest
 from lineage.api import CasesAsked
 from lineage.definitions import load_definitions
 from lineage.engine import Limits
-from throughline.api.server import Ground, build_app
+from throughline.api.server import Ground, build_app, stand_on
 from throughline.api.web import WebLimits
 from throughline.core.clock import RealClock
 from throughline.core.estate import load_estate
@@ -26,8 +26,7 @@ ROUTE = re.compile(r"^\| `(GET|POST) (\S+)`", re.MULTILINE)
 def paths(tmp_path: Path) -> dict[str, Any]:
     ground = Ground(
         data=tmp_path,
-        definitions=load_definitions(None),
-        estate=load_estate(None),
+        declared=lambda: (load_definitions(None), load_estate(None)),
         limits=Limits(),
         clock=RealClock(),
         tokens=(),
@@ -36,7 +35,7 @@ def paths(tmp_path: Path) -> dict[str, Any]:
         web=WebLimits(32_768, 100, 30.0),
     )
     with ExitStack() as stack:
-        return build_app(ground, stack).openapi()["paths"]
+        return build_app(ground, stand_on(ground, stack), stack).openapi()["paths"]
 
 
 def test_the_page_names_every_route_and_no_other(paths: dict[str, Any]) -> None:

@@ -9,18 +9,20 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from fastapi import FastAPI
 
 from lineage.api import DOCUMENTS as LINEAGE_DOCUMENTS
 from lineage.api import routes as lineage_routes
 from lineage.engine import Limits
-from lineage.generations import STORE_FILE
+from lineage.generations import store_path
 from lineage.process import Definitions
 from lineage.read import CaseReader
 from lineage.trace_documents import TraceReader
 from throughline.api import health, quarantine, statements, status
 from throughline.api.access import Access
+from throughline.api.adopting import Adopting
 from throughline.api.app import create_app
 from throughline.api.statements import StatementList
 from throughline.api.web import WebLimits, web_server
@@ -37,11 +39,13 @@ from throughline.core.token import Token
 
 @dataclass(frozen=True)
 class Ground:
-    """What the API stands on. ``parts``: the file of process ids; ``collector``: HOST:PORT of its health."""
+    """What the API stands on. ``parts``: the file of process ids; ``collector``: HOST:PORT of its health.
+
+    ``declared`` reads what the firm declares, as it stands now; raises ConfigurationError where that cannot be used.
+    """
 
     data: Path
-    definitions: Definitions
-    estate: Estate
+    declared: Callable[[], tuple[Definitions, Estate]]
     limits: Limits
     clock: Clock
     tokens: tuple[Token, ...]
@@ -50,27 +54,38 @@ class Ground:
     web: WebLimits
 
 
-def build_app(ground: Ground, stack: ExitStack) -> FastAPI:
-    """Return the application; what it opens is closed with ``stack``."""
-    data = ground.data
-    log = stack.enter_context(closing(DecisionLog(data / DECISIONS_FILE, ground.clock.now)))
+class Standing(NamedTuple):
+    """What outlives a change of generations: the one log of statements, who may ask, and what was counted."""
+
+    log: DecisionLog
+    access: Access
+    meter: Meter
+
+
+def stand_on(ground: Ground, stack: ExitStack) -> Standing:
+    """Open what stays; it is closed with ``stack``."""
+    log = stack.enter_context(closing(DecisionLog(ground.data / DECISIONS_FILE, ground.clock.now)))
+    return Standing(log, Access(ground.tokens), Meter(Part.API, METRICS))
+
+
+def build_app(ground: Ground, standing: Standing, stack: ExitStack) -> FastAPI:
+    """Return the application over the store in force; what it opens is closed with ``stack``."""
+    data, store = ground.data, store_path(ground.data)
+    definitions, estate = ground.declared()
+    log, access, meter = standing
     decisions = stack.enter_context(closing(DecisionReader(data / DECISIONS_FILE)))
-    reader = stack.enter_context(
-        closing(CaseReader(data / STORE_FILE, ground.definitions, ground.estate, ground.limits, ground.clock.now))
-    )
+    reader = stack.enter_context(closing(CaseReader(store, definitions, estate, ground.limits, ground.clock.now)))
 
     def journal() -> JournalReader:
         return stack.enter_context(closing(JournalReader(data / JOURNAL_FILE)))
 
-    positions = stack.enter_context(closing(status.Positions(data / STORE_FILE)))
-    status_reader = status.StatusReader(reader, journal(), decisions, ground.estate, ground.clock)
+    positions = stack.enter_context(closing(status.Positions(store)))
+    status_reader = status.StatusReader(reader, journal(), decisions, estate, ground.clock)
     neighbours = health.Neighbours(ground.collector, reader, journal(), health.runs_by(ground.parts))
-    meter = Meter(Part.API, METRICS)
-    access = Access(ground.tokens)
     return create_app(
         routers=[
             lineage_routes(reader, TraceReader(journal())),
-            statements.routes(log, decisions, ground.definitions, access),
+            statements.routes(log, decisions, definitions, access),
             quarantine.routes(journal(), reader),
             status.routes(status_reader, positions),
             health.routes(neighbours, meter),
@@ -90,7 +105,8 @@ def build_app(ground: Ground, stack: ExitStack) -> FastAPI:
 def run_api(ground: Ground, address: Address, ready: Callable[[], None]) -> None:
     """Answer queries until SIGTERM; ``ready`` is called once the door is open. Raises OSError where it can't be."""
     with ExitStack() as stack:
-        app = build_app(ground, stack)
+        standing = stand_on(ground, stack)
+        app = stack.enter_context(closing(Adopting(ground.data, lambda opened: build_app(ground, standing, opened))))
         door = stack.enter_context(_listen(address))
         server = web_server(app, ground.web)
 

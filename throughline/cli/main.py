@@ -199,6 +199,26 @@ def validate(
 
 
 @app.command()
+def rebuild(
+    preview: Annotated[bool, typer.Option("--preview", help="Only say what would change, and change nothing.")] = False,
+    data: Data = None,
+    definitions: Definitions = None,
+    clock: Annotated[
+        str | None, typer.Option(metavar="SPEC", help="For tests and demos: the clock that serve runs by.")
+    ] = None,
+    patience: Annotated[
+        float, typer.Option(metavar="SECONDS", help="How long a running serve may take to take it over.")
+    ] = 60.0,
+    settings: SettingsFile = None,
+    json: Json = False,
+) -> None:
+    """Make the store anew from its events with the definitions as they are now; a running serve takes it over."""
+    from throughline.cli.rebuild import rebuild_store as run
+
+    run({"data": data, "definitions": definitions, "clock": clock}, settings, preview, patience, json)
+
+
+@app.command()
 def settings(settings: SettingsFile = None, json: Json = False) -> None:
     """Show every setting, its value and where that came from."""
     from throughline.cli.settings import settings as run

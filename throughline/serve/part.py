@@ -55,15 +55,14 @@ def run_engine_part(settings: Settings, addresses: Mapping[str, Address], ready:
         stop.set()
 
     signal.signal(signal.SIGTERM, drain)
-    definitions, estate = _declared(settings.definitions)
-    subject = Subject(
-        data=settings.data,
-        definitions=definitions,
-        estate=estate,
-        limits=_limits(settings),
-        clock=open_clock(settings.clock, settings.data),
-    )
-    run_engine(subject, stop, ready, EngineMeter(subject))
+    clock = open_clock(settings.clock, settings.data)
+
+    def subject() -> Subject:
+        definitions, estate = _declared(settings.definitions)
+        return Subject(settings.data, definitions, estate, _limits(settings), clock)
+
+    first = subject()
+    run_engine(first, stop, ready, EngineMeter(first), subject)
 
 
 def run_api_part(settings: Settings, addresses: Mapping[str, Address], ready: Callable[[], None]) -> None:
@@ -71,11 +70,9 @@ def run_api_part(settings: Settings, addresses: Mapping[str, Address], ready: Ca
     from throughline.api.server import Ground, run_api
     from throughline.api.web import WebLimits
 
-    definitions, estate = _declared(settings.definitions)
     ground = Ground(
         data=settings.data,
-        definitions=definitions,
-        estate=estate,
+        declared=lambda: _declared(settings.definitions),
         limits=_limits(settings),
         clock=open_clock(settings.clock, settings.data),
         tokens=settings.api_tokens,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 
 import msgspec
 import structlog
 
+from lineage.generations import tidy
 from throughline.core.address import Address
 from throughline.core.errors import StartRefused
 from throughline.core.settings import Settings, encode_settings, option_of
@@ -33,6 +35,7 @@ def run_serve(settings: Settings, started: Callable[[Mapping[str, str]], None]) 
     with ExitStack() as stack:
         folder = stack.enter_context(closing(DataFolder(settings.data.absolute())))
         folder.remove(ADDRESSES)
+        _tidy(folder)
         stack.callback(folder.remove, PARTS)
         stack.callback(folder.remove, ADDRESSES)
         ports = stack.enter_context(_reserved({door: getattr(settings, door) for door in DOORS}))
@@ -44,6 +47,14 @@ def run_serve(settings: Settings, started: Callable[[Mapping[str, str]], None]) 
             watcher=_watcher(folder, addresses, started),
         )
         asyncio.run(supervise(supervisor))
+
+
+def _tidy(folder: DataFolder) -> None:
+    """Leave one generation of the store; where the disk does not allow it, those there are will do."""
+    try:
+        tidy(folder.path)
+    except (OSError, sqlite3.Error) as error:
+        _log.warning("former_stores_not_removed", folder=str(folder.path), error=str(error))
 
 
 @contextmanager

@@ -1,0 +1,221 @@
+"""The command ``rebuild``: the store made anew, beside a running serve or without one."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from lineage.definitions import load_definitions
+from lineage.engine import Limits
+from lineage.generations import next_path, point_to, remove, store_path, tidy
+from lineage.rebuild import Change, Progress, Tell, changes, count_changes, rebuild
+from lineage.run import OPENED, Subject
+from lineage.store import StoreReader
+from throughline.cli.printing import console, print_json
+from throughline.cli.words import spoken
+from throughline.core.clock import open_clock
+from throughline.core.database import open_reader
+from throughline.core.errors import ConfigurationError, Fault, StartRefused
+from throughline.core.estate import load_estate
+from throughline.core.instants import HOUR, format_instant
+from throughline.core.key import Key
+from throughline.core.settings import Settings, load_settings
+from throughline.serve.folder import DataFolder
+
+LOOK_AGAIN_SECONDS = 0.05
+SHOWN = 20
+NOWHERE = "none"
+
+
+def rebuild_store(
+    overrides: Mapping[str, Any], file: Path | None, preview: bool, patience_seconds: float, as_json: bool
+) -> None:
+    """Make the store anew with the definitions as they are now; with ``preview`` only tell what would change.
+
+    A serve that runs takes the new one over; without one it is there for the next start. Raises ConfigurationError
+    with all faults, and StartRefused where there is nothing to rebuild or the running serve does not take it over.
+    """
+    settings = load_settings(overrides, os.environ, file)
+    data = settings.data
+    if not data.is_dir():
+        raise StartRefused(f"there is no data folder {data}: say where it is with --data DIR")
+    subject = _subject(settings)
+    with ExitStack() as stack:
+        alone = _is_free(data, stack)
+        path = next_path(data)
+        with _bar(as_json) as tell:
+            rebuild(subject, path, tell)
+        found = _changes(store_path(data), path)
+        if preview:
+            remove(path)
+        elif alone:
+            point_to(data, path)
+            tidy(data)
+        else:
+            _hand_over(data, path, patience_seconds)
+    _tell(found, preview, alone, as_json)
+
+
+def _subject(settings: Settings) -> Subject:
+    faults: list[Fault] = []
+    for read in (load_definitions, load_estate):
+        try:
+            read(settings.definitions)
+        except ConfigurationError as error:
+            faults += error.faults
+    if faults:
+        raise ConfigurationError(faults)
+    limits = Limits(round(settings.orphan_hours * HOUR), settings.bulk_limit, settings.fan_out_limit)
+    clock = open_clock(settings.clock, settings.data)
+    return Subject(
+        settings.data, load_definitions(settings.definitions), load_estate(settings.definitions), limits, clock
+    )
+
+
+def _is_free(data: Path, stack: ExitStack) -> bool:
+    """Return whether no serve runs in the folder; then it is ours until ``stack`` ends."""
+    try:
+        stack.enter_context(closing(DataFolder(data, patience_seconds=0)))
+    except StartRefused:
+        return False
+    return True
+
+
+def _hand_over(data: Path, path: Path, patience_seconds: float) -> None:
+    """Put a generation in force and wait until the running engine works on it; else put the former one back."""
+    former = store_path(data)
+    point_to(data, path)
+    until = time.monotonic() + patience_seconds
+    while not _is_opened(path):
+        if time.monotonic() > until:
+            point_to(data, former)
+            remove(path)
+            raise StartRefused(
+                f"the serve that runs in {data} did not take the rebuilt store over (its log says why): nothing has "
+                "changed; see that it runs with the definitions and settings that were given here"
+            )
+        time.sleep(LOOK_AGAIN_SECONDS)
+
+
+def _is_opened(path: Path) -> bool:
+    with closing(open_reader(path)) as connection:
+        return OPENED in StoreReader(connection).meta()
+
+
+# What is told.
+
+
+@contextmanager
+def _bar(as_json: bool) -> Generator[Tell]:
+    """Show how far it is, on standard error."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True), disable=as_json, transient=True) as bar:
+        task = bar.add_task("reading", total=None)
+
+        def tell(progress: Progress) -> None:
+            bar.update(task, description=progress.stage, completed=progress.done, total=progress.of or None)
+
+        yield tell
+
+
+class _Changes:
+    """How many cases stand elsewhere, by process, and the first of them."""
+
+    def __init__(self, found: Iterable[Change]) -> None:
+        kept: list[Change] = []
+        self.counted: dict[str, Counter[tuple[str, str]]] = count_changes(_keeping(found, kept))
+        self.first = kept
+
+    @property
+    def total(self) -> int:
+        return sum(sum(of_process.values()) for of_process in self.counted.values())
+
+
+def _keeping(found: Iterable[Change], kept: list[Change]) -> Iterable[Change]:
+    for each in found:
+        if len(kept) < SHOWN:
+            kept.append(each)
+        yield each
+
+
+def _changes(before: Path, after: Path) -> _Changes:
+    return _Changes(changes(before, after) if before.is_file() else ())
+
+
+def _tell(found: _Changes, preview: bool, alone: bool, as_json: bool) -> None:
+    if as_json:
+        print_json(_document(found, preview))
+        return
+    out = console()
+    if not found.total:
+        out.print(f"No case {'would stand' if preview else 'stands'} otherwise than before.")
+    for process, counted in sorted(found.counted.items()):
+        count = sum(counted.values())
+        verb = "would stand" if preview else "stands" if count == 1 else "stand"
+        out.print(f"{process}: {count:,} {'case' if count == 1 else 'cases'} {verb} otherwise", style="bold")
+        for (before, after), count in sorted(counted.items(), key=lambda each: -each[1]):
+            what = f"{spoken(before)} → {spoken(after)}" if before != after else f"{spoken(before)}, in other detail"
+            out.print(f"  {count:>8,}  {what}")
+    for each in islice(found.first, SHOWN):
+        out.print(f"  {each.process} {_name(each.name)}: {_side(each.before)} → {_side(each.after)}", style="dim")
+    if found.total > SHOWN:
+        out.print(f"  … and {found.total - SHOWN:,} more (--json counts them all)", style="dim")
+    if preview:
+        out.print("Nothing was changed. To do it: the same command without --preview.")
+    else:
+        out.print("The store is made anew." if alone else "The store is made anew, and the running serve works on it.")
+
+
+def _name(text: str) -> str:
+    return Key.decode(text).value
+
+
+def _side(row: tuple[Any, ...] | None) -> str:
+    """Write one side of a change: state, what it waits for and what deviates."""
+    if row is None:
+        return NOWHERE
+    state, step, *_, deviations = row
+    waits = f", waits for {spoken(step)}" if step else ""
+    return f"{spoken(state)}{waits}" + (f" ({deviations.strip()})" if deviations else "")
+
+
+def _document(found: _Changes, preview: bool) -> dict[str, Any]:
+    return {
+        "preview": preview,
+        "changed": found.total,
+        "by_process": {
+            process: [
+                {"before": before, "after": after, "cases": count} for (before, after), count in sorted(counted.items())
+            ]
+            for process, counted in sorted(found.counted.items())
+        },
+        "first": [
+            {
+                "process": each.process,
+                "name": _name(each.name),
+                "before": _row(each.before),
+                "after": _row(each.after),
+            }
+            for each in found.first
+        ],
+    }
+
+
+_COLUMNS = ("state", "waits_for_step", "waits_for", "due", "held", "amount", "currency", "hours", "deviations")
+
+
+def _row(row: tuple[Any, ...] | None) -> dict[str, Any] | None:
+    if row is None:
+        return None
+    told = dict(zip(_COLUMNS, row, strict=True))
+    return told | {"due": None if told["due"] is None else format_instant(told["due"])}
