@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from lineage.engine import JOURNAL, Engine
 from lineage.fold import DRAWN
 from lineage.generations import remove, store_path
+from lineage.process import Definitions
 from lineage.run import FORMAT, MOST_BYTES, MOST_EVENTS, MOST_RECORDS, StoreFormatUnknown, Subject, open_engine
 from lineage.saving import CASES, DEVIATIONS
 from lineage.store import StoreReader
@@ -27,6 +28,7 @@ from throughline.core.decisions import FILE_NAME as DECISIONS_FILE
 from throughline.core.decisions import DecisionReader
 from throughline.core.event import Event, identity_digest
 from throughline.core.journal import JOURNAL_FILE, JournalReader
+from throughline.core.key import Key
 
 _COPIED = ("block", "seen", "other_content", "trace", "watermark")
 _COPIED_AT_ONCE = 5_000
@@ -44,30 +46,35 @@ class Progress(NamedTuple):
 Tell = Callable[[Progress], None]
 
 
-def rebuild(subject: Subject, path: Path, tell: Tell) -> None:
+def rebuild(subject: Subject, path: Path, tell: Tell) -> Changes:
     """Make the store anew at ``path``, up to all that is durable by now; complete and closed once this returns.
 
-    Where there is no store yet, it is made from the journal alone. Raises StoreUnavailable or sqlite3.Error where a
+    Return which cases stand otherwise than in the store in force, of what both had folded when this began. Where there
+    is no store yet, it is made from the journal alone. Raises StoreUnavailable or sqlite3.Error where a
     file cannot be read or written; then nothing stands at ``path``.
     """
     old = store_path(subject.data)
+    found = Changes({}, [])
     try:
         if old.is_file():
             _copy(old, path, tell)
         with closing(open_engine(subject, path)) as engine:
             if old.is_file():
-                _make_anew(engine, old, subject.clock.now, tell)
+                _make_anew(engine, old, subject, tell)
+                found = _compare(engine.store.connection)
             catch_up(engine, subject, tell)
             engine.store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     except BaseException:
         remove(path)
         raise
+    return found
 
 
-def _make_anew(engine: Engine, old: Path, now: Callable[[], int], tell: Tell) -> None:
+def _make_anew(engine: Engine, old: Path, subject: Subject, tell: Tell) -> None:
+    now = subject.clock.now
     with _reading(old) as source:
         statements = StoreReader(source).statements()
-        beliefs = [each for each in _beliefs(source) if each[0] in engine.store.processes()]
+        beliefs = [each for each in _beliefs(source) if _can_be(each[0], each[1], subject.definitions)]
     _place_all(engine, now, tell)
     engine.state(statements, now())
     _settle(engine, now())
@@ -122,6 +129,8 @@ def _copy(old: Path, new: Path, tell: Tell) -> None:
         target.executemany("INSERT INTO counter (name, label, count) VALUES (?, ?, ?)", kept)
         folded = reader.positions().get(JOURNAL, 0)
         target.execute("INSERT INTO position (name, value) VALUES (?, ?)", (JOURNAL, folded))
+        target.execute(_FORMER)
+        target.executemany(f"INSERT INTO former VALUES ({_MARKS})", source.execute(_ROWS))
         target.execute("COMMIT")
 
 
@@ -182,6 +191,12 @@ def _beliefs(source: sqlite3.Connection) -> list[_Belief]:
     ).fetchall()
 
 
+def _can_be(process: str, name: str, definitions: Definitions) -> bool:
+    """Return whether a case of that name can be called so by the definitions as they are now."""
+    defined = definitions.processes.get(process)
+    return defined is not None and Key.decode(name).type in (defined.name_key, *defined.aliases)
+
+
 def _recall(engine: Engine, beliefs: Sequence[_Belief], now: int) -> None:
     """Put what was believed of cases in the place of what the new store believes since it was made."""
     connection = engine.store.connection
@@ -205,11 +220,11 @@ def _recall(engine: Engine, beliefs: Sequence[_Belief], now: int) -> None:
 _STANDS = """EXISTS (SELECT 1 FROM deviation WHERE deviation.case_id = belief.case_id AND deviation.kind = belief.kind
     AND deviation.step = belief.step AND deviation.round = belief.round)"""
 
-# What a rebuild would change.
+# What a rebuild changes.
 
 
 class Change(NamedTuple):
-    """A case whose row differs between two stores; None on a side where there is no such case."""
+    """A case that stands otherwise; None on a side where there is no such case, else values by ``COLUMNS``."""
 
     process: str
     name: str
@@ -217,20 +232,47 @@ class Change(NamedTuple):
     after: tuple[Any, ...] | None
 
 
-_ROW = """SELECT process_name.name, cases.name, state, step, waits_for, due, held, amount, currency, hours,
+class Changes(NamedTuple):
+    """How many cases stand otherwise, by process and by state before and after (``none``: no such case).
+
+    ``first`` holds the first of them by process and name.
+    """
+
+    counted: dict[str, Counter[tuple[str, str]]]
+    first: list[Change]
+
+    @property
+    def total(self) -> int:
+        return sum(sum(of_process.values()) for of_process in self.counted.values())
+
+
+COLUMNS = ("state", "step", "waits_for", "due", "held", "amount", "currency", "hours", "deviations")
+MOST_SHOWN = 20
+NO_CASE = "none"
+_FORMER = f"CREATE TABLE former (process, name, {', '.join(COLUMNS)}, PRIMARY KEY (process, name)) WITHOUT ROWID"
+_MARKS = ", ".join("?" * (2 + len(COLUMNS)))
+_ROWS = f"""SELECT process_name.name, cases.name, {", ".join(COLUMNS[:-1])},
     (SELECT group_concat(told, '; ') FROM (SELECT kind || ' ' || step || ' ' || round AS told FROM deviation
         WHERE case_id = cases.id ORDER BY kind, step, round))
     FROM cases JOIN process_name ON process_name.id = process WHERE state <> 'empty'
     ORDER BY process_name.name, cases.name"""
 
 
-def changes(before: Path, after: Path) -> Iterator[Change]:
-    """Yield the cases that differ in state, what they wait for, exposure or open deviations, by process and name."""
-    with _reading(before) as old, _reading(after) as new:
-        yield from _merged(iter(old.execute(_ROW)), iter(new.execute(_ROW)))
+def _compare(connection: sqlite3.Connection) -> Changes:
+    """Compare the rows of cases with those that the former store had, and forget the latter."""
+    found = Changes({}, [])
+    former = connection.execute("SELECT * FROM former ORDER BY process, name")
+    for change in _merged(iter(former), iter(connection.execute(_ROWS))):
+        sides = tuple(NO_CASE if row is None else str(row[0]) for row in (change.before, change.after))
+        found.counted.setdefault(change.process, Counter())[sides[0], sides[1]] += 1
+        if len(found.first) < MOST_SHOWN:
+            found.first.append(change)
+    connection.execute("DROP TABLE former")
+    return found
 
 
 def _merged(old: Iterator[tuple[Any, ...]], new: Iterator[tuple[Any, ...]]) -> Iterator[Change]:
+    """Yield where two lists of rows, each by process and name, differ."""
     left, right = next(old, None), next(new, None)
     while left is not None or right is not None:
         if right is None or (left is not None and left[:2] < right[:2]):
@@ -244,12 +286,3 @@ def _merged(old: Iterator[tuple[Any, ...]], new: Iterator[tuple[Any, ...]]) -> I
             if left != right:
                 yield Change(left[0], left[1], left[2:], right[2:])
             left, right = next(old, None), next(new, None)
-
-
-def count_changes(found: Iterable[Change]) -> dict[str, Counter[tuple[str, str]]]:
-    """Count changes by process, from which state to which; an absent case is ``none``."""
-    counted: dict[str, Counter[tuple[str, str]]] = {}
-    for each in found:
-        sides = tuple("none" if row is None else str(row[0]) for row in (each.before, each.after))
-        counted.setdefault(each.process, Counter())[sides[0], sides[1]] += 1
-    return counted

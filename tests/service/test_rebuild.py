@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.service.beside import Beside
 from tests.service.serving import Serving, command, event, run, serving, until
 
 pytestmark = pytest.mark.serial
@@ -69,33 +69,6 @@ def test_a_running_serve_takes_the_rebuilt_store_over_while_events_come_in(tmp_p
     with serving(data, "--definitions", str(definitions)) as serve:
         assert state_of(serve) == "done"
         assert [each.name for each in data.glob("store*.db")] == ["store.db"]
-
-
-class Beside:
-    """Sends events and asks questions all the while; nothing may be refused."""
-
-    def __init__(self, serve: Serving) -> None:
-        self._serve = serve
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._go_on)
-        self.answers: set[int] = set()
-        self.sent = 0
-        self.position = ""
-
-    def _go_on(self) -> None:
-        while not self._stop.is_set():
-            self.sent += 1
-            self.position = self._serve.send(event(f"b{self.sent}", "ticket.opened", ticket=f"B-{self.sent}"))
-            self.answers.add(self._serve.get("/api/v1/cases", process="repair").status)
-
-    def __enter__(self) -> Beside:
-        self._thread.start()
-        until(lambda: self.sent > 1, "the first events beside")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
 
 
 def test_without_a_serve_the_next_one_finds_the_store_made_anew(tmp_path: Path, definitions: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from lineage.engine import Engine
 from lineage.generations import STORE_FILE, next_path, point_to, store_path, tidy
 from lineage.process import Definitions
-from lineage.rebuild import Progress, changes, count_changes, rebuild
+from lineage.rebuild import Progress, rebuild
 from lineage.run import Subject, open_engine
 from tests.guarantees.firm import ESTATE, happened
 from tests.guarantees.shown import DEFAULTS, PACK, Shown, arrive, show, snapshot_of
@@ -75,8 +75,7 @@ def test_a_store_that_is_made_anew_shows_and_stores_the_same(week: World, now: i
         before = fill(data, steps, now, passing)
         believed = beliefs(data / STORE_FILE)
         path = next_path(data)
-        rebuild(subject(data, now), path, quiet)
-        assert not [*changes(data / STORE_FILE, path)]
+        assert rebuild(subject(data, now), path, quiet).total == 0
         with closing(open_engine(subject(data, now), path)) as engine:
             assert shown(engine, PACK, now) == before
         assert beliefs(path) == believed
@@ -130,8 +129,8 @@ def test_a_preview_counts_the_cases_that_would_stand_elsewhere(tmp_path: Path) -
     now = BEGAN + 2 * HOUR
     fill(tmp_path, [Arrival(events, [])], now, [])
     path = next_path(tmp_path)
-    rebuild(subject(tmp_path, now, NARROW), path, quiet)
-    assert count_changes(changes(store_path(tmp_path), path)) == {"time-to-bill": {("provisional", "none"): 1}}
+    found = rebuild(subject(tmp_path, now, NARROW), path, quiet)
+    assert found.counted == {"time-to-bill": {("provisional", "none"): 1}}
 
 
 def test_the_next_generation_takes_the_place_of_the_former_and_gets_its_name_at_the_next_start(tmp_path: Path) -> None:

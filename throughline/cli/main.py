@@ -219,6 +219,31 @@ def rebuild(
 
 
 @app.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the backup goes; it must not be there yet.")],
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Copy the data folder into a backup while serve runs: each file one state, with its digest."""
+    from throughline.cli.backup import backup as run
+
+    run(folder, data, json)
+
+
+@app.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A backup.")],
+    data: Data = None,
+    check: Annotated[bool, typer.Option("--check", help="Only see that the backup is whole.")] = False,
+    json: Json = False,
+) -> None:
+    """Check a backup by its digests and put it into a data folder that holds no data yet."""
+    from throughline.cli.backup import restore_backup as run
+
+    run(folder, data, check, json)
+
+
+@app.command()
 def settings(settings: SettingsFile = None, json: Json = False) -> None:
     """Show every setting, its value and where that came from."""
     from throughline.cli.settings import settings as run

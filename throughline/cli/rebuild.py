@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ from rich.progress import Progress as Bar
 from lineage.definitions import load_definitions
 from lineage.engine import Limits
 from lineage.generations import next_path, point_to, remove, store_path, tidy
-from lineage.rebuild import Change, Progress, Tell, changes, count_changes, rebuild
+from lineage.rebuild import COLUMNS, NO_CASE, Changes, Progress, Tell, rebuild
 from lineage.run import OPENED, Subject
 from lineage.store import StoreReader
 from throughline.cli.printing import console, print_json
@@ -33,8 +31,6 @@ from throughline.core.settings import Settings, load_settings
 from throughline.serve.folder import DataFolder
 
 LOOK_AGAIN_SECONDS = 0.05
-SHOWN = 20
-NOWHERE = "none"
 
 
 def rebuild_store(
@@ -54,8 +50,7 @@ def rebuild_store(
         alone = _is_free(data, stack)
         path = next_path(data)
         with _bar(as_json) as tell:
-            rebuild(subject, path, tell)
-        found = _changes(store_path(data), path)
+            found = rebuild(subject, path, tell)
         if preview:
             remove(path)
         elif alone:
@@ -128,31 +123,7 @@ def _bar(as_json: bool) -> Generator[Tell]:
         yield tell
 
 
-class _Changes:
-    """How many cases stand elsewhere, by process, and the first of them."""
-
-    def __init__(self, found: Iterable[Change]) -> None:
-        kept: list[Change] = []
-        self.counted: dict[str, Counter[tuple[str, str]]] = count_changes(_keeping(found, kept))
-        self.first = kept
-
-    @property
-    def total(self) -> int:
-        return sum(sum(of_process.values()) for of_process in self.counted.values())
-
-
-def _keeping(found: Iterable[Change], kept: list[Change]) -> Iterable[Change]:
-    for each in found:
-        if len(kept) < SHOWN:
-            kept.append(each)
-        yield each
-
-
-def _changes(before: Path, after: Path) -> _Changes:
-    return _Changes(changes(before, after) if before.is_file() else ())
-
-
-def _tell(found: _Changes, preview: bool, alone: bool, as_json: bool) -> None:
+def _tell(found: Changes, preview: bool, alone: bool, as_json: bool) -> None:
     if as_json:
         print_json(_document(found, preview))
         return
@@ -166,10 +137,10 @@ def _tell(found: _Changes, preview: bool, alone: bool, as_json: bool) -> None:
         for (before, after), count in sorted(counted.items(), key=lambda each: -each[1]):
             what = f"{spoken(before)} → {spoken(after)}" if before != after else f"{spoken(before)}, in other detail"
             out.print(f"  {count:>8,}  {what}")
-    for each in islice(found.first, SHOWN):
+    for each in found.first:
         out.print(f"  {each.process} {_name(each.name)}: {_side(each.before)} → {_side(each.after)}", style="dim")
-    if found.total > SHOWN:
-        out.print(f"  … and {found.total - SHOWN:,} more (--json counts them all)", style="dim")
+    if found.total > len(found.first):
+        out.print(f"  … and {found.total - len(found.first):,} more (--json counts them all)", style="dim")
     if preview:
         out.print("Nothing was changed. To do it: the same command without --preview.")
     else:
@@ -183,13 +154,13 @@ def _name(text: str) -> str:
 def _side(row: tuple[Any, ...] | None) -> str:
     """Write one side of a change: state, what it waits for and what deviates."""
     if row is None:
-        return NOWHERE
+        return NO_CASE
     state, step, *_, deviations = row
     waits = f", waits for {spoken(step)}" if step else ""
     return f"{spoken(state)}{waits}" + (f" ({deviations.strip()})" if deviations else "")
 
 
-def _document(found: _Changes, preview: bool) -> dict[str, Any]:
+def _document(found: Changes, preview: bool) -> dict[str, Any]:
     return {
         "preview": preview,
         "changed": found.total,
@@ -211,11 +182,8 @@ def _document(found: _Changes, preview: bool) -> dict[str, Any]:
     }
 
 
-_COLUMNS = ("state", "waits_for_step", "waits_for", "due", "held", "amount", "currency", "hours", "deviations")
-
-
 def _row(row: tuple[Any, ...] | None) -> dict[str, Any] | None:
     if row is None:
         return None
-    told = dict(zip(_COLUMNS, row, strict=True))
+    told = dict(zip(COLUMNS, row, strict=True))
     return told | {"due": None if told["due"] is None else format_instant(told["due"])}
