@@ -29,8 +29,14 @@ def facts_of(members: list[Member]) -> dict[str, FieldValue]:
 def seen_by_conditions(
     version: Version, members: list[Member], name: str, facts: Mapping[str, FieldValue]
 ) -> dict[str, object]:
-    """Return what conditions see: the facts, and the case's own ``amount``, ``currency`` and ``hours`` as texts."""
+    """Return what conditions see: the facts, and the case's own ``amount``, ``currency`` and ``hours`` as texts.
+
+    ``system`` holds the facts as each system told them, where a condition may ask for that.
+    """
     seen: dict[str, object] = {**facts}
+    if version.asks_systems:
+        roles = {member.fact.system for member in members} - {None}
+        seen["system"] = {role: facts_of([m for m in members if m.fact.system == role]) for role in roles if role}
     own = latest_share(version, reversed(members), name)
     if own is not None:
         seen["amount"], seen["currency"] = own

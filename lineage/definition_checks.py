@@ -15,6 +15,7 @@ from lineage.process_file import (
     STEP,
     Course,
     DueForm,
+    ExpectForm,
     KeysFile,
     NewRoundForm,
     ProcessFile,
@@ -46,7 +47,7 @@ NO_KEYS = frozenset(
         "system",
     }
 )
-COURSE_ENTRIES = ("applies_when", "steps", "new_round", "ended_by", "checks")
+COURSE_ENTRIES = ("applies_when", "steps", "new_round", "ended_by", "checks", "expects")
 
 
 def parse_effective(text: str) -> int:
@@ -84,7 +85,7 @@ def process_faults(examined: Examined[ProcessFile], key_types: frozenset[str]) -
         yield from _type_faults(examined, ("links", n), event_type)
     yield from _version_faults(examined)
     for here, course in courses(form):
-        yield from _Course(examined, here, course, examined.whole, frozenset(form.links)).faults()
+        yield from _Course(examined, here, course, examined.whole, form).faults()
 
 
 def courses(form: ProcessFile) -> list[tuple[Location, Course]]:
@@ -188,13 +189,14 @@ class _Course:
     """The faults of one version."""
 
     def __init__(
-        self, examined: Examined[Any], here: Location, form: Course, whole: bool, links: frozenset[str]
+        self, examined: Examined[Any], here: Location, form: Course, whole: bool, process: ProcessFile
     ) -> None:
         self._examined = examined
         self._here = here
         self._form = form
         self._whole = whole
-        self._links = links
+        self._links = frozenset(process.links)
+        self._context = {*process.keys.carriers, *process.keys.relations}
 
     def faults(self) -> Iterator[Fault]:
         if self._form.applies_when is not None:
@@ -209,6 +211,9 @@ class _Course:
             yield from self._round_faults(self._form.new_round)
         yield from self._ending_faults()
         yield from self._check_faults()
+        yield from self._names_twice("expects", "expect", [each.expect for each in self._form.expects])
+        for n, each in enumerate(self._form.expects):
+            yield from self._expect_faults(("expects", n), each)
 
     def _fault(self, here: Location, seen: str, wanted: str) -> Fault:
         return self._examined.fault((*self._here, *here), seen, wanted)
@@ -234,11 +239,7 @@ class _Course:
         entries = _due_entries(form)
         if len(entries) > 1:
             yield self._fault((*here, entries[1]), " and ".join(entries), "one of within, by_field, by_cutoff")
-        if form.within is not None:
-            try:
-                parse_duration(form.within)
-            except ValueError as error:
-                yield self._fault((*here, "within"), show(form.within), str(error))
+        yield from self._duration_faults(here, form.within)
         if form.by_field is not None and not re.fullmatch(FIELD, form.by_field):
             yield self._fault((*here, "by_field"), show(form.by_field), "a field of events, such as due_date")
 
@@ -295,6 +296,36 @@ class _Course:
             yield from self._condition_faults(("checks", n, "that"), check.that)
             if check.step is not None and check.step not in steps and self._form.steps:
                 yield self._fault(("checks", n, "step"), show(check.step), f"a step: {nearest(check.step, steps)}")
+
+    def _expect_faults(self, here: Location, form: ExpectForm) -> Iterator[Fault]:
+        steps = [step.step for step in self._form.steps]
+        if not re.fullmatch(STEP, form.expect):
+            yield self._fault((*here, "expect"), show(form.expect), "lower-case letters, digits and _")
+        if form.expect in steps:
+            yield self._fault((*here, "expect"), f"{show(form.expect)}, which is a step", "a name of its own")
+        for entry, types in (("types", form.types), ("ended_by", form.ended_by)):
+            for n, event_type in enumerate(types):
+                yield from _type_faults(self._examined, (*self._here, *here, entry, n), event_type)
+                if event_type in self._links:
+                    wanted = "a type that is not in links: those only draw links"
+                    yield self._fault((*here, entry, n), show(event_type), wanted)
+        if form.after not in steps and self._form.steps:
+            yield self._fault((*here, "after"), show(form.after), f"a step: {nearest(form.after, steps)}")
+        if form.per is not None and form.per not in self._context:
+            wanted = f"a carrier or relation: {nearest(form.per, self._context)}"
+            yield self._fault((*here, "per"), show(form.per), wanted)
+        for entry in ("from_field", "until_field", "period_field"):
+            field = getattr(form, entry)
+            if field is not None and not re.fullmatch(FIELD, field):
+                yield self._fault((*here, entry), show(field), "a field of events, such as starts_on")
+        yield from self._duration_faults(here, form.within)
+
+    def _duration_faults(self, here: Location, text: str | None) -> Iterator[Fault]:
+        if text is not None:
+            try:
+                parse_duration(text)
+            except ValueError as error:
+                yield self._fault((*here, "within"), show(text), str(error))
 
     def _condition_faults(self, here: Location, source: str) -> Iterator[Fault]:
         try:

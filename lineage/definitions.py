@@ -20,6 +20,7 @@ from lineage.process import (
     Deadline,
     Definitions,
     Ending,
+    Expectation,
     Expression,
     NewRound,
     Process,
@@ -181,6 +182,7 @@ def _version(form: Course, owner: str | None) -> Version:
         new_round=NewRound() if form.new_round is None else _new_round(form.new_round),
         ended_by=tuple(_ending(ending) for ending in form.ended_by),
         checks=tuple(Check(check.check, check.message, _condition(check.that), check.step) for check in form.checks),
+        expects=tuple(_expectations(form)),
     )
 
 
@@ -199,6 +201,27 @@ def _steps(form: Course) -> Iterator[Step]:
             optional=step.optional,
             owner=step.owner,
             amount_covers=step.complete_when == "amount_covers",
+        )
+
+
+def _expectations(form: Course) -> Iterator[Expectation]:
+    """Yield what should recur; without a system it is reported by that of the step after which it does."""
+    systems = {step.name: step.systems for step in _steps(form)}
+    for each in form.expects:
+        yield Expectation(
+            name=each.expect,
+            types=frozenset(each.types),
+            systems=tuple(role.value for role in each.system) or systems[each.after],
+            every=each.every,
+            after=each.after,
+            per=each.per,
+            from_field=each.from_field,
+            until_field=each.until_field,
+            period_field=each.period_field,
+            ended_by=frozenset(each.ended_by),
+            within=None if each.within is None else parse_duration(each.within),
+            waits_for=each.waits_for,
+            owner=each.owner,
         )
 
 
@@ -246,6 +269,7 @@ def _link_content(process: Process) -> list[object]:
     return [
         [process.name, process.name_key, process.aliases, process.carriers, sorted(process.relations)],
         [sorted(process.passes), sorted(process.types), sorted(process.links), sorted(process.unique.items())],
+        sorted(process.only_expected),
     ]
 
 
@@ -284,6 +308,7 @@ def _version_document(version: Version) -> dict[str, Any]:
             {"check": check.name, "that": check.condition.source, "message": check.message, "step": check.step}
             for check in version.checks
         ],
+        "expects": [_expectation_document(each, version.owner) for each in version.expects],
     }
 
 
@@ -298,6 +323,24 @@ def _step_document(step: Step, owner: str | None) -> dict[str, Any]:
         "complete_when": "amount_covers" if step.amount_covers else None,
         "optional": step.optional,
         "owner": step.owner or owner,
+    }
+
+
+def _expectation_document(expectation: Expectation, owner: str | None) -> dict[str, Any]:
+    return {
+        "expect": expectation.name,
+        "types": sorted(expectation.types),
+        "systems": list(expectation.systems),
+        "every": expectation.every.value,
+        "after": expectation.after,
+        "per": expectation.per,
+        "from_field": expectation.from_field,
+        "until_field": expectation.until_field,
+        "period_field": expectation.period_field,
+        "ended_by": sorted(expectation.ended_by),
+        "within": None if expectation.within is None else str(expectation.within),
+        "waits_for": expectation.waits_for.value,
+        "owner": expectation.owner or owner,
     }
 
 

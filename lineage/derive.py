@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from lineage.deviations import Conflict, orphan
 from lineage.due import Context
+from lineage.expectations import Bearing
 from lineage.exposure import exposure, exposure_of
 from lineage.fact import CaseState, Derived, Member, RoundState, StepStatus, Via
 from lineage.process import Process, Version
@@ -22,6 +23,7 @@ __all__ = ["Conflict", "Context", "derive", "summary"]
 
 _NO_ALIASES: Mapping[int, Key] = {}
 _NONE_HOUSED: frozenset[int] = frozenset()
+_NONE_BORNE: Bearing = {}
 
 
 def derive(
@@ -34,17 +36,19 @@ def derive(
     aliases: Mapping[int, Key] = _NO_ALIASES,
     provisional: bool = False,
     housed: frozenset[int] = _NONE_HOUSED,
+    bearing: Bearing = _NONE_BORNE,
 ) -> Derived:
     """Return the derived state of the case called ``name`` (an interned key, of an alias where it is provisional).
 
     ``members`` are a set: any order, repeated or not. ``aliases`` gives the key of each alias value, by interned id,
     that stands for this case after statements; it is asked only where the events carry several. ``housed`` are the seqs
-    of events of a provisional case that have a case in another process, and so are no orphans.
+    of events of a provisional case that have a case in another process, and so are no orphans. ``bearing`` gives the
+    keys by which expectations count, of each event.
     """
     version, ordered = in_order(process, members)
     if provisional:
-        return _provisional(version, ordered, context, name, housed)
-    standing = stand(process, version, ordered, conflict, context, name, aliases)
+        return _provisional(process, version, ordered, context, name, housed)
+    standing = stand(process, version, ordered, conflict, context, name, aliases, bearing)
     return _derived(standing, round_states(standing, context), context, name)
 
 
@@ -58,12 +62,13 @@ def summary(
     aliases: Mapping[int, Key] = _NO_ALIASES,
     provisional: bool = False,
     housed: frozenset[int] = _NONE_HOUSED,
+    bearing: Bearing = _NONE_BORNE,
 ) -> Derived:
     """Return what ``derive`` returns, with ``rounds`` left empty: what the fold stores of a case."""
     version, ordered = in_order(process, members)
     if provisional:
-        return _provisional(version, ordered, context, name, housed)
-    standing = stand(process, version, ordered, conflict, context, name, aliases)
+        return _provisional(process, version, ordered, context, name, housed)
+    standing = stand(process, version, ordered, conflict, context, name, aliases, bearing)
     return _derived(standing, (), context, name)
 
 
@@ -99,12 +104,15 @@ def _span(members: list[Member]) -> tuple[int | None, int | None, bool]:
 
 
 def _wake_at(standing: Standing, now: int) -> int | None:
-    return min((each.due for each in standing.pendings if each.due is not None and each.due > now), default=None)
+    wakes = [each.due for each in standing.pendings if each.due is not None and each.due > now]
+    if standing.awaited.wake_at is not None:
+        wakes.append(standing.awaited.wake_at)
+    return min(wakes, default=None)
 
 
 def _sight(standing: Standing) -> tuple[tuple[str, int], ...]:
     """Return whose watermarks, from which instant on, would confirm the steps that are past due unconfirmed."""
-    found: set[tuple[str, int]] = set()
+    found = set(standing.awaited.sight)
     for _, due, _, status, watermark in standing.pendings:
         source = None if watermark is None or not watermark.declared else watermark.source
         if status is StepStatus.UNCONFIRMED and due is not None and source is not None:
@@ -113,11 +121,15 @@ def _sight(standing: Standing) -> tuple[tuple[str, int], ...]:
 
 
 def _provisional(
-    version: Version, members: list[Member], context: Context, name: str, housed: frozenset[int]
+    process: Process, version: Version, members: list[Member], context: Context, name: str, housed: frozenset[int]
 ) -> Derived:
     """Return the state of events under an alias without a name: no steps, no deadlines, an orphan once they are old."""
     began, last, synthetic = _span(members)
-    homeless = [member for member in members if member.via is Via.ALIAS and member.fact.seq not in housed]
+    homeless = [
+        member
+        for member in members
+        if member.via is Via.ALIAS and member.fact.seq not in housed and member.fact.type not in process.only_expected
+    ]
     deviation, wake_at = orphan(homeless, context)
     return Derived(
         state=CaseState.PROVISIONAL,

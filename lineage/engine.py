@@ -313,11 +313,11 @@ class Engine:
             self.resolver.prefetch(process, aliases.get(process, ()), carriers.get(process, ()), plain.get(process, ()))
 
     def _derived(self, row: CaseRow, near: Near, context: Context) -> Saved:
-        joined = self.resolver.gather(row, near)
+        process = self._processes[row.process]
+        joined = self.resolver.join(row) if process.expects_by else self.resolver.gather(row, near)
         if not joined.members:
             return Saved(row, None)
-        process = self._processes[row.process]
-        return Saved(row, derive_case(self.store, self.resolver, process, row.name, joined, context, whole=False))
+        return Saved(row, derive_case(self.store, self.resolver, process, row, joined, context, whole=False))
 
     def _is_provisional(self, row: CaseRow) -> bool:
         return not row.name.startswith(self._prefixes[row.process])
@@ -352,7 +352,7 @@ class Engine:
                 self.store,
                 self.resolver,
                 self._processes[process],
-                row.name,
+                row,
                 joined,
                 context,
                 provisional=True,
@@ -394,7 +394,7 @@ class Engine:
                 is_bulk = self.resolver.is_bulk(process, value)
                 if is_bulk != ((process, value) in self._bulk):
                     turned |= self._turn_bulk(process, value, is_bulk)
-                facts = self.resolver.facts_at(process, value)
+                facts = self.resolver.waiting_at(process, value)
                 if facts and not is_bulk and not self.resolver.is_held(process, value):
                     waiting.append((value, process, min(fact.received for fact in facts)))
                     self._lonely.add(value)
@@ -426,7 +426,7 @@ class Engine:
         texts = self.store.value_texts({value for _, value in rows})
         marked: list[tuple[int, int, int, int]] = []
         for process, value in rows:
-            facts = self.resolver.facts_at(process, value)
+            facts = self.resolver.waiting_at(process, value)
             housed = self.resolver.housed(texts[value].partition("\x1f")[0], value, facts)
             receipts = [fact.received for fact in facts if fact.seq not in housed]
             since = min(receipts, default=min(fact.received for fact in facts))

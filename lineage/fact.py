@@ -6,6 +6,7 @@ a join-semilattice under union by (source, id): any order, duplication or batchi
 
 from __future__ import annotations
 
+from datetime import date
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
@@ -216,4 +217,16 @@ class Calendars(Protocol):
 
     def field_due(self, value: object, region: str | None) -> int | None:
         """Return when a field falls due: an RFC 3339 time, or a date (its local day's end); None if unreadable."""
+        ...
+
+    def field_day(self, value: object, region: str | None) -> date | None:
+        """Return the day in a field: a date, or the local day of an RFC 3339 time; None if unreadable."""
+        ...
+
+    def day_of(self, instant: int, region: str | None) -> date:
+        """Return the local day of an instant."""
+        ...
+
+    def has_business_day(self, first: date, last: date, region: str | None) -> bool:
+        """Return whether there is a business day from ``first`` to ``last``, both included."""
         ...

@@ -298,7 +298,7 @@ def waiting_at(snapshot: Snapshot, key: Key) -> Waiting | None:
     if value is None:
         return None
     rows = snapshot.store.rows("SELECT process, orphan FROM waiting WHERE value = ?", value)
-    found = {fact.seq: fact for process, _ in rows for fact in snapshot.resolver.facts_at(process, value)}
+    found = {fact.seq: fact for process, _ in rows for fact in snapshot.resolver.waiting_at(process, value)}
     homeless = found.keys() - snapshot.resolver.housed(key.type, value, found.values())
     if not homeless:
         return None

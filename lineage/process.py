@@ -5,6 +5,7 @@ The YAML form, its JSON Schema and its faults are in ``lineage/definitions.py``;
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -15,6 +16,7 @@ from throughline.core.calendar import Duration, Unit
 from throughline.core.instants import HOUR
 from throughline.core.key import KeyType
 
+_ASKS_SYSTEMS = re.compile(r"\bsystem\b")
 _SHORTEST_DAY = 22 * HOUR  # no zone leaps further than two hours into summer time
 
 
@@ -101,6 +103,38 @@ class Check:
     step: str | None = None  # checked once this step is seen; None: always
 
 
+class Every(StrEnum):
+    """The stretches of time in each of which something is expected again."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What should recur once a step was seen: one of ``types`` in every period, of the case or of each object.
+
+    ``per`` is the key type of these objects, None: the case itself. ``from_field`` and ``until_field`` name the fields
+    that say from when until when, ``period_field`` the one by which an event tells its period. ``ended_by`` are types
+    that end it for the object that they bear. ``within`` is how long after a period's end it is due.
+    """
+
+    name: str
+    types: frozenset[str]
+    systems: tuple[str, ...]
+    every: Every
+    after: str
+    per: str | None = None
+    from_field: str | None = None
+    until_field: str | None = None
+    period_field: str | None = None
+    ended_by: frozenset[str] = frozenset()
+    within: Duration | None = None
+    waits_for: WaitsFor = WaitsFor.SYSTEM
+    owner: str | None = None
+
+
 class Meaning(NamedTuple):
     """What one event type means in one version: its rank among events of equal time, and what it does to a case.
 
@@ -125,6 +159,15 @@ class Version:
     new_round: NewRound = NewRound()
     ended_by: tuple[Ending, ...] = ()
     checks: tuple[Check, ...] = ()
+    expects: tuple[Expectation, ...] = ()
+
+    @cached_property
+    def asks_systems(self) -> bool:
+        """Return whether a condition may look at what each system told (``facts.system``)."""
+        conditions = [check.condition for check in self.checks]
+        if self.applies_when is not None:
+            conditions.append(self.applies_when)
+        return any(_ASKS_SYSTEMS.search(condition.source) for condition in conditions)
 
     @cached_property
     def step_of_type(self) -> dict[str, tuple[int, ...]]:
@@ -220,7 +263,23 @@ class Process:
                 found |= step.types
             found |= version.new_round.after
             found |= {ending.type for ending in version.ended_by}
+            for expectation in version.expects:
+                found |= expectation.types | expectation.ended_by
         return frozenset(found)
+
+    @cached_property
+    def only_expected(self) -> frozenset[str]:
+        """Return the types that this process knows by ``expects`` alone: nobody misses a case of it for them."""
+        found = set(self.types - self.links)
+        for version in self.versions:
+            found -= version.meanings.keys()
+        return frozenset(found)
+
+    @cached_property
+    def expects_by(self) -> frozenset[str]:
+        """Return the key types by whose values expectations count."""
+        every = (expectation for version in self.versions for expectation in version.expects)
+        return frozenset(expectation.per for expectation in every if expectation.per is not None)
 
     @cached_property
     def roles(self) -> dict[str, str]:

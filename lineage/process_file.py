@@ -12,7 +12,7 @@ from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from lineage.process import StepKind, WaitsFor
+from lineage.process import Every, StepKind, WaitsFor
 from throughline.core.estate_file import Role
 from throughline.core.forms import Form, OneOrMore, OrText
 
@@ -111,6 +111,32 @@ class CheckForm(Form):
     step: StepName | None = Field(default=None, description="checked once this step is seen; by default always")
 
 
+class ExpectForm(Form):
+    """What should recur once a step was seen: an event in every period."""
+
+    expect: StepName = Field(description="its name; no step has the same")
+    types: Annotated[tuple[EventType, ...], Field(min_length=1)] = Field(
+        description="the event types that meet it, all meaning the same"
+    )
+    system: Annotated[tuple[Role, ...], OneOrMore()] = Field(
+        default=(), description="the role that reports it; by default that of the step `after`"
+    )
+    every: Every = Field(description="the periods, in the local days of the case's region; weeks begin on Monday")
+    after: StepName = Field(description="the step from which on it is expected")
+    per: KeyTypeName | None = Field(
+        default=None, description="a carrier or relation: expected of each value on events of that step"
+    )
+    from_field: FieldName | None = Field(default=None, description="the first day; by default that of the step")
+    until_field: FieldName | None = Field(default=None, description="the last day; by default there is none")
+    period_field: FieldName | None = Field(
+        default=None, description="a day of the period that an event is for; by default the day of its own time"
+    )
+    ended_by: tuple[EventType, ...] = Field(default=(), description="types after whose day nothing more is expected")
+    waits_for: WaitsFor = WaitsFor.SYSTEM
+    within: DurationText | None = Field(default=None, description="due so long after the period's end: 2 bd")
+    owner: Owner | None = Field(default=None, description="the team that answers for it; by default the process's")
+
+
 NewRound = Annotated[NewRoundForm, OrText(lambda text: {"each": text}, {"const": "each"})]
 Ending = Annotated[EndingForm, OrText(lambda text: {"type": text}, {"type": "string", "pattern": EVENT_TYPE})]
 
@@ -128,6 +154,7 @@ class Course(Form):
     )
     ended_by: tuple[Ending, ...] = ()
     checks: tuple[CheckForm, ...] = ()
+    expects: tuple[ExpectForm, ...] = ()
 
 
 class VersionForm(Course):

@@ -84,9 +84,7 @@ class Snapshot:
         key = Key.decode(row.name)
         provisional = key.type != process.name_key
         joined = self._join_provisional(row) if provisional else self.resolver.join(row)
-        derived = derive_case(
-            self.store, self.resolver, process, row.name, joined, self.context, provisional=provisional
-        )
+        derived = derive_case(self.store, self.resolver, process, row, joined, self.context, provisional=provisional)
         return CaseView(row, process, key, provisional, joined, derived)
 
     def document(self, view: CaseView) -> CaseDocument:

@@ -73,20 +73,20 @@ class Near(NamedTuple):
 
 @dataclass(slots=True)
 class Gathered:
-    """What a case's state is derived from; ids of interned values."""
+    """What a case's state is derived from; ids of interned values. ``carriers``: as far as they were asked for."""
 
     members: list[Member]
     aliases: set[int]
     conflicting: set[int] = field(default_factory=set[int])
     in_conflict: bool = False
     conflict_since: int | None = None
+    carriers: set[int] = field(default_factory=set[int])
 
 
 @dataclass(slots=True)
 class Joined(Gathered):
     """A case with everything that links bring to it."""
 
-    carriers: set[int] = field(default_factory=set[int])
     relations: set[int] = field(default_factory=set[int])
 
 
@@ -240,6 +240,12 @@ class Resolver:
         if known is None:
             known = self._posted[process, value] = self._reader.posted(process, [value])[value]
         return known
+
+    def waiting_at(self, process: int, value: int) -> list[Fact]:
+        """Return the facts at a value that miss a case: not those of types known by ``expects`` alone."""
+        only_expected = self._processes[process].only_expected
+        facts = self.facts_at(process, value)
+        return [fact for fact in facts if fact.type not in only_expected] if only_expected else facts
 
     def near(self, case: CaseRow) -> Near:
         """Return what the case's own events tie it to."""

@@ -20,6 +20,7 @@ from lineage.deviations import (
     violations,
 )
 from lineage.due import Context, Pending, Place, expected, judged, place_of
+from lineage.expectations import NOTHING_AWAITED, Awaited, Bearing, awaited
 from lineage.fact import CaseState, Deviation, Member, Waits
 from lineage.process import Process, StepKind, Version
 from lineage.rounds import Course, follow
@@ -29,7 +30,8 @@ from throughline.core.key import Key
 class Standing(NamedTuple):
     """Everything decided about a case but the look of its rounds.
 
-    ``pendings``: what an open case expects, what it waits for first; empty in any other state.
+    ``pendings``: what an open case expects, what it waits for first; empty in any other state. ``awaited``: what should
+    recur, in a case that is done, too.
     """
 
     course: Course
@@ -38,6 +40,7 @@ class Standing(NamedTuple):
     ended_as: str | None
     pendings: list[Pending]
     deviations: tuple[Deviation, ...]
+    awaited: Awaited = NOTHING_AWAITED
 
 
 def stand(
@@ -48,6 +51,7 @@ def stand(
     context: Context,
     name: str,
     aliases: Mapping[int, Key],
+    bearing: Bearing,
 ) -> Standing:
     """Decide about the case of an interned name from its members in order."""
     course = follow(version, members, name)
@@ -67,9 +71,13 @@ def stand(
         found.extend(conflicting_keys(course, conflict))
     if version.checks:
         found.extend(violations(course, seen, name))
+    recurring = NOTHING_AWAITED
+    if version.expects:
+        recurring = awaited(course, place, context, bearing, ended_at)
+        found.extend(recurring.deviations)
     if len(found) > 1:
         found.sort(key=_order)
-    return Standing(course, place, state, ended_as, pendings, tuple(found))
+    return Standing(course, place, state, ended_as, pendings, tuple(found), recurring)
 
 
 def _of_rounds(

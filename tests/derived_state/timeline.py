@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from lineage.derive import Conflict, Context, derive
 from lineage.fact import Derived, Deviation, DeviationKind, Fact, Member, StepState, StepStatus, Via, Watermark
 from lineage.process import Process
 from throughline.core.calendar import Duration, Unit
-from throughline.core.instants import DAY, HOUR, MINUTE, parse_instant
+from throughline.core.instants import DAY, HOUR, MINUTE, parse_instant, to_datetime
 from throughline.core.key import Key
 
 MONDAY = parse_instant("2026-11-02T00:00:00Z")
@@ -55,6 +56,18 @@ class PlainCalendars:
             return parse_instant(f"{value}T23:59:59Z")
         except ValueError:
             return None
+
+    def field_day(self, value: object, region: str | None) -> date | None:
+        try:
+            return date.fromisoformat(str(value)[:10])
+        except ValueError:
+            return None
+
+    def day_of(self, instant: int, region: str | None) -> date:
+        return to_datetime(instant).date()
+
+    def has_business_day(self, first: date, last: date, region: str | None) -> bool:
+        return first <= last
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import date, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from throughline.core.calendar import Duration, Hours, RegionCalendar, local_instant
+from throughline.core.calendar import Duration, Hours, RegionCalendar, local_date, local_instant
 from throughline.core.cutoff import WEEKDAYS, Cutoffs
 from throughline.core.estate_file import Cutoff, CutoffRule, Region
 from throughline.core.instants import parse_instant
@@ -59,6 +59,24 @@ class BusinessTime:
         None where it is neither.
         """
         return self._field_due(value, region) if isinstance(value, str) else None
+
+    def field_day(self, value: object, region: str | None) -> date | None:
+        """Return the day in a field: its date, or the local day of its RFC 3339 time; None where it is neither."""
+        try:
+            if not isinstance(value, str):
+                return None
+            return date.fromisoformat(value) if _DATE.fullmatch(value) else self.day_of(parse_instant(value), region)
+        except (ValueError, OverflowError):
+            return None
+
+    def day_of(self, instant: int, region: str | None) -> date:
+        """Return the local day of an instant."""
+        return local_date(self.region(region).zone, instant)
+
+    def has_business_day(self, first: date, last: date, region: str | None) -> bool:
+        """Return whether there is a business day from ``first`` to ``last``, both included."""
+        is_business_day = self.region(region).is_business_day
+        return any(is_business_day(first + timedelta(days=n)) for n in range((last - first).days + 1))
 
     def _read_field(self, value: str, region: str | None) -> int | None:
         try:

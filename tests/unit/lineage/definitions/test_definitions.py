@@ -147,6 +147,10 @@ new_round: {after: [ticket.rejected], within: soon}
 ended_by: [ticket.rejected, {type: ticket.cancelled, end: middle}]
 checks:
   - {check: cheap, that: "1 + 1", message: Too much, step: orderd}
+expects:
+  - {expect: ordered, types: [ticket.merged, visited], every: week, after: orderd, per: worker, within: 2 weeks}
+  - {expect: visits, types: [ticket.visited], every: year, after: ordered}
+  - {expect: Visits, types: [a.b], every: day, after: opened, until_field: last-day, ended_by: [source.heartbeat]}
 """
 
 
@@ -184,6 +188,16 @@ faulty.yaml:19:12: ended_by[0]: seen 'ticket.rejected', wanted a type that does 
 faulty.yaml:19:54: ended_by[1].end: seen 'middle', wanted
 faulty.yaml:21:20: checks[0].that: seen '1 + 1', wanted a condition in CEL; line 1, column 1: a condition gives true
 faulty.yaml:21:54: checks[0].step: seen 'orderd', wanted a step: ordered, or another
+faulty.yaml:23:6: expects[0].expect: seen 'ordered', which is a step, wanted a name of its own
+faulty.yaml:23:31: expects[0].types[0]: seen 'ticket.merged', wanted a type that is not in links
+faulty.yaml:23:46: expects[0].types[1]: seen 'visited', wanted an event type
+faulty.yaml:23:69: expects[0].after: seen 'orderd', wanted a step: ordered, or another
+faulty.yaml:23:84: expects[0].per: seen 'worker', wanted a carrier or relation: order, or another
+faulty.yaml:23:97: expects[0].within: seen '2 weeks', wanted a whole number from 1 to 999 and a unit
+faulty.yaml:24:47: expects[1].every: seen 'year', wanted 'day', 'week' or 'month'
+faulty.yaml:25:6: expects[2].expect: seen 'Visits', wanted lower-case letters
+faulty.yaml:25:63: expects[2].until_field: seen 'last-day', wanted a field of events
+faulty.yaml:25:97: expects[2].ended_by[0]: seen 'source.heartbeat', wanted a type that senders may send
 keys.yaml:2:12: keys.ticket.normalise
 keys.yaml:4:3: keys.amount: seen 'amount', wanted another name
 notes.yaml:1:1: notes: seen 'notes', wanted one of keys, process at the top

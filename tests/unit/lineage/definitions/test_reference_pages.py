@@ -47,6 +47,7 @@ DUE = entries(process_file.DueForm)
         (PROCESS, "entry of `new_round`", entries(process_file.NewRoundForm) - DUE | {"within"}),
         (PROCESS, "entry of `ended_by`", entries(process_file.EndingForm)),
         (PROCESS, "entry of a check", entries(process_file.CheckForm)),
+        (PROCESS, "entry of an expectation", entries(process_file.ExpectForm)),
         (PROCESS, "entry of a version", entries(process_file.VersionForm) - COURSE),
         (ESTATE, "entry of `firm`", entries(estate_file.Firm)),
         (ESTATE, "entry of a region", entries(estate_file.Region)),
@@ -65,12 +66,14 @@ def test_a_page_describes_the_entries_that_there_are(page: str, head: str, expec
 
 
 def test_the_examples_of_the_process_page_are_read_as_they_stand(tmp_path: Path) -> None:
-    repair, keys, call = examples(PROCESS)
-    for name, text in (("processes/repair", repair), ("keys", keys), ("processes/call", call)):
+    repair, keys, upkeep, call = examples(PROCESS)
+    files = {"processes/repair": repair, "processes/upkeep": upkeep, "processes/call": call}
+    for name, text in (*files.items(), ("keys", f"{keys}  machine: {{}}\n")):
         (tmp_path / f"{name}.yaml").parent.mkdir(exist_ok=True)
         (tmp_path / f"{name}.yaml").write_text(text, "utf-8")
     definitions = load_definitions(tmp_path)
     assert len(definitions.processes["repair"].versions[0].steps) == 5
+    assert definitions.processes["upkeep"].versions[0].expects[0].systems == ("erp",)
     assert [version.number for version in definitions.processes["courtesy-call"].versions] == ["1", "2"]
 
 
