@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lineage.definitions import deadline_text, load_definitions
-from lineage.process import Process, StepKind
+from lineage.process import Every, Process, StepKind
 from throughline.core.key import DEFAULT_PLACEHOLDERS
 
 PACK = load_definitions(None)
@@ -43,6 +43,72 @@ STEPS = {
         sent                       invoice.sent              erp        within_1_bd    system
         !paid                      invoice.paid              erp        by_due_date    customer
         edisputed                  invoice.disputed          erp        -              system""",
+    "pipeline-to-forecast": """
+        *committed                 opportunity.committed     crm        -              system
+        demand_forecasted          demand.forecasted         scheduling within_4_h     system
+        !forecast_updated          forecast.updated          fpna       within_1_bd    system""",
+    "contract-to-billing-terms": """
+        *signed                    contract.signed           crm        -              system
+        terms_approved             terms.approved            crm        within_2_bd    person
+        terms_synced               terms.synced              psa        within_4_h     system
+        !terms_synced_erp          terms.synced_erp          erp        within_4_h     system""",
+    "staffing": """
+        *requested                 staffing.requested        scheduling -              system
+        proposed                   candidate.proposed        scheduling within_2_bd    person
+        confirmed                  assignment.confirmed      scheduling within_5_bd    person
+        !synced                    assignment.synced         erp,psa    within_4_h     system""",
+    "assignment-change": """
+        *changed                   assignment.changed        scheduling -              system
+        cost_forecast_updated      cost_forecast.updated     erp        within_4_h     system
+        !project_team_notified     project_team.notified     erp        within_4_h     system""",
+    "expense-to-bill": """
+        *submitted                 expense.submitted         expense    -              system
+        approved                   expense.approved          expense    within_5_bd    person
+        posted                     expense.posted            erp        within_1_bd    system
+        released                   billing.released          erp        by_the_billing_cut-off system
+        !issued                    invoice.issued            erp        within_5_bd    system
+        ecorrected                 invoice.corrected         erp        -              system""",
+    "subscription-to-invoice": """
+        *due                       schedule_line.due         erp        -              system
+        issued                     invoice.issued            erp        within_2_bd    system
+        !revenue_recognised        revenue.recognised        erp        within_5_bd    system""",
+    "change-order": """
+        *approved                  change_order.approved     crm        -              system
+        project_budget_revised     project_budget.revised    psa        within_1_bd    system
+        billing_plan_updated       billing_plan.updated      erp        within_1_bd    system
+        !margin_forecast_updated   margin_forecast.updated   fpna       within_1_bd    system""",
+    "subcontractor-cost": """
+        *requested                 purchase_order.requested  procurement -             system
+        approved                   purchase_order.approved   procurement within_3_bd   person
+        ?supplier_invoice_received supplier_invoice.received procurement -             customer
+        cost_posted                cost.posted               erp        within_2_bd    system
+        !project_cost_synced       project_cost.synced       psa        within_1_bd    system""",
+    "capacity-sync": """
+        *changed                   resource.changed          hcm        -              system
+        availability_updated       availability.updated      scheduling within_4_h     system
+        !synced                    resource.synced           psa,erp    within_1_bd    system""",
+    "payroll-feed": """
+        *approved                  time.approved_for_payroll psa        -              system
+        loaded                     payroll.loaded            payroll    by_the_payroll_cut-off system
+        !confirmed                 payroll.confirmed         payroll    within_1_bd    system""",
+    "customer-master": """
+        *changed                   account.changed           crm        -              system
+        synced                     account.synced            erp        within_4_h     system
+        !synced_psa                account.synced_psa        psa        within_4_h     system""",
+    "forecast-cycle": """
+        *revised                   forecast.revised          scheduling -              system
+        received                   forecast.received         fpna       within_4_h     system
+        scenario_returned          scenario.returned         scheduling within_2_bd    system
+        !report_refreshed          report.refreshed          bi         within_1_bd    system""",
+    "actuals-to-plan": """
+        *posted                    actuals.posted            erp        -              system
+        loaded                     actuals.loaded            fpna       within_1_bd    system
+        !report_refreshed          report.refreshed          bi         within_4_h     system""",
+    "period-close": """
+        *ended                     period.ended              erp        -              system
+        costs_complete             costs.complete            erp        within_3_bd    person
+        revenue_posted             revenue.posted            erp        within_5_bd    system
+        !closed                    period.closed             erp        within_8_bd    person""",
 }
 MARKS = {StepKind.INITIAL: "*", StepKind.TERMINAL: "!", StepKind.ERROR: "e", StepKind.STANDARD: ""}
 
@@ -70,62 +136,169 @@ def test_it_ships_these_processes_and_no_other() -> None:
     assert list(PACK.processes) == sorted(STEPS)
 
 
-@pytest.mark.parametrize(
-    ("name", "keys"),
-    [
-        (
-            "opportunity-to-project",
-            "opportunity / / quote project staffing_request contract batch correlation_id / customer",
-        ),
-        (
-            "time-to-bill",
-            "time_entry / erp_document / billing_event invoice timesheet batch correlation_id"
-            " / worker assignment project contract customer",
-        ),
-        ("milestone-to-invoice", "milestone / / billing_event invoice batch correlation_id / project contract"),
-        ("invoice-to-cash", "invoice / / payment batch correlation_id / contract customer"),
-    ],
-)
-def test_keys_have_their_roles_in_order(name: str, keys: str) -> None:
+# name / aliases / carriers, all lists ended by batch and correlation_id / relations
+KEYS = {
+    "pipeline-to-forecast": "opportunity / / /",
+    "opportunity-to-project": "opportunity / / quote project staffing_request contract / customer",
+    "contract-to-billing-terms": "contract / / project /",
+    "staffing": "staffing_request / / assignment / project",
+    "assignment-change": "assignment_change / / / assignment project",
+    "time-to-bill": "time_entry / erp_document / billing_event invoice timesheet"
+    " / worker assignment project contract customer",
+    "expense-to-bill": "expense / erp_document / billing_event invoice expense_report /",
+    "milestone-to-invoice": "milestone / / billing_event invoice / project contract",
+    "subscription-to-invoice": "billing_schedule_line / / invoice / contract",
+    "invoice-to-cash": "invoice / / payment / contract customer",
+    "change-order": "change_order / / / contract project",
+    "subcontractor-cost": "requisition_line / purchase_order_line / supplier_invoice / project",
+    "capacity-sync": "resource_change / / / resource",
+    "payroll-feed": "payroll_item / / payroll_run / worker time_entry",
+    "customer-master": "account_change / / / account",
+    "forecast-cycle": "forecast_revision / / report /",
+    "actuals-to-plan": "ledger_batch / / load report /",
+    "period-close": "entity_period / / /",
+}
+
+
+@pytest.mark.parametrize("name", sorted(STEPS))
+def test_keys_have_their_roles_in_order(name: str) -> None:
     process = PACK.processes[name]
-    found = [(process.name_key,), process.aliases, process.carriers, process.relations]
-    assert found == [tuple(part.split()) for part in keys.split("/")]
+    own, aliases, carriers, relations = (part.split() for part in KEYS[name].split("/"))
+    assert [process.name_key] == own
+    assert [list(process.aliases), list(process.relations)] == [aliases, relations]
+    assert list(process.carriers) == [*carriers, "batch", "correlation_id"]
 
 
 def test_carriers_hand_cases_on_where_the_table_says_so() -> None:
-    assert {name: process.passes for name, process in PACK.processes.items()} == {
-        "opportunity-to-project": frozenset(),
+    assert {name: process.passes for name, process in PACK.processes.items() if process.passes} == {
         "time-to-bill": REBILLED,
+        "expense-to-bill": REBILLED,
         "milestone-to-invoice": REBILLED,
-        "invoice-to-cash": frozenset(),
     }
-    assert PACK.processes["time-to-bill"].links == {"document.registered"}
-    assert PACK.processes["opportunity-to-project"].unique == {"project": ("legal_entity",)}
+    assert {name: process.links for name, process in PACK.processes.items() if process.links} == {
+        "time-to-bill": {"document.registered"}
+    }
+    assert {name: process.unique for name, process in PACK.processes.items() if process.unique} == {
+        "opportunity-to-project": {"project": ("legal_entity",)}
+    }
 
 
-def test_rejections_wait_three_days_for_a_person_and_other_endings_end() -> None:
+def test_rejections_wait_three_days_for_a_person() -> None:
     rounds = {name: process.versions[0].new_round for name, process in PACK.processes.items()}
+    assert [name for name, each in rounds.items() if each.each] == ["pipeline-to-forecast"]
     rejected = {name: each for name, each in rounds.items() if each.after}
     assert {name: sorted(each.after) for name, each in rejected.items()} == {
-        "opportunity-to-project": ["opportunity.rejected"],
-        "time-to-bill": ["time.rejected"],
+        "actuals-to-plan": ["actuals.rejected"],
+        "assignment-change": ["assignment_change.rejected"],
+        "capacity-sync": ["resource_change.rejected"],
+        "change-order": ["change_order.rejected"],
+        "contract-to-billing-terms": ["contract.rejected", "terms.rejected"],
+        "customer-master": ["account_change.rejected"],
+        "expense-to-bill": ["expense.rejected"],
+        "forecast-cycle": ["forecast.rejected"],
         "milestone-to-invoice": ["milestone.rejected"],
+        "opportunity-to-project": ["opportunity.rejected"],
+        "payroll-feed": ["payroll.rejected"],
+        "staffing": ["staffing.rejected"],
+        "subcontractor-cost": ["purchase_order.rejected"],
+        "time-to-bill": ["time.rejected"],
     }
     assert {(deadline_text(each.deadline), each.waits_for.value) for each in rejected.values()} == {
         ("within 3 bd", "person")
     }
-    endings = {(each.type, each.ended_as, each.end) for p in PACK.processes.values() for each in p.versions[0].ended_by}
-    assert endings == {
-        ("opportunity.cancelled", "cancelled", None),
-        ("time.cancelled", "cancelled", None),
-        ("time.written_off", "written_off", None),
-        ("milestone.cancelled", "cancelled", None),
-        ("milestone.written_off", "written_off", None),
-        ("invoice.cancelled", "cancelled", None),
-        ("invoice.voided", "voided", None),
-        ("invoice.written_off", "written_off", None),
-        ("invoice.corrected", "superseded", "from"),
+
+
+def test_cases_end_as_their_object_can() -> None:
+    endings = {
+        name: [(each.type, each.ended_as, each.end) for each in process.versions[0].ended_by]
+        for name, process in PACK.processes.items()
     }
+    superseded = endings["invoice-to-cash"].pop()
+    assert superseded == ("invoice.corrected", "superseded", "from")
+    for name, of_process in endings.items():
+        for kind, ended_as, end in of_process:
+            assert (ended_as, end) == (kind.rpartition(".")[2], None), name
+    assert {name: [kind for kind, _, _ in of_process] for name, of_process in endings.items()} == {
+        "actuals-to-plan": ["actuals.cancelled"],
+        "assignment-change": ["assignment_change.cancelled"],
+        "capacity-sync": ["resource_change.cancelled"],
+        "change-order": ["change_order.cancelled"],
+        "contract-to-billing-terms": ["contract.cancelled"],
+        "customer-master": ["account_change.cancelled"],
+        "expense-to-bill": ["expense.cancelled", "expense.written_off"],
+        "forecast-cycle": ["forecast.cancelled"],
+        "invoice-to-cash": ["invoice.cancelled", "invoice.voided", "invoice.written_off"],
+        "milestone-to-invoice": ["milestone.cancelled", "milestone.written_off"],
+        "opportunity-to-project": ["opportunity.cancelled"],
+        "payroll-feed": ["payroll.cancelled"],
+        "period-close": [],
+        "pipeline-to-forecast": ["opportunity.cancelled"],
+        "staffing": ["staffing.cancelled"],
+        "subcontractor-cost": ["purchase_order.cancelled"],
+        "subscription-to-invoice": ["schedule_line.cancelled", "schedule_line.written_off"],
+        "time-to-bill": ["time.cancelled", "time.written_off"],
+    }
+
+
+def test_a_confirmed_assignment_expects_time_entries_weekly() -> None:
+    expected = {name: process.versions[0].expects for name, process in PACK.processes.items()}
+    (weekly,) = expected.pop("staffing")
+    assert not any(expected.values())
+    assert (weekly.name, weekly.types, weekly.every) == ("time_submitted", {"time.submitted"}, Every.WEEK)
+    assert (weekly.after, weekly.per, weekly.systems) == ("confirmed", "assignment", ("psa",))
+    assert (weekly.from_field, weekly.until_field, weekly.period_field) == ("starts_on", "ends_on", "worked_on")
+    assert PACK.processes["staffing"].only_expected == {"time.submitted", "assignment.cancelled"}
+
+
+SIDES = (
+    "contract-to-billing-terms",
+    {
+        "system": {
+            "psa": {"rate_card": "R-1", "billing_method": "time"},
+            "erp": {"rate_card": "R-1", "billing_method": "time"},
+        }
+    },
+)
+DATES = (
+    "assignment-change",
+    {
+        "starts_on": "2026-11-02",
+        "ends_on": "2026-11-30",
+        "approved_from": "2026-11-01",
+        "approved_until": "2026-11-30",
+    },
+)
+TOTALS = "actuals-to-plan", {"system": {"erp": {"control_total": "1250.50"}, "fpna": {"control_total": 1250.5}}}
+
+
+@pytest.mark.parametrize(
+    ("case", "change", "broken"),
+    [
+        (SIDES, {}, []),
+        (SIDES, {"system": {"psa": {"rate_card": "R-1"}}}, []),
+        (SIDES, {"system": {"psa": {"rate_card": "R-1"}, "erp": {"rate_card": "R-2"}}}, ["same_rate_card"]),
+        (
+            SIDES,
+            {"system": {"psa": {"billing_method": "time"}, "erp": {"billing_method": "fixed"}}},
+            ["same_billing_method"],
+        ),
+        (DATES, {}, []),
+        (DATES, {"starts_on": "2026-10-31"}, ["within_approved_work"]),
+        (DATES, {"ends_on": "2026-12-01"}, ["within_approved_work"]),
+        (TOTALS, {}, []),
+        (
+            TOTALS,
+            {"system": {"erp": {"control_total": "1250.50"}, "fpna": {"control_total": "1250.05"}}},
+            ["control_totals_equal"],
+        ),
+    ],
+)
+def test_checks_break_where_the_facts_say_so(
+    case: tuple[str, dict[str, object]], change: dict[str, object], broken: list[str]
+) -> None:
+    name, facts = case
+    checks = PACK.processes[name].versions[0].checks
+    assert [each.name for each in checks if each.condition.holds({**facts, **change}) is False] == broken
 
 
 def test_an_invoice_is_paid_when_the_amounts_cover_it() -> None:
@@ -143,9 +316,13 @@ def test_time_that_is_not_billable_is_not_to_be_billed(facts: dict[str, object],
     assert condition.holds(facts) is outcome
 
 
-def test_only_invoices_are_scoped() -> None:
+def test_invoices_periods_and_account_changes_are_scoped() -> None:
     scoped = {name: key.scope for name, key in PACK.key_types.items() if key.scope}
-    assert scoped == {"invoice": ("legal_entity",)}
+    assert scoped == {
+        "invoice": ("legal_entity",),
+        "entity_period": ("legal_entity",),
+        "account_change": ("region",),
+    }
     assert {key.placeholders for key in PACK.key_types.values()} == {DEFAULT_PLACEHOLDERS}
 
 
