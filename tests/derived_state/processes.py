@@ -1,5 +1,5 @@
-"""Four processes, written out by hand: one with a person and a cut-off, one with amounts, one that begins again, one
-with two systems at a step.
+"""Five processes, written out by hand: one with a person and a cut-off, one with amounts, one that begins again, one
+with two systems at a step, one that expects something every day.
 """
 
 from __future__ import annotations
@@ -7,7 +7,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from lineage.process import Check, Deadline, Ending, NewRound, Process, Step, StepKind, Version, WaitsFor
+from lineage.process import (
+    Check,
+    Deadline,
+    Ending,
+    Every,
+    Expectation,
+    NewRound,
+    Process,
+    Step,
+    StepKind,
+    Version,
+    WaitsFor,
+)
 from throughline.core.calendar import Duration, Unit
 
 
@@ -167,3 +179,32 @@ STAFFING = Process(
         ),
     ),
 )
+
+DAILY = Expectation(
+    name="visited",
+    types=frozenset({"machine.visited"}),
+    systems=("psa",),
+    every=Every.DAY,
+    after="machine.installed",
+    from_field="first_day",
+    until_field="last_day",
+    period_field="visited_on",
+    ended_by=frozenset({"machine.returned"}),
+    within=Duration(4, Unit.HOURS),
+)
+
+
+def upkeep(*expects: Expectation) -> Process:
+    """Return the process of a maintenance contract that expects something of its machines."""
+    steps = (
+        step("contract.signed", "crm", None, INITIAL),
+        step("machine.installed", "erp", days(2), TERMINAL),
+        step("machine.accepted", "erp", optional=True),
+    )
+    ended_by = (Ending("contract.cancelled", "cancelled"),)
+    rounds = NewRound(frozenset({"contract.rejected"}), deadline=days(1))
+    version = Version("1", None, steps, new_round=rounds, ended_by=ended_by, expects=expects)
+    return Process("upkeep", "Upkeep", "contract", (), ("machine",), (), (version,))
+
+
+UPKEEP = upkeep(DAILY)

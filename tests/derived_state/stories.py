@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from lineage.deviations import Conflict
 from lineage.fact import Member, Via
 from lineage.process import Process
-from tests.derived_state.processes import INVOICE_TO_CASH, PIPELINE_TO_FORECAST, STAFFING, TIME_TO_BILL
+from tests.derived_state.processes import INVOICE_TO_CASH, PIPELINE_TO_FORECAST, STAFFING, TIME_TO_BILL, UPKEEP
 from tests.derived_state.timeline import MONDAY, event
 from throughline.core.instants import HOUR, MINUTE
 from throughline.core.key import Key
 
-PROCESSES = (TIME_TO_BILL, INVOICE_TO_CASH, PIPELINE_TO_FORECAST, STAFFING)
+PROCESSES = (TIME_TO_BILL, INVOICE_TO_CASH, PIPELINE_TO_FORECAST, STAFFING, UPKEEP)
 NAME = "N-1"
 ALIASES = {1: Key("erp_document", "D-1"), 2: Key("erp_document", "D-2"), 3: Key("other", "X-1")}
 HOURS_TOLD = 14 * 24
@@ -59,6 +59,9 @@ def _traits(process: Process) -> list[dict[str, Any]]:
         {"fields": {"due_date": "2026-11-06", "rate": 120.0}},
         {"fields": {"due_date": "soon", "rate_card": 100.0, "approver": "nobody"}},
         {"fields": {"billable": False}},
+        {"fields": {"first_day": "2026-11-03", "last_day": "2026-11-06", "visited_on": "2026-11-05"}},
+        {"fields": {"first_day": "someday", "last_day": "2026-11-04"}},
+        {"fields": {"visited_on": "2026-11-03"}},
         {"fields": {"billable": True, "rate": 90.0}},
     ]
 

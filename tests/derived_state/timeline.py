@@ -124,6 +124,7 @@ def stands(
     aliases: Mapping[int, Key] | None = None,
     provisional: bool = False,
     housed: frozenset[int] = frozenset(),
+    bearing: Mapping[int, tuple[str, ...]] | None = None,
     **more: Any,
 ) -> Derived:
     """Return where the case of a story stands at a moment; ``heard`` says how far each role has reported."""
@@ -136,6 +137,7 @@ def stands(
         aliases=aliases or {},
         provisional=provisional,
         housed=housed,
+        bearing=bearing or {},
     )
 
 

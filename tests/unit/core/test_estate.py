@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,22 @@ def test_a_date_falls_due_as_its_local_day_ends() -> None:
 )
 def test_what_is_neither_a_date_nor_a_time_falls_due_never(value: object) -> None:
     assert estate().calendars.field_due(value, "EMEA") is None
+
+
+def test_a_field_and_an_instant_have_a_day_in_the_zone_of_the_region() -> None:
+    calendars = estate().calendars
+    assert calendars.field_day("2026-11-30", "EMEA") == date(2026, 11, 30)
+    assert calendars.field_day("2026-11-30T23:30:00Z", "EMEA") == date(2026, 12, 1)
+    assert calendars.day_of(at("2026-11-30T23:30:00Z"), "GCC") == date(2026, 12, 1)
+    assert [calendars.field_day(value, "EMEA") for value in ("soon", "2026-02-30", "", 20261130, None)] == [None] * 5
+
+
+def test_a_stretch_of_days_without_a_business_day_has_none() -> None:
+    calendars = estate().calendars
+    saturday, sunday, monday = (date(2026, 11, day) for day in (28, 29, 30))
+    assert calendars.has_business_day(saturday, monday, "EMEA")
+    assert not calendars.has_business_day(saturday, sunday, "EMEA")
+    assert not calendars.has_business_day(monday, sunday, "EMEA")
 
 
 def test_a_source_has_role_and_entities_of_its_instance() -> None:
