@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from lineage.cases import CaseList, Filter, Place, list_cases
 from lineage.document import CaseDocument
+from lineage.events import EventFilter, EventList, list_events
 from lineage.fact import CaseState, DeviationKind
 from lineage.lookup import MOST_KEYS, Found, Part
 from lineage.read import CaseReader, CaseView, Snapshot
@@ -29,6 +30,7 @@ from throughline.core.problem import Problem, ProblemKind
 SCOPE = "scope."
 MOST_CASES = 1_000
 MOST_LINEAGES = 200
+MOST_EVENTS = 1_000
 
 
 class TracePage(TraceDocument, frozen=True, kw_only=True):
@@ -38,7 +40,7 @@ class TracePage(TraceDocument, frozen=True, kw_only=True):
     more_cases: bool
 
 
-DOCUMENTS = (RecordsDocument, CaseList, CaseDocument, TracePage)
+DOCUMENTS = (RecordsDocument, CaseList, CaseDocument, EventList, TracePage)
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
@@ -76,6 +78,18 @@ class CasesAsked(BaseModel):
     cursor: str | None = Field(None, description="The `next` of the page before.")
 
 
+class EventsAsked(BaseModel):
+    """Which events to give back."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    process: list[Text] = []
+    since: Instant | None = Field(None, description="Events of this time or later.")
+    until: Instant | None = Field(None, description="Events before this time.")
+    limit: int = Field(500, ge=1, le=MOST_EVENTS)
+    cursor: str | None = Field(None, description="The `next` of the page before.")
+
+
 class RecordsAsked(BaseModel):
     """Which records to tell: by a key (``type`` and ``value``, ``scope.FIELD`` for its issuer), or by ``trace_id``."""
 
@@ -108,6 +122,11 @@ def routes(reader: CaseReader, traces: TraceReader) -> APIRouter:
         scope, kind = _scope_and_type(request)
         with reader.snapshot() as snapshot:
             return _answer(snapshot.document(find_case(snapshot, process, name, scope, kind)))
+
+    @router.get("/events", summary="Events as CloudEvents, in the order they were folded", **_answers(EventList))
+    def events(asked: Annotated[EventsAsked, Query()]) -> Response:
+        """A page of the events that count; sent again, they mean the same. It may be short and still have a next."""
+        return _answer(_events(reader, asked))
 
     @router.get("/traces/{trace_id}", summary="One trace: its spans, its events and their cases", **_answers(TracePage))
     def trace(trace_id: str) -> Response:
@@ -158,14 +177,28 @@ def _cases(reader: CaseReader, asked: CasesAsked) -> CaseList:
         most=None if asked.max_amount is None else format(asked.max_amount, "f"),
         currency=asked.currency,
     )
-    unknown = [name for name in wanted.processes if name not in reader.definitions.processes]
-    if unknown:
-        raise _unknown_process(reader.definitions.processes, unknown[0])
+    _want_known(reader, wanted.processes)
     with reader.snapshot() as snapshot:
         found = list_cases(snapshot, wanted, after, asked.limit + 1)
     page = found[: asked.limit]
     more = len(found) > asked.limit
     return CaseList([each.line for each in page], write_cursor(page[-1].place) if more else None)
+
+
+def _events(reader: CaseReader, asked: EventsAsked) -> EventList:
+    (after,) = read_cursor(asked.cursor, tuple[int]) if asked.cursor else (0,)
+    wanted = EventFilter(tuple(asked.process), asked.since, asked.until)
+    _want_known(reader, wanted.processes)
+    with reader.snapshot() as snapshot:
+        page = list_events(snapshot, wanted, after, asked.limit)
+    return EventList(page.events, None if page.next is None else write_cursor((page.next,)))
+
+
+def _want_known(reader: CaseReader, processes: Iterable[str]) -> None:
+    """Raise Problem where one of the processes is not defined."""
+    unknown = [name for name in processes if name not in reader.definitions.processes]
+    if unknown:
+        raise _unknown_process(reader.definitions.processes, unknown[0])
 
 
 def find_case(snapshot: Snapshot, process: str, name: str, scope: dict[str, str], kind: str | None) -> CaseView:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -145,36 +146,25 @@ def _copy_rows(source: sqlite3.Connection, target: sqlite3.Connection, table: st
 
 
 def _place_all(engine: Engine, now: Callable[[], int], tell: Tell) -> None:
-    total, done = engine.store.next_seq - 1, 0
-    for numbered in _batches(_standing(engine.store)):
-        engine.place(numbered, now())
-        done = numbered[-1][0]
-        tell(Progress("events", done, total))
+    store = engine.store
+    total = store.next_seq - 1
+    stored = store.events_after(0)
+    while batch := list(islice(stored, MOST_EVENTS)):
+        engine.place(_standing(store, batch), now())
         while engine.settle(now()):
             pass
+        tell(Progress("events", batch[-1][0], total))
 
 
-def _standing(store: StoreReader) -> Iterator[tuple[int, Event]]:
-    """Yield the stored events whose content stands, by seq."""
-    first = 0
-    while block := store.block_after(first):
-        first, events = block
-        digests = [identity_digest(event.source, event.id) for event in events]
-        seen = store.seen(digests)
-        for seq, (digest, event) in enumerate(zip(digests, events, strict=True), first):
-            if digest in seen and seen[digest].seq == seq:
-                yield seq, event
-
-
-def _batches(numbered: Iterable[tuple[int, Event]]) -> Iterator[list[tuple[int, Event]]]:
-    batch: list[tuple[int, Event]] = []
-    for each in numbered:
-        batch.append(each)
-        if len(batch) >= MOST_EVENTS:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+def _standing(store: StoreReader, numbered: Sequence[tuple[int, Event]]) -> list[tuple[int, Event]]:
+    """Return those among stored events whose content stands."""
+    digests = [identity_digest(event.source, event.id) for _, event in numbered]
+    seen = store.seen(digests)
+    return [
+        (seq, event)
+        for digest, (seq, event) in zip(digests, numbered, strict=True)
+        if digest in seen and seen[digest].seq == seq
+    ]
 
 
 # What was believed.

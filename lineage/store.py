@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from bisect import insort_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -29,7 +29,6 @@ _facts = msgspec.msgpack.Decoder(list[Fact])
 _fact = msgspec.msgpack.Decoder(Fact)
 _event = msgspec.msgpack.Decoder(Event)
 _block = msgspec.msgpack.Decoder(list[msgspec.Raw])
-_events = msgspec.msgpack.Decoder(list[Event])
 _statement = msgspec.msgpack.Decoder(Statement)
 encode = msgspec.msgpack.Encoder().encode
 _json = msgspec.json.Encoder().encode
@@ -276,12 +275,17 @@ class StoreReader:
             found[seq] = _event.decode(content[seq - first])
         return found
 
-    def block_after(self, seq: int) -> tuple[int, list[Event]] | None:
-        """Return the block of events that begins after a seq, with its first seq; None where there is none."""
-        row = self.connection.execute(
-            "SELECT first, content FROM block WHERE first > ? ORDER BY first LIMIT 1", (seq,)
-        ).fetchone()
-        return None if row is None else (row[0], _events.decode(self._inflate.decompress(row[1])))
+    def events_after(self, seq: int) -> Iterator[tuple[int, Event]]:
+        """Give the events after a seq with their seqs, in order; one question a block, so that none stays open."""
+        at = self.one("SELECT max(first) FROM block WHERE first <= ?", seq + 1) or 0
+        while row := self.connection.execute(
+            "SELECT first, content FROM block WHERE first >= ? ORDER BY first LIMIT 1", (at,)
+        ).fetchone():
+            first, content = row[0], _block.decode(self._inflate.decompress(row[1]))
+            for index, raw in enumerate(content):
+                if first + index > seq:
+                    yield first + index, _event.decode(raw)
+            at = first + 1
 
     def positions(self) -> dict[str, int]:
         return dict(self.rows("SELECT name, value FROM position"))
