@@ -43,6 +43,15 @@ def api_url(url: str | None, data: Path | None) -> str:
     return f"http://{address}"
 
 
+def door_url(url: str | None, data: Path | None) -> str:
+    """Return where events are taken: the given URL, else what a serve wrote into its data folder, else the setting."""
+    if url is not None:
+        return url.rstrip("/")
+    settings = load_settings({"data": data}, os.environ)
+    address = read_small_file(settings.data / ADDRESSES).get("http") or settings.http
+    return f"http://{address}"
+
+
 class Client:
     """The API of a running Throughline, with the token of THROUGHLINE_TOKEN where one is set."""
 
@@ -52,11 +61,15 @@ class Client:
 
     def get(self, path: str, parameters: Iterable[tuple[str, object]] = ()) -> Document:
         """Return the document at a path. Raises Refused, and NoAnswer where nobody is there."""
+        return _read(self.get_bytes(path, parameters), self.url)
+
+    def get_bytes(self, path: str, parameters: Iterable[tuple[str, object]] = ()) -> bytes:
+        """Return the document at a path as it came: its numbers keep their text. Raises as ``get`` does."""
         query = urlencode([(name, str(value)) for name, value in parameters if value is not None])
         request = Request(f"{self.url}{path}{'?' + query if query else ''}", headers=self._headers())
         try:
             with self._open(request, timeout=ANSWER_SECONDS) as answer:
-                return _read(answer.read(), self.url)
+                return answer.read()
         except HTTPError as error:
             with error:
                 raise Refused(_read(error.read(), self.url)) from None

@@ -161,6 +161,78 @@ def cases(
     run(filters, url, data, json)
 
 
+@app.command("import")
+def import_log(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An event log; it may be under gzip.")],
+    format: Annotated[
+        str, typer.Option(metavar="FORM", help="auto, ndjson, ocel-json, ocel-sqlite, xes or csv.")
+    ] = "auto",
+    source: Annotated[
+        str | None, typer.Option(metavar="SOURCE", help="The source of its events; by default /log/ and its name.")
+    ] = None,
+    type_prefix: Annotated[
+        str | None, typer.Option(metavar="WORD", help="What event types begin with; by default ocel, xes or csv.")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(metavar="TYPE", help="XES and CSV: the key type of a case; by default case.")
+    ] = None,
+    names: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A file (YAML) that names types, keys and fields otherwise.")
+    ] = None,
+    zone: Annotated[
+        str | None, typer.Option(metavar="ZONE", help="The time zone of times that name none, such as Europe/Berlin.")
+    ] = None,
+    mapping: Annotated[
+        str | None, typer.Option(metavar="NAME", help="CSV: send each row through this mapping instead.")
+    ] = None,
+    case_column: Annotated[str, typer.Option(metavar="COLUMN", help="CSV: the case.")] = "case",
+    activity_column: Annotated[str, typer.Option(metavar="COLUMN", help="CSV: what happened.")] = "activity",
+    time_column: Annotated[str, typer.Option(metavar="COLUMN", help="CSV: when.")] = "timestamp",
+    id_column: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="CSV: the id of each event, where it has one.")
+    ] = None,
+    transition_column: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="CSV: start, complete and the like, where it says so.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what the events would be called; send nothing.")
+    ] = False,
+    url: Annotated[
+        str | None, typer.Option("--url", metavar="URL", help="Where events are taken, such as http://127.0.0.1:4380.")
+    ] = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Bring an event log: XES, OCEL 2.0, CSV or CloudEvents a line. Run again, it goes on, and nothing counts twice."""
+    from throughline.cli.import_log import import_log as run
+    from throughline.exchange.csv_file import Columns
+    from throughline.exchange.formats import Reading
+
+    columns = Columns(case_column, activity_column, time_column, id_column, transition_column)
+    reading = Reading(format, source, type_prefix, key, names, zone, mapping, columns)
+    if not run(file, reading, dry_run, url, data, json):
+        raise typer.Exit(1)
+
+
+@app.command()
+def export(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write; a file of that name is replaced.")],
+    format: Annotated[str, typer.Option(metavar="FORM", help="ndjson, ocel-json or ocel-sqlite.")] = "ndjson",
+    process: Annotated[
+        Many, typer.Option(metavar="NAME", help="Events that this process declares; several: any.")
+    ] = None,
+    since: Annotated[str | None, typer.Option(metavar="TIME", help="Events of this time or later (RFC 3339).")] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="Events before it (RFC 3339).")] = None,
+    url: Url = None,
+    data: Data = None,
+) -> None:
+    """Write the events that count to a file: CloudEvents a line, or OCEL 2.0 for tools of process mining."""
+    from throughline.cli.export import export as run
+
+    filters: list[tuple[str, object]] = [("since", since), ("until", until)]
+    run(file, format, filters + [("process", each) for each in process or ()], url, data)
+
+
 processes = typer.Typer(
     help="What should happen: the shipped processes and your own.", no_args_is_help=True, rich_markup_mode=None
 )

@@ -17,7 +17,7 @@ from throughline.core.errors import ThroughlineError
 from throughline.serve.folder import ADDRESSES
 
 HEAVY = ("pydantic", "rich", "msgspec", "fastapi", "sqlalchemy", "lineage", "collector", "grpc", "throughline.core")
-COMMANDS = ("serve", "show", "cases", "settings", "demo", "processes")
+COMMANDS = ("serve", "show", "cases", "import", "export", "settings", "demo", "processes")
 
 
 def command(*arguments: str) -> tuple[int, str]:

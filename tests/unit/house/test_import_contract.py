@@ -31,6 +31,8 @@ def test_imports_go_down_only(repository: Path) -> None:
         ("throughline/api/breach.py", "import throughline.cli"),
         ("throughline/demo/breach.py", "import lineage"),
         ("throughline/demo/breach.py", "import collector"),
+        ("throughline/exchange/breach.py", "import lineage"),
+        ("throughline/exchange/breach.py", "import throughline.api"),
     ],
 )
 def test_an_import_upwards_or_across_breaks_the_contract(
