@@ -150,7 +150,8 @@ class _Reader:
         tag = name.rpartition(":")[2]
         self._path.pop()
         if tag == "event" and self._event is not None:
-            found = _Found(self._place(), self._trace or {}, self._event, self._seen)
+            trace = {} if self._trace is None else self._trace
+            found = _Found(self._place(), trace, self._event, self._seen)
             named = self._trace is None or NAME in self._trace
             (self._found if named else self._early).append(found)
             self._event = None
