@@ -89,10 +89,11 @@ class OcelSqlite:
         for kind, mapped in _types(database, "object"):
             columns = _columns(database, f"object_{mapped}")
             names = [name for name in columns if name not in ("ocel_id", "ocel_time", "ocel_changed_field")]
-            changed = "ocel_changed_field" if "ocel_changed_field" in columns else "NULL"
+            # tools leave out what no object of the type needs
+            time, changed = (name if name in columns else "NULL" for name in ("ocel_time", "ocel_changed_field"))
             table = _quoted(f"object_{mapped}")
             rows = database.execute(
-                f"SELECT CAST(ocel_id AS TEXT), ocel_time, {changed}{_listed(names)} FROM {table} ORDER BY 1, 2"
+                f"SELECT CAST(ocel_id AS TEXT), {time}, {changed}{_listed(names)} FROM {table} ORDER BY 1, 2"
             )
             found[kind] = _Merge(_with_names(names, rows))
         return found

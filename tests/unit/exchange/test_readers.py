@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import sqlite3
 import tracemalloc
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +194,14 @@ def test_ocel_in_json_and_in_sqlite_give_the_same_events(tmp_path: Path) -> None
             "attributes and relations of objects without events": 1,
             "relations to objects that are not there": 1,
         }
+
+
+def test_a_table_of_objects_needs_no_more_than_their_ids(tmp_path: Path) -> None:
+    path = orders.write_sqlite(tmp_path / "orders.sqlite")
+    whole = events(opened(path))
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript("DROP TABLE object_Item; CREATE TABLE object_Item (ocel_id TEXT)")
+    assert events(opened(path)) == whole
 
 
 def test_objects_of_ocel_become_keys_and_what_is_said_of_them_events(tmp_path: Path) -> None:
