@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from throughline.exchange.written import Key, Written
+from throughline.exchange.written import Key, KeyUse, Written
 
 STRING, INTEGER, FLOAT, BOOLEAN = "string", "integer", "float", "boolean"
 MENTIONED = "mentioned"  # the qualifier of a key that no process gives a role
@@ -97,11 +97,10 @@ class Staging:
             "INSERT OR IGNORE INTO event VALUES (?, ?, ?, ?)",
             (identity, event["type"], _sortable(event["time"]), _encode(attributes)),
         )
-        for use in written.keys:
-            self._rows.executemany(
-                "INSERT OR IGNORE INTO seen VALUES (?, ?, ?)",
-                [(identity, self._object(use.key), role) for role in use.roles or [MENTIONED]],
-            )
+        self._rows.executemany(
+            "INSERT OR IGNORE INTO seen VALUES (?, ?, ?)",
+            [(identity, self._object(use.key), qualifier_of(use)) for use in written.keys],
+        )
         for pair in written.pairs:
             ends = self._object(pair.start), self._object(pair.end)
             self._rows.execute("INSERT OR IGNORE INTO pair VALUES (?, ?, ?)", (*ends, pair.qualifier or pair.kind))
@@ -133,6 +132,11 @@ def object_identity(key: Key) -> str:
     """Return the one id of a key, such as ``invoice=INV-33;legal_entity=DE01``."""
     scope = "".join(f";{name}={quote(value, safe=_SAFE)}" for name, value in key.scope.items())
     return f"{key.type}={quote(key.value, safe=_SAFE)}{scope}"
+
+
+def qualifier_of(use: KeyUse) -> str:
+    """Return the closest of a key's roles: several relations of two things would count the event several times."""
+    return use.roles[0] if use.roles else MENTIONED
 
 
 def event_attributes(event: Mapping[str, Any], key_types: set[str]) -> dict[str, Any]:
