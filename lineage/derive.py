@@ -6,18 +6,20 @@ The rules are those of docs/reference/derived-state.md. ``derive`` gives everyth
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
+from lineage.acceptance import NONE_SAID, accept
 from lineage.deviations import Conflict, orphan
 from lineage.due import Context
 from lineage.expectations import Bearing
 from lineage.exposure import exposure, exposure_of
-from lineage.fact import CaseState, Derived, Member, RoundState, StepStatus, Via
+from lineage.fact import CaseState, Derived, Deviation, Member, RoundState, StepStatus, Via
 from lineage.process import Process, Version
 from lineage.rounds import in_order
 from lineage.standing import Standing, stand, waits
 from lineage.steps import round_states
 from throughline.core.key import Key
+from throughline.core.statement import Statement
 
 __all__ = ["Conflict", "Context", "derive", "summary"]
 
@@ -37,18 +39,21 @@ def derive(
     provisional: bool = False,
     housed: frozenset[int] = _NONE_HOUSED,
     bearing: Bearing = _NONE_BORNE,
+    said: Sequence[Statement] = NONE_SAID,
 ) -> Derived:
     """Return the derived state of the case called ``name`` (an interned key, of an alias where it is provisional).
 
     ``members`` are a set: any order, repeated or not. ``aliases`` gives the key of each alias value, by interned id,
     that stands for this case after statements; it is asked only where the events carry several. ``housed`` are the seqs
     of events of a provisional case that have a case in another process, and so are no orphans. ``bearing`` gives the
-    keys by which expectations count, of each event.
+    keys by which expectations count, of each event. ``said`` are the statements about exceptions of the case.
     """
     version, ordered = in_order(process, members)
     if provisional:
-        return _provisional(process, version, ordered, context, name, housed)
+        return _provisional(process, version, ordered, context, name, housed, said)
     standing = stand(process, version, ordered, conflict, context, name, aliases, bearing)
+    if said:
+        standing = _settled(standing, said, process, conflict, context, name, aliases, bearing)
     return _derived(standing, round_states(standing, context), context, name)
 
 
@@ -63,13 +68,38 @@ def summary(
     provisional: bool = False,
     housed: frozenset[int] = _NONE_HOUSED,
     bearing: Bearing = _NONE_BORNE,
+    said: Sequence[Statement] = NONE_SAID,
 ) -> Derived:
     """Return what ``derive`` returns, with ``rounds`` left empty: what the fold stores of a case."""
     version, ordered = in_order(process, members)
     if provisional:
-        return _provisional(process, version, ordered, context, name, housed)
+        return _provisional(process, version, ordered, context, name, housed, said)
     standing = stand(process, version, ordered, conflict, context, name, aliases, bearing)
+    if said:
+        standing = _settled(standing, said, process, conflict, context, name, aliases, bearing)
     return _derived(standing, (), context, name)
+
+
+def _settled(
+    standing: Standing,
+    said: Sequence[Statement],
+    process: Process,
+    conflict: Conflict | None,
+    context: Context,
+    name: str,
+    aliases: Mapping[int, Key],
+    bearing: Bearing,
+) -> Standing:
+    """Close the deviations that people accepted, unless what came later speaks against it."""
+
+    def known(at: int) -> tuple[Deviation, ...]:
+        members = [member for member in standing.course.members if member.fact.received <= at]
+        if not members:
+            return ()
+        version, ordered = in_order(process, members)
+        return stand(process, version, ordered, conflict, context, name, aliases, bearing).deviations
+
+    return standing._replace(deviations=accept(standing.deviations, said, known))
 
 
 def _derived(standing: Standing, rounds: tuple[RoundState, ...], context: Context, name: str) -> Derived:
@@ -121,7 +151,13 @@ def _sight(standing: Standing) -> tuple[tuple[str, int], ...]:
 
 
 def _provisional(
-    process: Process, version: Version, members: list[Member], context: Context, name: str, housed: frozenset[int]
+    process: Process,
+    version: Version,
+    members: list[Member],
+    context: Context,
+    name: str,
+    housed: frozenset[int],
+    said: Sequence[Statement],
 ) -> Derived:
     """Return the state of events under an alias without a name: no steps, no deadlines, an orphan once they are old."""
     began, last, synthetic = _span(members)
@@ -131,12 +167,19 @@ def _provisional(
         if member.via is Via.ALIAS and member.fact.seq not in housed and member.fact.type not in process.only_expected
     ]
     deviation, wake_at = orphan(homeless, context)
+
+    def known(at: int) -> tuple[Deviation, ...]:
+        found, _ = orphan([member for member in homeless if member.fact.received <= at], context)
+        return () if found is None else (found,)
+
+    deviations = accept(() if deviation is None else (deviation,), said, known)
+    held = any(each.open for each in deviations) and not synthetic
     return Derived(
         state=CaseState.PROVISIONAL,
         version=version.number,
         rounds=(),
-        deviations=() if deviation is None else (deviation,),
-        exposure=None if deviation is None or synthetic else exposure_of(version, homeless, name),
+        deviations=deviations,
+        exposure=exposure_of(version, homeless, name) if held else None,
         waits=None,
         ended_as=None,
         began=began,

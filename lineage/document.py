@@ -14,6 +14,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from lineage.fact import (
+    Accepted,
     CaseState,
     Derived,
     Deviation,
@@ -31,6 +32,7 @@ from lineage.rounds import in_order
 from throughline.core.event import Event, FieldValue, identity_digest
 from throughline.core.instants import format_instant
 from throughline.core.key import Key, KeyType
+from throughline.core.statement import AcceptedAs
 
 _NONE_SET_ASIDE: Mapping[bytes, Iterable[Event]] = {}
 SCHEMA_ID = "urn:throughline:schema:case"
@@ -82,8 +84,18 @@ class RoundDocument(Struct, frozen=True):
     steps: list[StepDocument]
 
 
+class AcceptedDocument(Struct, frozen=True, rename={"accepted_as": "as"}):
+    """That a person settled it: as what, who, when, why; ``statement`` is the id of what they stated."""
+
+    accepted_as: AcceptedAs
+    by: str
+    at: Time
+    why: str
+    statement: str
+
+
 class DeviationDocument(Struct, frozen=True):
-    """Where the case left its process. ``open`` is false once evidence closed it."""
+    """Where the case left its process. ``open`` is false once evidence closed it, or a person (``accepted``)."""
 
     kind: DeviationKind
     step: str | None
@@ -91,6 +103,7 @@ class DeviationDocument(Struct, frozen=True):
     since: Time
     open: bool
     reason: str
+    accepted: AcceptedDocument | None
 
 
 class ExposureDocument(Struct, frozen=True):
@@ -277,7 +290,12 @@ def _step(state: StepState, members: list[Member]) -> StepDocument:
 
 def _deviation(found: Deviation) -> DeviationDocument:
     since = format_instant(found.since)
-    return DeviationDocument(found.kind, found.step, found.round, since, found.open, found.reason)
+    accepted = None if found.accepted is None else _accepted(found.accepted)
+    return DeviationDocument(found.kind, found.step, found.round, since, found.open, found.reason, accepted)
+
+
+def _accepted(found: Accepted) -> AcceptedDocument:
+    return AcceptedDocument(found.accepted_as, found.by, format_instant(found.at), found.why, found.statement)
 
 
 def exposure_document(held: Exposure | None) -> ExposureDocument | None:

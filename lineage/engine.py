@@ -12,13 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from lineage.acceptance import Acceptances
 from lineage.derive import Context
 from lineage.flags import Flag, Flags
 from lineage.fold import EDGE_FLAGS, Folder, Touched
 from lineage.overrides import Overrides, Pair, Pairing, TextPair, text_pairs
 from lineage.process import Definitions, Process
 from lineage.resolve import Near, Resolver
-from lineage.saving import Saved, save
+from lineage.saving import EMPTY, Saved, save
 from lineage.sight import Heard, Reporting, SourceSight
 from lineage.spread import Affected, affected
 from lineage.store import CaseRow, Edge, Role, StoreWriter
@@ -65,12 +66,14 @@ class Engine:
         self._prefixes = {number: process.name_key + "\x1f" for number, process in self._processes.items()}
         self._flags = _read_flags(self.store, self._processes)
         self._overrides = Overrides()
+        self._acceptances = Acceptances(definitions.key_types)
         self._heard = {source: Heard(*marks) for source, marks in self.store.watermarks().items()}
         self._bulk = {(process, value) for value, process in self.store.rows("SELECT value, process FROM bulk")}
         self.resolver = Resolver(self.store, self._overrides, self._processes, limits.bulk_limit, self._flags)
         self._lonely = self._read_lonely()
         self._folder = Folder(self.store, definitions, ids, self._flags, self.resolver, self._overrides, self._lonely)
         for statement in self.store.statements():
+            self._acceptances.add(statement)
             for pair in self._pairs(statement):
                 self._overrides.add(pair, statement)
 
@@ -317,7 +320,8 @@ class Engine:
         joined = self.resolver.join(row) if process.expects_by else self.resolver.gather(row, near)
         if not joined.members:
             return Saved(row, None)
-        return Saved(row, derive_case(self.store, self.resolver, process, row, joined, context, whole=False))
+        derived = derive_case(self.store, self.resolver, process, row, joined, context, self._acceptances, whole=False)
+        return Saved(row, derived)
 
     def _is_provisional(self, row: CaseRow) -> bool:
         return not row.name.startswith(self._prefixes[row.process])
@@ -355,6 +359,7 @@ class Engine:
                 row,
                 joined,
                 context,
+                self._acceptances,
                 provisional=True,
                 whole=False,
             )
@@ -450,6 +455,9 @@ class Engine:
 
     def _state(self, statement: Statement, now: int) -> None:
         self.store.put_statement(statement)
+        if statement.b is None:
+            self._accept(statement, now)
+            return
         pairs = self._pairs(statement)
         touched = Touched()
         for pair in pairs:
@@ -465,6 +473,16 @@ class Engine:
         ends = {value for _, value in values | touched.carriers} | {pair.b for pair in pairs} | found.aliases
         found.components |= self._look_again(self._lonely & ends)
         self._derive(found, {}, now)
+
+    def _accept(self, statement: Statement, now: int) -> None:
+        """Derive the case anew whose exceptions a statement is about, where there is one yet."""
+        case = self._acceptances.add(statement)
+        if case is None or case[0] not in self._process_ids:
+            return
+        process, name = case
+        rows = self.store.cases_by_name(self._process_ids[process], [name])
+        self.resolver.forget()
+        self._derive(Affected(now={row.id for row in rows.values() if row.state != EMPTY}), {}, now)
 
     def _given(self, fresh: Sequence[Event]) -> Touched | None:
         """Touch the ends of the pairs that people gave these events for: known now, the events may draw them."""

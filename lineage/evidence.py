@@ -248,10 +248,11 @@ def _verb(said: Iterable[Statement], event: EventRef) -> Verb | None:
 
 
 def statements_of(snapshot: Snapshot, view: CaseView) -> list[Statement]:
-    """Return what people stated of the links of a case, first to last."""
+    """Return what people stated of the links of a case and of its exceptions, first to last: its history."""
     joined = view.joined
     aliases = joined.aliases | joined.conflicting
-    found: dict[int, Statement] = {}
+    about_exceptions = snapshot.acceptances.of(view.process.name, view.row.name)
+    found = {statement.number: statement for statement in about_exceptions}
     for said in snapshot.said:
         if said.pair.process == view.row.process and _bears_on(said, view, aliases, aliases | joined.carriers):
             found[said.statement.number] = said.statement

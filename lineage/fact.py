@@ -14,6 +14,7 @@ import msgspec
 
 from throughline.core.calendar import Duration
 from throughline.core.event import FieldValue
+from throughline.core.statement import AcceptedAs
 
 
 class Fact(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -128,10 +129,20 @@ class RoundState(msgspec.Struct, frozen=True):
     opened_by: int | None = None
 
 
+class Accepted(NamedTuple):
+    """That a person settled a deviation: how, who, when (microseconds), why, and by which statement (its id)."""
+
+    accepted_as: AcceptedAs
+    by: str
+    at: int
+    why: str
+    statement: str
+
+
 class Deviation(msgspec.Struct, frozen=True):
     """Where a case left its process; ``since`` in microseconds; ``open`` False once it closed.
 
-    ``ended``: it closed with its round or its case, without evidence for the step.
+    ``ended``: it closed with its round or its case, without evidence for the step. ``accepted``: a person closed it.
     """
 
     kind: DeviationKind
@@ -141,6 +152,7 @@ class Deviation(msgspec.Struct, frozen=True):
     reason: str
     open: bool = True
     ended: bool = False
+    accepted: Accepted | None = None
 
 
 class Exposure(msgspec.Struct, frozen=True):

@@ -156,7 +156,9 @@ def pairs_of(process: Process, a: Key, b: Key) -> list[TextPair]:
 def text_pairs(
     statement: Statement, processes: Iterable[Process], key_types: dict[str, KeyType]
 ) -> list[tuple[Process, TextPair]]:
-    """Return every pair, in every process meant, that a statement speaks of."""
+    """Return every pair, in every process meant, that a statement speaks of; none where it is about exceptions."""
+    if statement.b is None:
+        return []
     a, b = key_of(statement.a, key_types), key_of(statement.b, key_types)
     if a is None or b is None or a == b:
         return []

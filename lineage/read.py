@@ -13,6 +13,7 @@ from queue import Empty, LifoQueue
 from threading import Lock, Semaphore
 from typing import NamedTuple
 
+from lineage.acceptance import Acceptances
 from lineage.derive import Context
 from lineage.document import CaseDocument, case_document
 from lineage.engine import JOURNAL, STATEMENTS, Limits
@@ -52,20 +53,27 @@ class Said(NamedTuple):
     pair: Pair
 
 
+class Stated(NamedTuple):
+    """The folded statements: what they say of pairs, and of exceptions."""
+
+    pairs: list[Said]
+    acceptances: Acceptances
+
+
 class Snapshot:
     """One state of the store at one moment; every answer comes from the same state."""
 
     def __init__(
-        self, store: StoreReader, definitions: Definitions, said: list[Said], context: Context, limits: Limits
+        self, store: StoreReader, definitions: Definitions, stated: Stated, context: Context, limits: Limits
     ) -> None:
         self.store = store
         self.definitions = definitions
-        self.said = said
+        self.said, self.acceptances = stated
         self.context = context
         self.process_ids = {name: number for name, number in store.processes().items() if name in definitions.processes}
         self.processes = {number: definitions.processes[name] for name, number in self.process_ids.items()}
         overrides = Overrides()
-        for statement, pair in said:
+        for statement, pair in self.said:
             overrides.add(pair, statement)
         self.resolver = Resolver(store, overrides, self.processes, limits.bulk_limit)
 
@@ -84,7 +92,9 @@ class Snapshot:
         key = Key.decode(row.name)
         provisional = key.type != process.name_key
         joined = self._join_provisional(row) if provisional else self.resolver.join(row)
-        derived = derive_case(self.store, self.resolver, process, row, joined, self.context, provisional=provisional)
+        derived = derive_case(
+            self.store, self.resolver, process, row, joined, self.context, self.acceptances, provisional=provisional
+        )
         return CaseView(row, process, key, provisional, joined, derived)
 
     def document(self, view: CaseView) -> CaseDocument:
@@ -192,27 +202,32 @@ class _SaidBefore:
     def __init__(self) -> None:
         self._lock = Lock()
         self._at: tuple[int, int] = (-1, -1)
-        self._said: list[Said] = []
+        self._stated = Stated([], Acceptances({}))
 
-    def at(self, store: StoreReader, definitions: Definitions) -> list[Said]:
+    def at(self, store: StoreReader, definitions: Definitions) -> Stated:
         positions = store.positions()
         folded = positions.get(STATEMENTS, 0)
         if folded == 0:
-            return []
+            return Stated([], Acceptances({}))
         at = (folded, positions.get(JOURNAL, 0))
         with self._lock:
             if at != self._at:
-                self._said = resolve_statements(store, definitions)
+                self._stated = resolve_statements(store, definitions)
                 self._at = at
-            return self._said
+            return self._stated
 
 
-def resolve_statements(store: StoreReader, definitions: Definitions) -> list[Said]:
-    """Return the pairs that the folded statements speak of; a pair of values or cases not seen yet is left out."""
+def resolve_statements(store: StoreReader, definitions: Definitions) -> Stated:
+    """Return what the folded statements speak of; a pair of values or cases not seen yet is left out."""
+    statements = store.statements()
+    return Stated(_resolve_pairs(store, definitions, statements), Acceptances(definitions.key_types, statements))
+
+
+def _resolve_pairs(store: StoreReader, definitions: Definitions, statements: list[Statement]) -> list[Said]:
     processes, key_types = definitions.processes.values(), dict(definitions.key_types)
     found = [
         (statement, process, pair)
-        for statement in store.statements()
+        for statement in statements
         for process, pair in text_pairs(statement, processes, key_types)
     ]
     values = store.value_ids({text for _, _, pair in found for text in (pair.a, pair.b)})

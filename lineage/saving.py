@@ -159,10 +159,12 @@ def _save_deviations(store: StoreWriter, saved: Sequence[Saved], now: int, count
 
 
 def _closed_as(derived: Derived | None, key: _Key) -> str:
-    """Say how a deviation closed: on evidence, with its round or case, or because late events took it back."""
+    """Say how a deviation closed: on evidence, with its round or case, by a person, or as late events took it back."""
     if derived is None:
         return "restated"
     for each in derived.deviations:
+        if _key(each) == key and each.accepted is not None:
+            return "accepted"
         if _key(each) == key and not each.open:
             return "ended" if each.ended else "resolved"
     return "ended" if derived.state is CaseState.ENDED else "restated"

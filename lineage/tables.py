@@ -112,7 +112,7 @@ belief = _table(
     _key("round"),
     _required("opened_at"),
     Column("closed_at", _Id),
-    Column("closed_as", Text),  # resolved, restated, ended
+    Column("closed_as", Text),  # resolved, restated, ended, accepted
 )
 sight = _table("sight", _key("source", Text), _key("at"), _key("case_id"), Index("sight_of_case", "case_id"))
 waiting = _table(

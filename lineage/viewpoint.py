@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from lineage.acceptance import Acceptances
 from lineage.derive import Conflict, Context, derive, summary
 from lineage.expectations import Bearing, keys_borne
 from lineage.fact import Derived
@@ -44,6 +45,7 @@ def derive_case(
     row: CaseRow,
     joined: Gathered,
     context: Context,
+    acceptances: Acceptances,
     *,
     provisional: bool = False,
     whole: bool = True,
@@ -60,6 +62,7 @@ def derive_case(
         provisional=provisional,
         housed=_housed(store, resolver, row.name, joined) if provisional else frozenset(),
         bearing=_bearing(store, resolver, process, row, joined) if process.expects_by else {},
+        said=acceptances.of(process.name, row.name),
     )
 
 

@@ -85,7 +85,7 @@ def build_app(ground: Ground, standing: Standing, stack: ExitStack) -> FastAPI:
     return create_app(
         routers=[
             lineage_routes(reader, TraceReader(journal())),
-            statements.routes(log, decisions, definitions, access),
+            statements.routes(log, decisions, definitions, access, reader),
             quarantine.routes(journal(), reader),
             status.routes(status_reader, positions),
             health.routes(neighbours, meter),

@@ -1,4 +1,4 @@
-"""Statements: ``link`` and ``unlink``, checked against the definitions, recorded, listed."""
+"""Statements: checked against the definitions and the cases, recorded, listed."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from starlette.responses import Response
 
 from lineage.overrides import key_of, pairs_of
 from lineage.process import Definitions, Process
+from lineage.read import CaseReader
 from throughline.api.access import Access, Principal
 from throughline.api.answers import json_answer
 from throughline.api.body import read_json
+from throughline.api.exceptions import ExceptionAsked, Text, exception_draft, invalid
 from throughline.core.cursor import read_cursor, write_cursor
 from throughline.core.decisions import DecisionLog, DecisionReader
 from throughline.core.faults import faults_of, show
@@ -26,8 +28,6 @@ from throughline.core.statement import Draft, End, EventRef, StatementDocument, 
 MOST_EVENTS = 10_000
 LARGEST_BODY_BYTES = 4 * 1024 * 1024
 _LAST = 2**63 - 1
-
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1024)]
 
 
 class _Asked(BaseModel):
@@ -77,10 +77,10 @@ class StatementList(msgspec.Struct, frozen=True):
 def draft_of(asked: StatementAsked, definitions: Definitions, principal: Principal) -> Draft:
     """Return what to record; raises Problem, saying what was seen and wanted, where it cannot have any meaning."""
     if not asked.all and not asked.events:
-        raise _invalid("all", "neither `all` nor `events`", "`all`: true, the `events` it is about, or both")
+        raise invalid("all", "neither `all` nor `events`", "`all`: true, the `events` it is about, or both")
     by = principal.name or asked.by
     if by is None:
-        raise _invalid("by", "nothing", "who states this")
+        raise invalid("by", "nothing", "who states this")
     a = _end("pair.from", asked.pair.from_, definitions)
     b = _end("pair.to", asked.pair.to, definitions)
     _check_pair(asked, definitions, a, b)
@@ -103,33 +103,33 @@ def _end(path: str, members: dict[str, str], definitions: Definitions) -> End:
     fitting = [kind for kind in types if members.keys() - {kind.name} <= set(kind.scope)]
     if len(fitting) != 1:
         wanted = f"one key with its scope, of the types {', '.join(sorted(definitions.key_types))}"
-        raise _invalid(path, ", ".join(map(show, members)) or "nothing", wanted)
+        raise invalid(path, ", ".join(map(show, members)) or "nothing", wanted)
     return _checked_end(path, fitting[0], members)
 
 
 def _checked_end(path: str, kind: KeyType, members: dict[str, str]) -> End:
     missing = [name for name in kind.scope if name not in members]
     if missing:
-        raise _invalid(path, f"{kind.name} without {', '.join(missing)}", "its scope beside it: who issued the number")
+        raise invalid(path, f"{kind.name} without {', '.join(missing)}", "its scope beside it: who issued the number")
     end = End(kind.name, members[kind.name], {name: members[name] for name in kind.scope})
     if key_of(end, {kind.name: kind}) is None:
-        raise _invalid(f"{path}.{kind.name}", show(end.value), "a value that is no placeholder")
+        raise invalid(f"{path}.{kind.name}", show(end.value), "a value that is no placeholder")
     return end
 
 
 def _check_pair(asked: StatementAsked, definitions: Definitions, a: End, b: End) -> None:
     processes = definitions.processes
     if asked.process is not None and asked.process not in processes:
-        raise _invalid("process", show(asked.process), f"one of {', '.join(sorted(processes))}")
+        raise invalid("process", show(asked.process), f"one of {', '.join(sorted(processes))}")
     meant = [processes[asked.process]] if asked.process else list(processes.values())
     key_types = dict(definitions.key_types)
     left, right = key_of(a, key_types), key_of(b, key_types)
     assert left is not None
     assert right is not None
     if left == right:
-        raise _invalid("pair", f"{show(a.value)} at both ends", "two different keys")
+        raise invalid("pair", f"{show(a.value)} at both ends", "two different keys")
     if not any(pairs_of(process, left, right) for process in meant):
-        raise _invalid("pair", _roles(meant, a.type, b.type), _WANTED_PAIR)
+        raise invalid("pair", _roles(meant, a.type, b.type), _WANTED_PAIR)
 
 
 _WANTED_PAIR = (
@@ -148,15 +148,16 @@ def _roles(processes: list[Process], a: str, b: str) -> str:
     return f"{a} and {b}, which are " + ("; ".join(known) or "together in no process that is meant")
 
 
-def _invalid(path: str, seen: str, wanted: str) -> Problem:
-    fault = {"in": "body", "parameter": path, "seen": seen, "wanted": wanted}
-    return Problem(ProblemKind.INVALID, f"{path}: seen {seen}, wanted {wanted}", faults=[fault])
-
-
-def read_asked(content: object) -> StatementAsked:
+def read_asked(content: object) -> StatementAsked | ExceptionAsked:
     """Read the body of a request; raises Problem with every fault."""
+    form: type[StatementAsked | ExceptionAsked] = StatementAsked
+    if isinstance(content, dict):
+        verb = cast(dict[str, Any], content).get("verb")
+        if verb is not None and verb not in list(Verb):
+            raise invalid("verb", show(verb), _WANTED_VERB)
+        form = ExceptionAsked if verb in (Verb.ACCEPT, Verb.WITHDRAW) else StatementAsked
     try:
-        return StatementAsked.model_validate(content, by_alias=True, by_name=False)
+        return form.model_validate(content, by_alias=True, by_name=False)
     except ValidationError as error:
         faults = [
             {"in": "body", "parameter": fault.path, "seen": fault.seen, "wanted": fault.wanted}
@@ -168,9 +169,16 @@ def read_asked(content: object) -> StatementAsked:
         ) from None
 
 
+_WANTED_VERB = "'link' or 'unlink', about two keys, or 'accept' or 'withdraw', about exceptions of a case"
+
+
 def _body_schema() -> dict[str, Any]:
     """Return the schema of a statement's body in one piece: OpenAPI would look for its parts elsewhere."""
-    schema = StatementAsked.model_json_schema(ref_template="{model}")
+    return {"oneOf": [_form_schema(form) for form in (StatementAsked, ExceptionAsked)]}
+
+
+def _form_schema(form: type[BaseModel]) -> dict[str, Any]:
+    schema = form.model_json_schema(ref_template="{model}")
     return _in_one_piece(schema, schema.pop("$defs"))
 
 
@@ -185,13 +193,22 @@ def _in_one_piece(node: Any, parts: Mapping[str, Any]) -> Any:
     return {name: _in_one_piece(member, parts) for name, member in members.items()}
 
 
-def routes(log: DecisionLog, reader: DecisionReader, definitions: Definitions, access: Access) -> APIRouter:
-    """Return the routes by which statements are made and listed."""
+def routes(
+    log: DecisionLog, reader: DecisionReader, definitions: Definitions, access: Access, cases: CaseReader
+) -> APIRouter:
+    """Return the routes by which statements are made and listed; ``cases`` tells which exceptions there are."""
     router = APIRouter(tags=["statements"])
+
+    def record(asked: StatementAsked | ExceptionAsked, principal: Principal) -> StatementDocument:
+        if isinstance(asked, ExceptionAsked):
+            draft = exception_draft(asked, definitions, principal, cases)
+        else:
+            draft = draft_of(asked, definitions, principal)
+        return statement_document(log.append(draft))
 
     @router.post(
         "/api/v1/statements",
-        summary="State that two keys belong together, or that they do not",
+        summary="State that two keys belong together or not, or settle an exception",
         status_code=201,
         response_class=Response,
         responses={201: _shows(StatementDocument)},
@@ -206,8 +223,7 @@ def routes(log: DecisionLog, reader: DecisionReader, definitions: Definitions, a
         """Answer 201 once the statement is durable; `position` tells status when it is folded."""
         principal = access.principal(request.headers.get("authorization"))
         asked = read_asked(await read_json(request, LARGEST_BODY_BYTES))
-        draft = draft_of(asked, definitions, principal)
-        return json_answer(statement_document(await run_in_threadpool(log.append, draft)), 201)
+        return json_answer(await run_in_threadpool(record, asked, principal), 201)
 
     @router.get(
         "/api/v1/statements",

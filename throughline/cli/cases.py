@@ -10,7 +10,7 @@ from rich.text import Text
 
 from throughline.cli.client import Client, Document, api_url
 from throughline.cli.printing import console, print_json
-from throughline.cli.words import STATE_STYLES, moment, money, scope_text, spoken
+from throughline.cli.words import STATE_STYLES, deviation_text, moment, money, scope_text, spoken
 
 
 def cases(filters: Iterable[tuple[str, object]], url: str | None, data: Path | None, as_json: bool) -> None:
@@ -47,7 +47,7 @@ def _table(lines: list[Document]) -> Table:
             _waits(line),
             moment(line["due"]),
             money(line["exposure"]),
-            Text(", ".join(_deviation(each) for each in line["deviations"]), "red"),
+            Text(", ".join(deviation_text(each) for each in line["deviations"]), "red"),
         )
     return table
 
@@ -56,7 +56,3 @@ def _waits(line: Document) -> str:
     if not line["waits_for_step"]:
         return "–"
     return f"{spoken(line['waits_for_step'])} ({line['waits_for']})"
-
-
-def _deviation(found: Document) -> str:
-    return f"{spoken(found['kind'])}{' at ' + spoken(found['step']) if found['step'] else ''}"

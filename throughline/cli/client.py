@@ -66,7 +66,14 @@ class Client:
     def get_bytes(self, path: str, parameters: Iterable[tuple[str, object]] = ()) -> bytes:
         """Return the document at a path as it came: its numbers keep their text. Raises as ``get`` does."""
         query = urlencode([(name, str(value)) for name, value in parameters if value is not None])
-        request = Request(f"{self.url}{path}{'?' + query if query else ''}", headers=self._headers())
+        return self._ask(Request(f"{self.url}{path}{'?' + query if query else ''}", headers=self._headers()))
+
+    def post(self, path: str, document: Document) -> Document:
+        """Send a document to a path, and return the one that answers it. Raises Refused and NoAnswer."""
+        headers = {**self._headers(), "Content-Type": "application/json"}
+        return self._ask(Request(f"{self.url}{path}", msgspec.json.encode(document), headers, method="POST"))
+
+    def _ask(self, request: Request) -> Document:
         try:
             with self._open(request, timeout=ANSWER_SECONDS) as answer:
                 return answer.read()

@@ -8,6 +8,9 @@ from typing import Annotated
 
 import typer
 
+from throughline.cli.options import Cursor, Data, Json, Limit, Many, Url
+from throughline.cli.statement_commands import statements
+
 app = typer.Typer(
     name="throughline",
     no_args_is_help=True,
@@ -16,8 +19,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print the document itself, as the API gives it.")]
-Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Folder of the databases.")]
 Definitions = Annotated[
     Path | None,
     typer.Option("--definitions", metavar="DIR", help="Folder of your own definitions, on top of the shipped pack."),
@@ -85,14 +86,6 @@ def serve(
         settings,
         json,
     )
-
-
-Url = Annotated[
-    str | None, typer.Option("--url", metavar="URL", help="Where the API is, such as http://127.0.0.1:4381.")
-]
-Limit = Annotated[int | None, typer.Option("--limit", metavar="N", help="The most to show at once.")]
-Cursor = Annotated[str | None, typer.Option("--cursor", metavar="CURSOR", help="Go on where the page before ended.")]
-Many = list[str] | None
 
 
 @app.command()
@@ -237,6 +230,7 @@ processes = typer.Typer(
     help="What should happen: the shipped processes and your own.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(processes, name="processes")
+app.add_typer(statements, name="statements")
 
 
 @processes.command("list")

@@ -12,7 +12,17 @@ from rich.text import Text
 
 from throughline.cli.client import Client, Document, api_url
 from throughline.cli.printing import console, print_json
-from throughline.cli.words import STATE_STYLES, STATUS_SIGNS, key_text, moment, money, scope_text, spoken, turn
+from throughline.cli.words import (
+    STATE_STYLES,
+    STATUS_SIGNS,
+    key_text,
+    moment,
+    money,
+    scope_text,
+    spoken,
+    statement_text,
+    turn,
+)
 from throughline.core.errors import StartRefused
 
 MOST_EVENTS = 50
@@ -113,9 +123,14 @@ def _summary(case: Document) -> Iterable[Text]:
         yield Text(f"holds up {money(case['exposure'])}", style="bold")
     for found in case["deviations"]:
         at = f" at {spoken(found['step'])}" if found["step"] else ""
-        closed = "" if found["open"] else " (closed)"
+        closed = "" if found["open"] else _closed(found["accepted"])
         line = f"{spoken(found['kind'])}{at} since {moment(found['since'])}{closed}: {found['reason']}"
         yield Text(line, style="red" if found["open"] else "dim")
+
+
+def _closed(accepted: Document | None) -> str:
+    """Say how a deviation closed: by a person, or on evidence."""
+    return f" (accepted as {spoken(accepted['as'])} by {accepted['by']})" if accepted else " (closed)"
 
 
 def _steps(steps: list[Document]) -> Table:
@@ -179,10 +194,7 @@ def _chain(why: Document | None) -> str:
 
 def _statements(out: Console, statements: list[Document]) -> None:
     for each in statements:
-        (a, x), *_ = each["pair"]["from"].items()
-        (b, y), *_ = each["pair"]["to"].items()
-        line = f"{moment(each['at'])}  {each['by']} said {each['verb']} {a} {x} – {b} {y}: {each['why']}"
-        out.print(Padding(Text(line, "magenta"), (0, 0, 0, 2)))
+        out.print(Padding(Text(statement_text(each), "magenta"), (0, 0, 0, 2)))
 
 
 def _related(out: Console, related: list[Document]) -> None:

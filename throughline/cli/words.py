@@ -60,3 +60,24 @@ def turn(who: str | None, systems: list[str]) -> str:
     if who == "customer":
         return "the customer"
     return " and ".join(systems) or "a system"
+
+
+def statement_text(statement: Mapping[str, Any]) -> str:
+    """Write a statement on one line: when, who, what, why."""
+    said = f"{moment(statement['at'])}  {statement['by']} said {statement['verb']} {_subject(statement)}"
+    return f"{said}: {statement['why']}"
+
+
+def _subject(statement: Mapping[str, Any]) -> str:
+    if "pair" in statement:
+        ends = (next(iter(statement["pair"][end].items())) for end in ("from", "to"))
+        return " – ".join(f"{kind} {value}" for kind, value in ends)
+    kind, value = next(iter(statement["case"].items()))
+    found = ", ".join(deviation_text(each) for each in statement["deviations"])
+    way = f" as {spoken(statement['as'])}" if statement["as"] else ""
+    return f"{found} of {kind} {value}{way}"
+
+
+def deviation_text(found: Mapping[str, Any]) -> str:
+    """Write a deviation in a few words."""
+    return f"{spoken(found['kind'])}{' at ' + spoken(found['step']) if found['step'] else ''}"

@@ -13,11 +13,14 @@ import pytest
 from jsonschema import Draft202012Validator
 from starlette.testclient import TestClient
 
+from lineage.engine import Limits
 from lineage.process import Definitions, Process, Step, StepKind, Version
+from lineage.read import CaseReader
 from throughline.api.access import Access
 from throughline.api.app import create_app
 from throughline.api.statements import LARGEST_BODY_BYTES, StatementList, routes
 from throughline.core.decisions import FILE_NAME, DecisionLog, DecisionReader
+from throughline.core.estate import load_estate
 from throughline.core.key import KeyType
 from throughline.core.metric_names import METRICS
 from throughline.core.metrics import Meter, Part
@@ -60,9 +63,12 @@ def client(path: Path, access: Access, base_url: str = "http://localhost") -> Te
     ticks = count(1_000_000)
     log = DecisionLog(path / FILE_NAME, now=lambda: next(ticks))
     reader = DecisionReader(path / FILE_NAME)
-    app = create_app([routes(log, reader, DEFINITIONS, access)], [StatementList], access, Meter(Part.API, METRICS))
+    cases = CaseReader(path / "store.db", DEFINITIONS, load_estate(None), Limits(), lambda: 0)
+    made = [routes(log, reader, DEFINITIONS, access, cases)]
+    app = create_app(made, [StatementList], access, Meter(Part.API, METRICS))
     app.router.add_event_handler("shutdown", log.close)
     app.router.add_event_handler("shutdown", reader.close)
+    app.router.add_event_handler("shutdown", cases.close)
     return TestClient(app, base_url, raise_server_exceptions=False)
 
 
@@ -208,8 +214,11 @@ def test_the_openapi_document_has_the_schema_of_a_statement_and_loads_nothing_fr
 ) -> None:
     document = caller.get("/openapi.json").json()
     body = document["paths"]["/api/v1/statements"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    assert body["required"] == ["verb", "pair", "why"]
-    assert body["properties"]["events"]["items"]["required"] == ["source", "id"]
+    of_links, of_exceptions = body["oneOf"]
+    assert of_links["required"] == ["verb", "pair", "why"]
+    assert of_links["properties"]["events"]["items"]["required"] == ["source", "id"]
+    assert of_exceptions["required"] == ["verb", "process", "case", "why"]
+    assert "written_off" in json.dumps(of_exceptions["properties"]["as"])
     assert caller.get("/docs").status_code == 404
 
 

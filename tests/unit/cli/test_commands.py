@@ -12,12 +12,13 @@ from typer.testing import CliRunner
 
 from throughline.cli.client import api_url
 from throughline.cli.main import app
+from throughline.cli.statements import key_members
 from throughline.cli.words import moment, money
 from throughline.core.errors import ThroughlineError
 from throughline.serve.folder import ADDRESSES
 
 HEAVY = ("pydantic", "rich", "msgspec", "fastapi", "sqlalchemy", "lineage", "collector", "grpc", "throughline.core")
-COMMANDS = ("serve", "show", "cases", "import", "export", "settings", "demo", "processes")
+COMMANDS = ("serve", "show", "cases", "import", "export", "settings", "demo", "processes", "statements")
 
 
 def command(*arguments: str) -> tuple[int, str]:
@@ -116,3 +117,28 @@ def test_what_is_held_up_is_never_0_where_it_is_unknown(exposure: dict[str, str]
 def test_times_are_written_to_the_minute() -> None:
     assert moment("2026-03-02T09:00:59.5Z") == "2026-03-02 09:00"
     assert moment(None) == "–"
+
+
+@pytest.mark.parametrize(
+    ("text", "members"),
+    [
+        ("time_entry=TE-2", {"time_entry": "TE-2"}),
+        ("invoice=INV-1, legal_entity=DE01", {"invoice": "INV-1", "legal_entity": "DE01"}),
+        ("customer=a=b", {"customer": "a=b"}),
+    ],
+)
+def test_a_key_is_read_with_its_scope(text: str, members: dict[str, str]) -> None:
+    assert key_members(text) == members
+
+
+@pytest.mark.parametrize("text", ["TE-2", "time_entry=", "=TE-2", "invoice=INV-1,DE01", ""])
+def test_what_is_no_key_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(ThroughlineError, match="time_entry=TE-88"):
+        key_members(text)
+
+
+@pytest.mark.parametrize("event", ["3", "/erp", "#3", "/erp#"])
+def test_what_is_no_event_is_refused_with_an_example(event: str) -> None:
+    arguments = ("statements", "unlink", "time_entry=T1", "billing_event=B1", "--why", "so", "--event", event)
+    with pytest.raises(ThroughlineError, match="/erp#3"):
+        command(*arguments)
