@@ -59,7 +59,10 @@ class Firm:
         return answer
 
     def open_deviations(self) -> list[tuple[str, str]]:
-        return self._engine.store.rows("SELECT kind, step FROM deviation ORDER BY kind, step")
+        return self._engine.store.rows(
+            "SELECT kind, deviation.step FROM deviation JOIN cases ON cases.id = case_id"
+            " WHERE name LIKE 'time_entry%' ORDER BY kind, deviation.step"
+        )
 
 
 ACCEPTING = {
