@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from throughline.core.journal import RawRequest
+from throughline.core.journal import RawRequest, ReplayOutcome
 
 
 class Quarantined(msgspec.Struct, frozen=True, gc=False):
@@ -25,6 +25,18 @@ class Quarantined(msgspec.Struct, frozen=True, gc=False):
     body: bytes
 
 
+class Replayed(msgspec.Struct, frozen=True, gc=False):
+    """That a set-aside event was taken again, or set aside again: ``entry`` is its id in the quarantine."""
+
+    entry: int
+    at: int
+    by: str
+    outcome: ReplayOutcome
+    events: int
+    reason: str | None = None
+    sentence: str | None = None
+
+
 class Entry(msgspec.Struct, frozen=True, gc=False):
     """Events, spans and logs are msgpack arrays of the given lengths; ``size`` is in bytes, all together.
 
@@ -40,3 +52,4 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     log_count: int
     quarantined: Sequence[Quarantined]
     size: int
+    replayed: Replayed | None = None

@@ -101,12 +101,12 @@ class Intake:
         """Return what became of a request once it is durable; raise Refused where it isn't taken."""
         began = time.monotonic()
         received = self._clock.now()
-        reading = await self._read(incoming, received)
+        reading = await self.read(incoming, received)
         counts = self._counts.door(incoming.door)
         digests = [identity_digest(event.source, event.id) for event in reading.events]
         record = self._journal.last()
         if _worth_keeping(reading):
-            record = await self._journal.append(_entry(incoming, reading, received))
+            record = await self._journal.append(entry_of(incoming, reading, received))
         counts.set_aside(reading)
         duplicates = self._recent.duplicates(digests)
         self._recent.remember(digests)
@@ -116,7 +116,8 @@ class Intake:
         counts.accepted(reading, time.monotonic() - began)
         return receipt
 
-    async def _read(self, incoming: Incoming, received: int) -> Reading:
+    async def read(self, incoming: Incoming, received: int) -> Reading:
+        """Decode a request; raises Refused where it can't be read."""
         if len(incoming.body) < LARGE_BODY_BYTES:
             return read(incoming, received, self._nesting)
         loop = asyncio.get_running_loop()
@@ -140,7 +141,8 @@ def _worth_keeping(reading: Reading) -> bool:
     return bool(reading.events or reading.spans or reading.logs or reading.rejected)
 
 
-def _entry(incoming: Incoming, reading: Reading, received: int) -> Entry:
+def entry_of(incoming: Incoming, reading: Reading, received: int) -> Entry:
+    """Return what a request brings to the journal."""
     taken: list[Event] = reading.events
     request = None
     if taken or reading.spans or reading.logs:

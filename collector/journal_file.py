@@ -96,6 +96,9 @@ class JournalFile:
             stored = sum(len(blob) for blob in row if isinstance(blob, bytes))
         if quarantined:
             connection.executemany(_INSERT_QUARANTINE, quarantined)
+        replayed = [_replay_row(entry, record) for entry in entries if entry.replayed is not None]
+        if replayed:
+            connection.executemany(_INSERT_REPLAY, replayed)
         self._at(Boundary.APPENDED)
         connection.execute("COMMIT")
         self._at(Boundary.COMMITTED)
@@ -119,6 +122,8 @@ class JournalFile:
             _create(connection)
         elif found != FORMAT:
             raise JournalFormatUnknown(f"{self._path}: seen journal format {found}, wanted {FORMAT}")
+        for statement in SCHEMA:  # tables that came later
+            connection.execute(statement)
         _move_log_into_file(connection)
         connection.execute("INSERT INTO trial VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET tried = tried + 1")
         _sync_folder(self._path.parent)
@@ -177,6 +182,10 @@ _INSERT_QUARANTINE = """INSERT INTO quarantine (digest, received, last_received,
     ON CONFLICT (digest) DO UPDATE SET times = times + 1, last_received = max(last_received, excluded.last_received)"""
 
 
+_INSERT_REPLAY = """INSERT INTO replay (entry, at, "by", outcome, events, record, reason, sentence)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
+
+
 def _record_row(entries: Sequence[Entry]) -> tuple[int | str | bytes | None, ...] | None:
     requests = [entry.request for entry in entries if entry.request is not None]
     if not requests:
@@ -199,6 +208,21 @@ def _record_row(entries: Sequence[Entry]) -> tuple[int | str | bytes | None, ...
 def _blob(arrays: list[bytes], lengths: list[int]) -> bytes | None:
     """Return the arrays joined and compressed; None where all of them are empty."""
     return compress(join_arrays(arrays, lengths)) if any(lengths) else None
+
+
+def _replay_row(entry: Entry, record: int) -> tuple[int | str | None, ...]:
+    replayed = entry.replayed
+    assert replayed is not None
+    return (
+        replayed.entry,
+        replayed.at,
+        replayed.by,
+        replayed.outcome,
+        replayed.events,
+        record if entry.request is not None else None,
+        replayed.reason,
+        replayed.sentence,
+    )
 
 
 def _quarantine_row(event: Quarantined) -> tuple[int | str | bytes | None, ...]:

@@ -21,6 +21,7 @@ try:
 except ImportError:  # not on Windows
     uvloop = None
 
+from collector.control import ControlDoor
 from collector.counts import Counts, new_counts
 from collector.grpc_door import OtlpService, grpc_options, start_grpc
 from collector.http_doors import Bodies, EventsDoor, OtlpHttpDoor, Senders
@@ -30,6 +31,7 @@ from collector.intake import Intake
 from collector.journal import Journal
 from collector.journal_file import Boundary, go_on
 from collector.reading import Door
+from collector.replay import Replayer
 from throughline.core.address import Address
 from throughline.core.clock import Clock
 from throughline.core.journal import JOURNAL_FILE
@@ -54,12 +56,14 @@ async def run_collector(
     addresses: Mapping[str, Address] | None = None,
     stop: asyncio.Event | None = None,
     at: Callable[[Boundary], None] = go_on,
+    control: str = "",
 ) -> None:
     """Take requests until ``stop`` (without one: until SIGTERM or SIGINT), then answer those under way and close.
 
     ``announce`` is given HOST:PORT by door (http, otlp_http, otlp_grpc) once all are open. ``addresses`` are used in
-    place of those of the settings. Raises OSError where an address can't be had, JournalFormatUnknown for a journal of
-    another version, and any fault of ours that ended the journal's writer.
+    place of those of the settings. ``control`` is the secret of those who may give orders; empty: nobody may. Raises
+    OSError where an address can't be had, JournalFormatUnknown for a journal of another version, and any fault of ours
+    that ended the journal's writer.
     """
     addresses = addresses or {door: getattr(settings, door) for door in DOORS}
     stop = stop or _stop_on_signals()
@@ -73,7 +77,10 @@ async def run_collector(
         await journal.open()
         intake = Intake(journal, clock, counts, settings.nesting)
         stack.callback(intake.close)
-        opened = await _open_doors(stack, settings, addresses, intake, journal, counts, path)
+        replayer = Replayer(path, intake, journal, clock)
+        stack.callback(replayer.close)
+        in_front = partial(ControlDoor, replayer=replayer, secret=control)
+        opened = await _open_doors(stack, settings, addresses, intake, journal, counts, path, in_front)
         gc.freeze()  # what is here now stays: the collector of cycles need not look at it again and again
         announce({door: str(address) for door, address in opened.items()})
         await _until(stop, journal)
@@ -88,6 +95,7 @@ async def _open_doors(
     journal: Journal,
     counts: Counts,
     path: Path,
+    in_front: Callable[[Application], Application],
 ) -> dict[str, Address]:
     in_hand = InHand(settings.queue_bytes)
     senders = Senders(settings.ingest_tokens)
@@ -99,7 +107,7 @@ async def _open_doors(
     otlp = OtlpHttpDoor(intake, senders, bodies, otlp_counts)
     opened: dict[str, Address] = {}
     applications: dict[str, tuple[Application, Callable[[int], None]]] = {
-        "http": (events, events_counts.connections.set),
+        "http": (in_front(events), events_counts.connections.set),
         "otlp_http": (otlp, otlp_counts.connections.set),
     }
     for door, (application, count) in applications.items():

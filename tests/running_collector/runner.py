@@ -21,6 +21,7 @@ from throughline.core.logs import configure_logs
 from throughline.core.settings import LogFormat, LogLevel, load_settings
 
 FREE = "127.0.0.1:0"
+CONTROL = "the secret of this serve"
 
 
 class CarelessConnection(sqlite3.Connection):
@@ -64,7 +65,7 @@ def main(orders: dict[str, Any]) -> None:
     doors = dict.fromkeys(("http", "api", "otlp_http", "otlp_grpc"), FREE)
     settings = load_settings({"data": orders["data"], **doors, **orders["settings"]}, {})
     with asyncio.Runner(loop_factory=new_loop) as runner:
-        runner.run(run_collector(settings, RealClock(), announce, at=killer(orders["kill"])))
+        runner.run(run_collector(settings, RealClock(), announce, at=killer(orders["kill"]), control=CONTROL))
 
 
 if __name__ == "__main__":

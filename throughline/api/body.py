@@ -1,11 +1,17 @@
-"""Bodies of requests, read with a limit."""
+"""Bodies of requests, read with a limit, and checked against a form."""
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import msgspec
+from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
+from throughline.core.faults import faults_of
 from throughline.core.problem import Problem, ProblemKind
+
+Form = TypeVar("Form", bound=BaseModel)
 
 
 async def read_json(request: Request, most_bytes: int) -> object:
@@ -28,3 +34,24 @@ async def read_json(request: Request, most_bytes: int) -> object:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Problem(ProblemKind.UNREADABLE, f"the body is no JSON: {error}") from None
+
+
+def read_form(form: type[Form], content: object) -> Form:
+    """Read the members of a body; raises Problem with every fault."""
+    try:
+        return form.model_validate(content, by_alias=True, by_name=False)
+    except ValidationError as error:
+        faults = [
+            {"in": "body", "parameter": fault.path, "seen": fault.seen, "wanted": fault.wanted}
+            for fault in faults_of(error, "body", lambda _: None)
+        ]
+        first = faults[0]
+        raise Problem(
+            ProblemKind.INVALID, f"{first['parameter']}: seen {first['seen']}, wanted {first['wanted']}", faults=faults
+        ) from None
+
+
+def invalid(path: str, seen: str, wanted: str) -> Problem:
+    """Return the problem of one member of a body."""
+    faults = [{"in": "body", "parameter": path, "seen": seen, "wanted": wanted}]
+    return Problem(ProblemKind.INVALID, f"{path}: seen {seen}, wanted {wanted}", faults=faults)

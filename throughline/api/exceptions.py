@@ -13,8 +13,8 @@ from lineage.fact import Deviation, DeviationKind
 from lineage.process import Definitions, Process
 from lineage.read import CaseReader, CaseView, Snapshot
 from throughline.api.access import Principal
+from throughline.api.body import invalid
 from throughline.core.faults import show
-from throughline.core.problem import Problem, ProblemKind
 from throughline.core.statement import AcceptedAs, Draft, End, Verb
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1024)]
@@ -69,12 +69,6 @@ def exception_draft(asked: ExceptionAsked, definitions: Definitions, principal: 
         accepted_as=asked.accepted_as,
         deviations=deviations,
     )
-
-
-def invalid(path: str, seen: str, wanted: str) -> Problem:
-    """Return the problem of one member of a statement."""
-    faults = [{"in": "body", "parameter": path, "seen": seen, "wanted": wanted}]
-    return Problem(ProblemKind.INVALID, f"{path}: seen {seen}, wanted {wanted}", faults=faults)
 
 
 def _check(asked: ExceptionAsked) -> None:

@@ -2,26 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from threading import Lock
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from lineage.read import CaseReader
+from lineage.read import CaseReader, Snapshot
 from throughline.api.answers import json_answer
 from throughline.core.cursor import read_cursor, write_cursor
 from throughline.core.errors import StoreUnavailable
 from throughline.core.event import Event
 from throughline.core.instants import format_instant
-from throughline.core.journal import JournalReader, SetAsideEvent
+from throughline.core.journal import (
+    JournalReader,
+    QuarantineFilter,
+    Replay,
+    ReplayOutcome,
+    SetAsideEvent,
+    position_text,
+)
+from throughline.core.masking import masked
+from throughline.core.problem import Problem, ProblemKind
+
+Text = Annotated[str, Field(min_length=1, max_length=1024)]
+
+
+class ReplayedDocument(msgspec.Struct, frozen=True):
+    """That an entry went the same way again: when, by whom, whether it was ``taken`` or ``set_aside`` again, and why.
+
+    ``events`` were taken, and are in the journal at ``position``.
+    """
+
+    at: str
+    by: str
+    outcome: ReplayOutcome
+    events: int
+    position: str | None
+    reason: str | None
+    sentence: str | None
 
 
 class QuarantinedDocument(msgspec.Struct, frozen=True):
     """What was set aside once or more often (``times``), the very same each time; ``sentence`` says why in words.
+
+    ``taken``: a replay has taken it; ``replays`` are all of them, first to last.
 
     What the engine set aside has neither door nor sender, and its ``times`` are not counted: an event that came under
     the source and id of another one, which was received first.
@@ -38,6 +67,20 @@ class QuarantinedDocument(msgspec.Struct, frozen=True):
     type: str | None
     reason: str
     sentence: str
+    taken: bool
+    replays: list[ReplayedDocument]
+
+
+class QuarantineEntry(QuarantinedDocument, frozen=True, kw_only=True):
+    """An entry with what came in: ``body`` as text, what looks like a secret masked, cut to 65,536 characters.
+
+    ``content_type`` is that of a request of its own, which the body is; ``body_bytes`` its length as it came.
+    """
+
+    content_type: str
+    body_bytes: int
+    body: str
+    body_cut: bool
 
 
 class QuarantineList(msgspec.Struct, frozen=True):
@@ -48,15 +91,19 @@ class QuarantineList(msgspec.Struct, frozen=True):
 
 
 class QuarantineAsked(BaseModel):
-    """How much of the quarantine to give, and from where on."""
+    """Which entries of the quarantine to give, how many, and from where on."""
 
     model_config = ConfigDict(extra="forbid")
 
+    reason: Text | None = None
+    type: Text | None = None
+    source: Text | None = None
+    taken: bool | None = None
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
     cursor: str | None = None
 
 
-def quarantined(entry: SetAsideEvent) -> QuarantinedDocument:
+def quarantined(entry: SetAsideEvent, replays: Sequence[Replay]) -> QuarantinedDocument:
     """Return the document of an entry."""
     return QuarantinedDocument(
         id=f"q{entry.id}",
@@ -70,6 +117,20 @@ def quarantined(entry: SetAsideEvent) -> QuarantinedDocument:
         type=entry.type,
         reason=entry.reason,
         sentence=entry.sentence,
+        taken=any(each.outcome is ReplayOutcome.TAKEN for each in replays),
+        replays=[_replayed(each) for each in replays],
+    )
+
+
+def _replayed(replay: Replay) -> ReplayedDocument:
+    return ReplayedDocument(
+        at=format_instant(replay.at),
+        by=replay.by,
+        outcome=replay.outcome,
+        events=replay.events,
+        position=None if replay.record is None else position_text(replay.record),
+        reason=replay.reason,
+        sentence=replay.sentence,
     )
 
 
@@ -86,9 +147,40 @@ def second_content(digest: bytes, event: Event) -> QuarantinedDocument:
         source=event.source,
         event_id=event.id,
         type=event.type,
-        reason="other_content",
+        reason=OTHER_CONTENT,
         sentence="seen another content under this source and id, wanted one: the one received first counts",
+        taken=False,
+        replays=[],
     )
+
+
+def _with_body(document: QuarantinedDocument, content_type: str, body: bytes) -> QuarantineEntry:
+    text = masked(body.decode("utf-8", "replace").translate(_UNPRINTABLE))
+    return QuarantineEntry(
+        **{name: getattr(document, name) for name in QuarantinedDocument.__struct_fields__},
+        content_type=content_type,
+        body_bytes=len(body),
+        body=text[:MOST_BODY],
+        body_cut=len(text) > MOST_BODY,
+    )
+
+
+def read_id(text: str) -> int:
+    """Return the number of an entry of the doors. Raises Problem where it names none."""
+    if text.startswith("q") and text[1:].isascii() and text[1:].isdigit() and len(text) <= _LONGEST_ID:
+        return int(text[1:])
+    raise _unknown(text)
+
+
+def _unknown(text: str) -> Problem:
+    return Problem(ProblemKind.NOT_FOUND, f"seen {text[:64]!r}, wanted the id of an entry, such as q17")
+
+
+MOST_BODY = 65_536
+_READ_AT_ONCE = 1_000
+OTHER_CONTENT = "other_content"
+_LONGEST_ID = 18
+_UNPRINTABLE = {code: "·" for code in range(32) if chr(code) not in "\t\n\r"}
 
 
 class _At(NamedTuple):
@@ -100,37 +192,94 @@ class _At(NamedTuple):
 
 
 def routes(journal: JournalReader, reader: CaseReader) -> APIRouter:
-    """Return the route of the quarantine."""
+    """Return the routes by which the quarantine is read."""
     router = APIRouter(tags=["quarantine"])
     one_at_a_time = Lock()
-    schema = {"$ref": f"#/components/schemas/{QuarantineList.__name__}"}
 
-    def engines(at: _At, limit: int) -> list[tuple[bytes, Event]]:
+    def doors(at: _At, limit: int, asked: QuarantineAsked) -> list[QuarantinedDocument]:
+        wanted = QuarantineFilter(asked.reason, asked.type, asked.source, asked.taken)
+        with one_at_a_time:
+            found = journal.quarantine(at.door, limit, wanted)
+            replays = journal.replays([entry.id for entry in found])
+        return [quarantined(entry, replays.get(entry.id, [])) for entry in found]
+
+    def engines(at: _At, limit: int, asked: QuarantineAsked) -> list[tuple[bytes, Event]]:
+        if asked.taken or asked.reason not in (None, OTHER_CONTENT):
+            return []
         with suppress(StoreUnavailable), reader.snapshot() as snapshot:
-            return snapshot.store.other_contents_after(at.digest, at.content, limit)
+            return _fitting(snapshot, at, limit, asked)
         return []  # no store yet
+
+    def of_door(text: str) -> QuarantineEntry:
+        number = read_id(text)
+        with one_at_a_time:
+            entry, stored = journal.quarantined(number), journal.quarantined_body(number)
+            replays = journal.replays([number]).get(number, [])
+        if entry is None or stored is None:
+            raise _unknown(text)
+        return _with_body(quarantined(entry, replays), *stored)
+
+    def of_engine(text: str) -> QuarantineEntry:
+        with suppress(ValueError), reader.snapshot() as snapshot:
+            digests = bytes.fromhex(text[1:])
+            digest, content = digests[: len(digests) // 2], digests[len(digests) // 2 :]
+            event = snapshot.store.other_contents(digest).get(content)
+            if event is not None:
+                return _with_body(second_content(digest, event), "application/json", _event_text(event))
+        raise _unknown(text)
 
     @router.get(
         "/api/v1/quarantine",
         summary="What was set aside, and why",
         response_class=Response,
-        responses={200: {"description": "A page", "content": {"application/json": {"schema": schema}}}},
+        responses={200: _shows(QuarantineList)},
     )
     def get_quarantine(asked: Annotated[QuarantineAsked, Query()]) -> Response:
         """What came in again and again is one entry."""
         at = _At(*read_cursor(asked.cursor, tuple[int, bytes, bytes])) if asked.cursor else _At()
         wanted = asked.limit + 1
-        with one_at_a_time:
-            found = journal.quarantine(at.door, wanted)
-        page = [(quarantined(entry), at._replace(door=entry.id)) for entry in found]
+        page = [(entry, at._replace(door=read_id(entry.id))) for entry in doors(at, wanted, asked)]
         if len(page) < wanted:
             through = page[-1][1] if page else at
             page += [
                 (second_content(digest, event), through._replace(digest=digest, content=event.digest))
-                for digest, event in engines(at, wanted - len(page))
+                for digest, event in engines(at, wanted - len(page), asked)
             ]
         entries = [entry for entry, _ in page[: asked.limit]]
         more = write_cursor(page[asked.limit - 1][1]) if len(page) > asked.limit else None
         return json_answer(QuarantineList(entries, more))
 
+    @router.get(
+        "/api/v1/quarantine/{id}",
+        summary="One entry, with what came in",
+        response_class=Response,
+        responses={200: _shows(QuarantineEntry)},
+    )
+    def get_entry(id: str) -> Response:
+        """Its body as text, with what looks like a secret masked."""
+        return json_answer(of_engine(id) if id.startswith("e") else of_door(id))
+
     return router
+
+
+def _fitting(snapshot: Snapshot, at: _At, limit: int, asked: QuarantineAsked) -> list[tuple[bytes, Event]]:
+    """Return up to ``limit`` contents that do not stand, after one of them, of the type and source asked for."""
+    found: list[tuple[bytes, Event]] = []
+    while rows := snapshot.store.other_contents_after(at.digest, at.content, _READ_AT_ONCE):
+        for digest, event in rows:
+            if asked.type in (None, event.type) and asked.source in (None, event.source):
+                found.append((digest, event))
+                if len(found) == limit:
+                    return found
+        at = at._replace(digest=rows[-1][0], content=rows[-1][1].digest)
+    return found
+
+
+def _event_text(event: Event) -> bytes:
+    members = msgspec.structs.asdict(event) | {"digest": event.digest.hex()}
+    return msgspec.json.encode({name: value for name, value in members.items() if value not in (None, [], {}, False)})
+
+
+def _shows(document: type) -> dict[str, Any]:
+    schema = {"$ref": f"#/components/schemas/{document.__name__}"}
+    return {"description": "Found", "content": {"application/json": {"schema": schema}}}

@@ -20,7 +20,7 @@ from lineage.generations import store_path
 from lineage.process import Definitions
 from lineage.read import CaseReader
 from lineage.trace_documents import TraceReader
-from throughline.api import health, quarantine, statements, status
+from throughline.api import health, quarantine, replay, statements, status
 from throughline.api.access import Access
 from throughline.api.adopting import Adopting
 from throughline.api.app import create_app
@@ -39,9 +39,10 @@ from throughline.core.token import Token
 
 @dataclass(frozen=True)
 class Ground:
-    """What the API stands on. ``parts``: the file of process ids; ``collector``: HOST:PORT of its health.
+    """What the API stands on. ``parts``: the file of process ids; ``collector``: HOST:PORT of its health and orders.
 
     ``declared`` reads what the firm declares, as it stands now; raises ConfigurationError where that cannot be used.
+    ``control``: the secret that the collector wants to be shown with an order.
     """
 
     data: Path
@@ -52,6 +53,7 @@ class Ground:
     collector: str
     parts: Path
     web: WebLimits
+    control: str = ""
 
 
 class Standing(NamedTuple):
@@ -87,6 +89,7 @@ def build_app(ground: Ground, standing: Standing, stack: ExitStack) -> FastAPI:
             lineage_routes(reader, TraceReader(journal())),
             statements.routes(log, decisions, definitions, access, reader),
             quarantine.routes(journal(), reader),
+            replay.routes(journal(), replay.Collector(ground.collector, ground.control), access),
             status.routes(status_reader, positions),
             health.routes(neighbours, meter),
         ],
@@ -94,6 +97,9 @@ def build_app(ground: Ground, standing: Standing, stack: ExitStack) -> FastAPI:
             *LINEAGE_DOCUMENTS,
             StatementList,
             quarantine.QuarantineList,
+            quarantine.QuarantineEntry,
+            replay.ReplayDocument,
+            replay.ReplayList,
             status.StatusDocument,
             health.HealthDocument,
         ),

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, cast
 
 import msgspec
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
@@ -16,13 +16,12 @@ from lineage.process import Definitions, Process
 from lineage.read import CaseReader
 from throughline.api.access import Access, Principal
 from throughline.api.answers import json_answer
-from throughline.api.body import read_json
-from throughline.api.exceptions import ExceptionAsked, Text, exception_draft, invalid
+from throughline.api.body import invalid, read_form, read_json
+from throughline.api.exceptions import ExceptionAsked, Text, exception_draft
 from throughline.core.cursor import read_cursor, write_cursor
 from throughline.core.decisions import DecisionLog, DecisionReader
-from throughline.core.faults import faults_of, show
+from throughline.core.faults import show
 from throughline.core.key import KeyType
-from throughline.core.problem import Problem, ProblemKind
 from throughline.core.statement import Draft, End, EventRef, StatementDocument, Verb, statement_document
 
 MOST_EVENTS = 10_000
@@ -150,23 +149,16 @@ def _roles(processes: list[Process], a: str, b: str) -> str:
 
 def read_asked(content: object) -> StatementAsked | ExceptionAsked:
     """Read the body of a request; raises Problem with every fault."""
-    form: type[StatementAsked | ExceptionAsked] = StatementAsked
-    if isinstance(content, dict):
-        verb = cast(dict[str, Any], content).get("verb")
-        if verb is not None and verb not in list(Verb):
-            raise invalid("verb", show(verb), _WANTED_VERB)
-        form = ExceptionAsked if verb in (Verb.ACCEPT, Verb.WITHDRAW) else StatementAsked
-    try:
-        return form.model_validate(content, by_alias=True, by_name=False)
-    except ValidationError as error:
-        faults = [
-            {"in": "body", "parameter": fault.path, "seen": fault.seen, "wanted": fault.wanted}
-            for fault in faults_of(error, "body", lambda _: None)
-        ]
-        first = faults[0]
-        raise Problem(
-            ProblemKind.INVALID, f"{first['parameter']}: seen {first['seen']}, wanted {first['wanted']}", faults=faults
-        ) from None
+    verb = _verb(content)
+    if verb is not None and verb not in list(Verb):
+        raise invalid("verb", show(verb), _WANTED_VERB)
+    if verb in (Verb.ACCEPT, Verb.WITHDRAW):
+        return read_form(ExceptionAsked, content)
+    return read_form(StatementAsked, content)
+
+
+def _verb(content: object) -> object:
+    return cast(dict[str, Any], content).get("verb") if isinstance(content, dict) else None
 
 
 _WANTED_VERB = "'link' or 'unlink', about two keys, or 'accept' or 'withdraw', about exceptions of a case"

@@ -71,9 +71,10 @@ class Client:
     def post(self, path: str, document: Document) -> Document:
         """Send a document to a path, and return the one that answers it. Raises Refused and NoAnswer."""
         headers = {**self._headers(), "Content-Type": "application/json"}
-        return self._ask(Request(f"{self.url}{path}", msgspec.json.encode(document), headers, method="POST"))
+        request = Request(f"{self.url}{path}", msgspec.json.encode(document), headers, method="POST")
+        return _read(self._ask(request), self.url)
 
-    def _ask(self, request: Request) -> Document:
+    def _ask(self, request: Request) -> bytes:
         try:
             with self._open(request, timeout=ANSWER_SECONDS) as answer:
                 return answer.read()

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from throughline.cli.options import Cursor, Data, Json, Limit, Many, Url
+from throughline.cli.quarantine_commands import quarantine
 from throughline.cli.statement_commands import statements
 
 app = typer.Typer(
@@ -231,6 +232,7 @@ processes = typer.Typer(
 )
 app.add_typer(processes, name="processes")
 app.add_typer(statements, name="statements")
+app.add_typer(quarantine, name="quarantine")
 
 
 @processes.command("list")

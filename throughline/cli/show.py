@@ -54,7 +54,9 @@ def show(
     if not answer["records"]:
         what = f"the trace {trace_id}" if trace_id else f"{key[0]} {key[1]}" if key else "it"
         out.print(f"Nothing is known of {what} yet.")
-        out.print("`throughline cases` lists what is; what could not be read is at /api/v1/quarantine.", style="dim")
+        out.print(
+            "`throughline cases` lists what is; `throughline quarantine list` what could not be read.", style="dim"
+        )
     for record in answer["records"]:
         _record(out, record)
     if answer["next"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from rich.text import Text
 
 from throughline.cli.client import Client, Document, api_url
 from throughline.cli.printing import console, print_json
-from throughline.cli.words import statement_text
+from throughline.cli.words import statement_text, who
 from throughline.core.errors import StartRefused
 
 STATEMENTS = "/api/v1/statements"
@@ -106,7 +105,7 @@ def _event(text: str) -> Document:
 
 
 def _state(asked: Document, by: str | None, why: str, url: str | None, data: Path | None, as_json: bool) -> None:
-    members = {**asked, "by": by or _who(), "why": why}
+    members = {**asked, "by": by or who(), "why": why}
     body = {name: value for name, value in members.items() if value is not None}
     statement = Client(api_url(url, data)).post(STATEMENTS, body)
     if as_json:
@@ -117,10 +116,3 @@ def _state(asked: Document, by: str | None, why: str, url: str | None, data: Pat
     key = statement.get("case") or statement["pair"]["from"]
     kind, value = next(iter(key.items()))
     out.print(f"It is on the record. `throughline show {kind} {value}` tells what became of it.", style="dim")
-
-
-def _who() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # an account without a name, as containers have
-        raise StartRefused("nobody with a name is logged in here: say who states it with --by NAME") from None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+
+from throughline.core.errors import StartRefused
 
 STATE_STYLES = {"open": "bold", "done": "green", "ended": "dim", "provisional": "yellow", "not_applicable": "dim"}
 STATUS_SIGNS = {
@@ -81,3 +84,11 @@ def _subject(statement: Mapping[str, Any]) -> str:
 def deviation_text(found: Mapping[str, Any]) -> str:
     """Write a deviation in a few words."""
     return f"{spoken(found['kind'])}{' at ' + spoken(found['step']) if found['step'] else ''}"
+
+
+def who() -> str:
+    """Return who is logged in here; raises StartRefused where that has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # an account without a name, as containers have
+        raise StartRefused("nobody with a name is logged in here: say who it is with --by NAME") from None

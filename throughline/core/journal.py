@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import zstandard
@@ -51,6 +51,17 @@ SCHEMA = (
         signal TEXT NOT NULL,
         content_type TEXT NOT NULL,
         body BLOB NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS replay (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        entry INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        "by" TEXT NOT NULL,
+        outcome TEXT NOT NULL,
+        events INTEGER NOT NULL,
+        record INTEGER,
+        reason TEXT,
+        sentence TEXT)""",
+    "CREATE INDEX IF NOT EXISTS replay_of_entry ON replay (entry)",
     "CREATE TABLE IF NOT EXISTS trial (id INTEGER PRIMARY KEY CHECK (id = 1), tried INTEGER NOT NULL)",
 )
 
@@ -141,6 +152,41 @@ class SetAsideEvent(msgspec.Struct, frozen=True):
     reason: str
     sentence: str
     signal: str
+
+
+class ReplayOutcome(StrEnum):
+    """What came of taking a set-aside event again."""
+
+    TAKEN = "taken"
+    SET_ASIDE = "set_aside"  # it still cannot be read
+
+
+class Replay(msgspec.Struct, frozen=True):
+    """One replay of an entry: when, by whom, what came of it.
+
+    ``record``: the journal's record that holds the ``events`` that were taken. ``reason`` and ``sentence``: why it was
+    set aside again.
+    """
+
+    at: int
+    by: str
+    outcome: ReplayOutcome
+    events: int
+    record: int | None
+    reason: str | None
+    sentence: str | None
+
+
+class QuarantineFilter(NamedTuple):
+    """Which entries of the quarantine to give; None: any. ``taken``: whether a replay has taken them."""
+
+    reason: str | None = None
+    type: str | None = None
+    source: str | None = None
+    taken: bool | None = None
+
+
+EVERY_ENTRY = QuarantineFilter()
 
 
 class JournalFormatUnknown(LastingError):
@@ -280,11 +326,30 @@ class JournalReader:
         ]
         return sorted(found, key=lambda log: (log.time, log.text))
 
-    def quarantine(self, after: int = 0, limit: int = 100) -> list[SetAsideEvent]:
+    def quarantine(
+        self, after: int = 0, limit: int = 100, wanted: QuarantineFilter = EVERY_ENTRY
+    ) -> list[SetAsideEvent]:
         """Return up to ``limit`` entries of the door's quarantine after an id, in order of ids."""
-        columns = ", ".join(SetAsideEvent.__struct_fields__)
-        rows = self._rows(f"SELECT {columns} FROM quarantine WHERE id > ? ORDER BY id LIMIT ?", (after, limit))
+        conditions, values = _conditions(wanted)
+        where = " AND ".join(["id > ?", *conditions])
+        rows = self._rows(f"SELECT {_ENTRY} FROM quarantine WHERE {where} ORDER BY id LIMIT ?", (after, *values, limit))
         return [SetAsideEvent(*row) for row in rows]
+
+    def quarantined(self, entry: int) -> SetAsideEvent | None:
+        """Return one entry of the door's quarantine; None where there is none of that id."""
+        rows = self._rows(f"SELECT {_ENTRY} FROM quarantine WHERE id = ?", (entry,))
+        return SetAsideEvent(*rows[0]) if rows else None
+
+    def replays(self, entries: Iterable[int]) -> dict[int, list[Replay]]:
+        """Return the replays of entries, first to last."""
+        found: dict[int, list[Replay]] = {}
+        for entry, at, by, outcome, *rest in self._rows(
+            'SELECT entry, at, "by", outcome, events, record, reason, sentence FROM replay'
+            " WHERE entry IN (SELECT value FROM json_each(?)) ORDER BY id",
+            (msgspec.json.encode(list(entries)).decode(),),
+        ):
+            found.setdefault(entry, []).append(Replay(at, by, ReplayOutcome(outcome), *rest))
+        return found
 
     def quarantined_body(self, entry: int) -> tuple[str, bytes] | None:
         """Return content type and body of an entry, as a door would take it again; None where there is none."""
@@ -303,6 +368,16 @@ class JournalReader:
         return self._connection.execute(query, parameters).fetchall() if self._connection is not None else []
 
 
+def _conditions(wanted: QuarantineFilter) -> tuple[list[str], list[str]]:
+    names = [name for name in ("reason", "type", "source") if getattr(wanted, name) is not None]
+    conditions = [f"{name} = ?" for name in names]
+    if wanted.taken is not None:
+        taken = f"EXISTS (SELECT 1 FROM replay WHERE entry = quarantine.id AND outcome = '{ReplayOutcome.TAKEN}')"
+        conditions.append(taken if wanted.taken else f"NOT {taken}")
+    return conditions, [getattr(wanted, name) for name in names]
+
+
+_ENTRY = ", ".join(SetAsideEvent.__struct_fields__)
 _RECORD = "id, received, mapping, events, spans, logs"
 
 

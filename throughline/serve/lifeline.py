@@ -24,13 +24,15 @@ LASTING = 78  # EX_CONFIG of sysexits.h: starting again cannot help
 class Orders(msgspec.Struct, frozen=True):
     """What a part needs to run. ``report`` is the file descriptor of its pipe to the supervisor.
 
-    ``settings`` is the settings' JSON; it comes by this pipe because it may hold secrets, which neither a command line
-    nor an environment keeps.
+    ``settings`` is the settings' JSON, ``control`` the secret with which parts give each other orders
+    (throughline/core/control.py). They come by this pipe because they are, or hold, secrets, which neither a command
+    line nor an environment keeps.
     """
 
     addresses: dict[str, str]
     settings: msgspec.Raw
     report: int
+    control: str = ""
 
 
 def give(orders: Orders) -> bytes:

@@ -29,22 +29,26 @@ if TYPE_CHECKING:  # each part loads only what it runs
     from lineage.process import Definitions
     from throughline.core.estate import Estate
 
-Run = Callable[[Settings, Mapping[str, Address], Callable[[], None]], None]
+Run = Callable[[Settings, Mapping[str, Address], str, Callable[[], None]], None]
 
 _log = structlog.get_logger(__name__)
 
 
-def run_collector_part(settings: Settings, addresses: Mapping[str, Address], ready: Callable[[], None]) -> None:
+def run_collector_part(
+    settings: Settings, addresses: Mapping[str, Address], control: str, ready: Callable[[], None]
+) -> None:
     """Take events in."""
     from collector.serve import DOORS, new_loop, run_collector
 
     clock = open_clock(settings.clock, settings.data)
     doors = {door: addresses[door] for door in DOORS}
     with asyncio.Runner(loop_factory=new_loop) as runner:
-        runner.run(run_collector(settings, clock, lambda _: ready(), doors))
+        runner.run(run_collector(settings, clock, lambda _: ready(), doors, control=control))
 
 
-def run_engine_part(settings: Settings, addresses: Mapping[str, Address], ready: Callable[[], None]) -> None:
+def run_engine_part(
+    settings: Settings, addresses: Mapping[str, Address], control: str, ready: Callable[[], None]
+) -> None:
     """Fold what came in into cases."""
     from lineage.engine_metrics import EngineMeter
     from lineage.run import Subject, run_engine
@@ -65,7 +69,7 @@ def run_engine_part(settings: Settings, addresses: Mapping[str, Address], ready:
     run_engine(first, stop, ready, EngineMeter(first), subject)
 
 
-def run_api_part(settings: Settings, addresses: Mapping[str, Address], ready: Callable[[], None]) -> None:
+def run_api_part(settings: Settings, addresses: Mapping[str, Address], control: str, ready: Callable[[], None]) -> None:
     """Answer questions."""
     from throughline.api.server import Ground, run_api
     from throughline.api.web import WebLimits
@@ -77,6 +81,7 @@ def run_api_part(settings: Settings, addresses: Mapping[str, Address], ready: Ca
         clock=open_clock(settings.clock, settings.data),
         tokens=settings.api_tokens,
         collector=str(addresses["http"]),
+        control=control,
         parts=settings.data / PARTS,
         web=WebLimits(settings.header_bytes, settings.connections, settings.request_seconds),
     )
@@ -122,7 +127,7 @@ def main() -> None:
     configure_logs(settings.log_level, settings.log_format, name)
     addresses = {door: Address.parse(text) for door, text in orders.addresses.items()}
     try:
-        RUNS[name](settings, addresses, say_ready(orders.report))
+        RUNS[name](settings, addresses, orders.control, say_ready(orders.report))
     except LastingError as error:
         print(error, file=sys.stderr, flush=True)
         sys.exit(LASTING)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import sqlite3
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, closing, contextmanager
@@ -40,8 +41,9 @@ def run_serve(settings: Settings, started: Callable[[Mapping[str, str]], None]) 
         stack.callback(folder.remove, ADDRESSES)
         ports = stack.enter_context(_reserved({door: getattr(settings, door) for door in DOORS}))
         addresses = {door: str(port.address) for door, port in ports.items()}
+        control = secrets.token_urlsafe(32)
         supervisor = Supervisor(
-            parts=[_part(name, settings, addresses) for name in START_ORDER],
+            parts=[_part(name, settings, addresses, control) for name in START_ORDER],
             drain_order=DRAIN_ORDER,
             keep_open=[folder.lock],
             watcher=_watcher(folder, addresses, started),
@@ -66,11 +68,11 @@ def _reserved(wanted: Mapping[str, Address]) -> Generator[dict[str, Reservation]
         yield ports
 
 
-def _part(name: str, settings: Settings, addresses: Mapping[str, str]) -> Part:
+def _part(name: str, settings: Settings, addresses: Mapping[str, str], control: str) -> Part:
     content = msgspec.Raw(encode_settings(settings))
 
     def orders(report: int) -> bytes:
-        return give(Orders(addresses=dict(addresses), settings=content, report=report))
+        return give(Orders(addresses=dict(addresses), settings=content, report=report, control=control))
 
     return Part(name, python_part(name), orders)
 
