@@ -312,6 +312,34 @@ def restore(
 
 
 @app.command()
+def check(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="CloudEvents, one a line, or an array.", show_default=False)
+    ] = None,
+    last: Annotated[
+        str | None, typer.Option(metavar="TIME", help="What came in of late instead, such as 1h, 30m or 7d.")
+    ] = None,
+    definitions: Definitions = None,
+    url: Url = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Check how well flows report: which events reach a process by a key, and what to change for the others.
+
+    throughline check events.ndjson
+    """
+    from throughline.cli.check import check_file, check_last
+
+    if (file is None) == (last is None):
+        raise typer.BadParameter("give a FILE of CloudEvents, or --last with a time such as 1h")
+    well = check_file(file, definitions, json) if file is not None else None
+    if last is not None:
+        well = check_last(last, definitions, url, data, json)
+    if not well:
+        raise typer.Exit(1)
+
+
+@app.command()
 def settings(settings: SettingsFile = None, json: Json = False) -> None:
     """Show every setting, its value and where that came from."""
     from throughline.cli.settings import settings as run

@@ -18,7 +18,19 @@ from throughline.core.errors import ThroughlineError
 from throughline.serve.folder import ADDRESSES
 
 HEAVY = ("pydantic", "rich", "msgspec", "fastapi", "sqlalchemy", "lineage", "collector", "grpc", "throughline.core")
-COMMANDS = ("serve", "show", "cases", "import", "export", "settings", "demo", "processes", "statements", "quarantine")
+COMMANDS = (
+    "serve",
+    "show",
+    "cases",
+    "import",
+    "export",
+    "settings",
+    "demo",
+    "processes",
+    "statements",
+    "quarantine",
+    "check",
+)
 
 
 def command(*arguments: str) -> tuple[int, str]:
