@@ -6,6 +6,7 @@ from collector.journal_file import Written
 from collector.reading import Door, Reading, Refusal
 from collector.setaside import Reason
 from throughline.core import metric_names as names
+from throughline.core.journal import ReplayOutcome
 from throughline.core.metrics import Meter, Metric, Part
 
 ACCEPTED = "accepted"
@@ -85,10 +86,15 @@ class Counts:
     def __init__(self, meter: Meter) -> None:
         self._meter = meter
         self.journal = JournalCounts(meter)
+        self._replays = {word: meter.counter(names.REPLAYS, outcome=word) for word in ReplayOutcome}
         self._doors = {door: DoorCounts(meter, door) for door in Door}
 
     def door(self, door: Door) -> DoorCounts:
         return self._doors[door]
+
+    def replayed(self, outcome: ReplayOutcome) -> None:
+        """Count a set-aside event that went the same way again."""
+        self._replays[outcome].inc()
 
     def expose(self, waiting: tuple[int, int], in_hand_bytes: int, journal_bytes: int) -> str:
         """Return all series as text; what waits for a commit, what is in hand and the journal's size are as of now."""

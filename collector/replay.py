@@ -8,7 +8,7 @@ is never taken again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -64,11 +64,15 @@ class _Waiting(NamedTuple):
 class Replayer:
     """Takes entries of the quarantine again, one request at a time. Closing is safe twice."""
 
-    def __init__(self, path: Path, intake: Intake, journal: Journal, clock: Clock) -> None:
+    def __init__(
+        self, path: Path, intake: Intake, journal: Journal, clock: Clock, count: Callable[[ReplayOutcome], None]
+    ) -> None:
+        """``count`` is told of each replay once it is durable."""
         self._reader = JournalReader(path)
         self._intake = intake
         self._journal = journal
         self._clock = clock
+        self._count = count
         self._one_at_a_time = asyncio.Lock()
 
     def close(self) -> None:
@@ -89,16 +93,23 @@ class Replayer:
                         told.append(Told(entry, stored))
                         continue
                     if sum(each.size for each in waiting) > _AT_ONCE_BYTES:
-                        told += await _settled(waiting)
+                        told += await self._settled(waiting)
                         waiting = []
                     waiting.append(await self._append(stored, by))
             finally:
-                told += await _settled(waiting)
+                told += await self._settled(waiting)
             return told
 
     async def _append(self, stored: _Stored, by: str) -> _Waiting:
         made, replayed = await self._made_of(stored, by)
         return _Waiting(replayed, made.request is not None, made.size, self._journal.append(made))
+
+    async def _settled(self, waiting: list[_Waiting]) -> list[Told]:
+        """Return what is told of entries once they are durable."""
+        records = await asyncio.gather(*(each.position for each in waiting))
+        for each in waiting:
+            self._count(each.replayed.outcome)
+        return [_told(each, record) for each, record in zip(waiting, records, strict=True)]
 
     def _read(self, entry: int) -> _Stored | Outcome:
         stored, body = self._reader.quarantined(entry), self._reader.quarantined_body(entry)
@@ -142,12 +153,6 @@ def _kept(read: Reading, body: bytes) -> Reading:
     """
     rejected = [each for each in read.rejected if each.body != body]
     return Reading(events=read.events, rejected=rejected if read.events else [])
-
-
-async def _settled(waiting: list[_Waiting]) -> list[Told]:
-    """Return what is told of entries once they are durable."""
-    records = await asyncio.gather(*(each.position for each in waiting))
-    return [_told(each, record) for each, record in zip(waiting, records, strict=True)]
 
 
 def _told(waiting: _Waiting, record: int) -> Told:

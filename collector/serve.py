@@ -77,7 +77,7 @@ async def run_collector(
         await journal.open()
         intake = Intake(journal, clock, counts, settings.nesting)
         stack.callback(intake.close)
-        replayer = Replayer(path, intake, journal, clock)
+        replayer = Replayer(path, intake, journal, clock, counts.replayed)
         stack.callback(replayer.close)
         in_front = partial(ControlDoor, replayer=replayer, secret=control)
         opened = await _open_doors(stack, settings, addresses, intake, journal, counts, path, in_front)

@@ -42,6 +42,7 @@ SET_ASIDE_REASONS = (
     "too_large",
     "bad_span_id",
 )
+REPLAY_OUTCOMES = ("taken", "set_aside")
 FOLD_OUTCOMES = ("new", "duplicate", "replaced")
 CASE_STATES = ("open", "done", "ended", "provisional", "not_applicable")
 DEVIATION_KINDS = (
@@ -120,6 +121,12 @@ SET_ASIDE = _collector(
     Kind.COUNTER,
     "Events and spans set aside because they cannot be read, by reason.",
     labels={**_DOOR, "reason": SET_ASIDE_REASONS},
+)
+REPLAYS = _collector(
+    "throughline_replays_total",
+    Kind.COUNTER,
+    "Set-aside events that went the same way again, by what came of it.",
+    labels={"outcome": REPLAY_OUTCOMES},
 )
 IGNORED_TRACEPARENTS = _collector(
     "throughline_ignored_traceparents_total",

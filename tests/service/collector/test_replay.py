@@ -65,6 +65,8 @@ def test_what_can_be_read_by_now_is_taken_as_it_was_first_received(tmp_path: Pat
     with RunningCollector(tmp_path, LENIENT) as lenient:
         (answer,) = replay(lenient, entry.id).json()
         assert (answer["outcome"], answer["events"]) == ("taken", 1)
+        assert lenient.metric('throughline_replays_total{outcome="taken"}') == 1
+        assert lenient.metric('throughline_replays_total{outcome="set_aside"}') == 0
     (taken,) = [event for event in events(tmp_path) if event.id == "e-1"]
     assert taken.received == entry.received
     record = records(tmp_path)[-1]
