@@ -18,7 +18,7 @@ import msgspec
 from collector.entry import Entry, Replayed
 from collector.intake import Incoming, Intake, entry_of
 from collector.journal import Journal
-from collector.reading import Door, Reading, Refusal, Refused, Rejected, Signal
+from collector.reading import Door, Reading, Refused, Signal
 from throughline.core.clock import Clock
 from throughline.core.journal import JournalReader, ReplayOutcome, SetAsideEvent, position_text
 
@@ -130,20 +130,22 @@ class Replayer:
             read = Reading()
             replayed = _set_aside(entry.id, now, by, refused.refusal, refused.sentence)
         else:
-            replayed = _replayed(entry.id, now, by, read)
+            replayed = _replayed(entry.id, now, by, read, stored.body)
         made = entry_of(incoming, _kept(read, stored.body), entry.received)
         return msgspec.structs.replace(made, replayed=replayed), replayed
 
 
-def _replayed(entry: int, at: int, by: str, read: Reading) -> Replayed:
-    if read.rejected and not read.events:
-        first: Rejected = read.rejected[0]
-        return _set_aside(entry, at, by, first.set_aside.reason, first.set_aside.sentence)
+def _replayed(entry: int, at: int, by: str, read: Reading, body: bytes) -> Replayed:
+    """Say what came of it: an input of which only some events can be read stays, with the reason of the others."""
+    left = [each for each in read.rejected if each.body == body or not read.events]
+    if left:
+        first = left[0].set_aside
+        return _set_aside(entry, at, by, first.reason, first.sentence, len(read.events))
     return Replayed(entry, at, by, ReplayOutcome.TAKEN, len(read.events))
 
 
-def _set_aside(entry: int, at: int, by: str, reason: str | Refusal, sentence: str) -> Replayed:
-    return Replayed(entry, at, by, ReplayOutcome.SET_ASIDE, 0, reason, sentence)
+def _set_aside(entry: int, at: int, by: str, reason: str, sentence: str, events: int = 0) -> Replayed:
+    return Replayed(entry, at, by, ReplayOutcome.SET_ASIDE, events, reason, sentence)
 
 
 def _kept(read: Reading, body: bytes) -> Reading:

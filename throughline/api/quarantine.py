@@ -35,7 +35,7 @@ Text = Annotated[str, Field(min_length=1, max_length=1024)]
 class ReplayedDocument(msgspec.Struct, frozen=True):
     """That an entry went the same way again: when, by whom, whether it was ``taken`` or ``set_aside`` again, and why.
 
-    ``events`` were taken, and are in the journal at ``position``.
+    ``events`` were taken, and are in the journal at ``position``; where an input has several, also of one set aside.
     """
 
     at: str

@@ -67,10 +67,10 @@ def _replay_text(replay: Document) -> str:
 
 
 def _became(replay: Document) -> str:
+    events = f" with {replay['events']} event{'s' if replay['events'] != 1 else ''} taken" if replay["events"] else ""
     if replay["outcome"] == "taken":
-        events = replay["events"]
-        return f"taken again with {events} event{'s' if events != 1 else ''}"
-    return "set aside again" if replay["outcome"] == "set_aside" else "was taken before"
+        return f"taken again{events.removesuffix(' taken')}"
+    return f"set aside again{events}" if replay["outcome"] == "set_aside" else "was taken before"
 
 
 def show_entry(id: str, url: str | None, data: Path | None, as_json: bool) -> None:

@@ -158,7 +158,7 @@ class ReplayOutcome(StrEnum):
     """What came of taking a set-aside event again."""
 
     TAKEN = "taken"
-    SET_ASIDE = "set_aside"  # it still cannot be read
+    SET_ASIDE = "set_aside"  # it still cannot be read, or not all of it
 
 
 class Replay(msgspec.Struct, frozen=True):

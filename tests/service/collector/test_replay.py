@@ -162,23 +162,43 @@ def test_a_journal_of_before_there_were_replays_gets_their_table(tmp_path: Path)
         assert told(lenient, entry.id) == [(entry.id, "taken")]
 
 
-def test_a_span_whose_event_is_taken_again_is_kept_once(tmp_path: Path) -> None:
+def attributes(**named: str) -> list[dict[str, Any]]:
+    return [{"key": f"throughline.{name}", "value": {"stringValue": text}} for name, text in named.items()]
+
+
+def send_span(collector: RunningCollector, own: dict[str, str], inner: dict[str, str]) -> None:
+    """Send a span with an event of its own, and another in it."""
+    event = {"timeUnixNano": "1760000000000000000", "name": "inner", "attributes": attributes(**inner)}
     span = {
         "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
         "spanId": "00f067aa0ba902b7",
         "name": "post",
         "endTimeUnixNano": "1760000000000000000",
-        "attributes": [
-            {"key": "throughline.event", "value": {"stringValue": "time.posted"}},
-            {"key": "throughline.time_entry", "value": {"stringValue": "TE-1"}},
-            {"key": "throughline.currency", "value": {"stringValue": "EUR"}},
-            {"key": "throughline.amount", "value": {"stringValue": "much"}},
-        ],
+        "attributes": attributes(**own),
+        "events": [event],
     }
     service = {"attributes": [{"key": "service.name", "value": {"stringValue": "erp"}}]}
     request = {"resourceSpans": [{"resource": service, "scopeSpans": [{"spans": [span]}]}]}
+    collector.client.post(collector.url("/v1/traces", "otlp_http"), json=request)
+
+
+def test_of_an_input_with_several_events_what_can_be_read_is_taken_and_the_rest_waits(tmp_path: Path) -> None:
+    money = {"event": "time.posted", "currency": "EUR"}
     with RunningCollector(tmp_path) as collector:
-        collector.client.post(collector.url("/v1/traces", "otlp_http"), json=request)
+        send_span(collector, money | {"amount": "much"}, money | {"amount": "many"})
+        (entry,) = quarantine(tmp_path)
+        mend(tmp_path, entry.id, b"much", b"1.50")
+        (first,) = replay(collector, entry.id).json()
+        assert (first["outcome"], first["events"], first["reason"]) == ("set_aside", 1, "bad_number")
+        mend(tmp_path, entry.id, b"many", b"2.50")
+        assert told(collector, entry.id) == [(entry.id, "taken")]
+    assert quarantine(tmp_path) == [entry]
+    assert {event.id[-2:]: event.amount for event in events(tmp_path)} == {"-0": "1.50", "-1": "2.50"}
+
+
+def test_a_span_whose_event_is_taken_again_is_kept_once(tmp_path: Path) -> None:
+    with RunningCollector(tmp_path) as collector:
+        send_span(collector, {"event": "time.posted", "amount": "much", "currency": "EUR"}, {})
         (entry,) = quarantine(tmp_path)
         mend(tmp_path, entry.id, b"much", b"1.50")
         assert told(collector, entry.id) == [(entry.id, "taken")]
