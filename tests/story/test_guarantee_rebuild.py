@@ -28,7 +28,7 @@ some = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 ENTRY = PACK.processes["time-to-bill"]
 NARROW = Definitions(
     {**PACK.processes, "time-to-bill": dataclasses.replace(ENTRY, aliases=())},
-    {name: key for name, key in PACK.key_types.items() if name != "erp_document"},
+    PACK.key_types,
 )
 
 
