@@ -13,6 +13,7 @@ from babel.core import get_global
 
 from collector.setaside import Reason, Unfit, shown
 from throughline.core.event import ERROR_CATEGORIES, Failure, Relation
+from throughline.core.number import Number
 
 LONGEST_DECIMAL: Final = 40
 LARGEST_EXPONENT: Final = 30
@@ -22,12 +23,6 @@ LONGEST_MESSAGE: Final = 8_192
 
 _PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
 _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?", re.ASCII)
-
-
-class Number(str):
-    """A JSON number with a fraction or an exponent, its text exactly as written."""
-
-    __slots__ = ()
 
 
 _json = msgspec.json.Decoder(float_hook=Number)

@@ -14,7 +14,6 @@ from typing import Any, Final, cast
 import msgspec
 
 from collector.business import (
-    Number,
     decimal_amounts,
     decimal_text,
     iso_currency,
@@ -26,6 +25,7 @@ from collector.business import (
 from collector.setaside import Reason, SetAside, Unfit, shown
 from throughline.core.event import Event, Failure, FieldValue, seal
 from throughline.core.instants import MINUTE, format_instant, parse_instant
+from throughline.core.number import Number
 
 MOST_AHEAD: Final = 10 * MINUTE  # a time further after its own receipt than this is no time
 MOST_FIELDS: Final = 1_000
@@ -207,7 +207,7 @@ def _fields(data: Mapping[str, Any], nesting: int) -> tuple[dict[str, FieldValue
             continue
         if name in OWN_PLACE:
             if type(value) is not str:
-                _check_nesting(name, value, nesting)
+                check_nesting(name, value, nesting)
             continue
         kind = cast(type[Any], type(value))
         if kind is str:
@@ -219,7 +219,7 @@ def _fields(data: Mapping[str, Any], nesting: int) -> tuple[dict[str, FieldValue
         elif kind is list:
             elements = _elements(name, value)
             if elements is None:
-                _check_nesting(name, value, nesting)
+                check_nesting(name, value, nesting)
             else:
                 fields[name] = elements
         elif kind is int or kind is float or kind is Number:
@@ -228,7 +228,7 @@ def _fields(data: Mapping[str, Any], nesting: int) -> tuple[dict[str, FieldValue
             if text is not None:
                 texts = {name: text} if texts is None else texts | {name: text}
         else:
-            _check_nesting(name, value, nesting)
+            check_nesting(name, value, nesting)
             continue
         if len(name) > LONGEST_NAME:
             raise _too_long("the name of a field", name, LONGEST_NAME)
@@ -237,7 +237,7 @@ def _fields(data: Mapping[str, Any], nesting: int) -> tuple[dict[str, FieldValue
     return fields, texts
 
 
-def _check_nesting(name: str, value: object, nesting: int) -> None:
+def check_nesting(name: str, value: object, nesting: int) -> None:
     """Raise Unfit where a value nests deeper than is allowed; level by level, so that no depth is too much for it."""
     level = _branches([value])
     for _ in range(nesting):

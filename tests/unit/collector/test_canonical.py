@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.business import Number
 from collector.canonical import MOST_AHEAD, Envelope, canonical_event
 from collector.setaside import Reason, SetAside
 from throughline.core.event import Event, Failure, Relation, content_digest
 from throughline.core.instants import DAY, parse_instant
+from throughline.core.number import Number
 
 RECEIVED = parse_instant("2026-11-02T16:05:00Z")
 

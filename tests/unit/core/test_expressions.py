@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from throughline.core.expressions import compile_condition, fields_of
+from throughline.core.expressions import (
+    NoAnswer,
+    compile_condition,
+    compile_expression,
+    fields_of,
+    paths_of,
+    prune,
+)
+from throughline.core.number import Number
 
 BILLABLE = '!has(facts.billable) || !(facts.billable in [false, "false"])'
 
@@ -95,3 +103,43 @@ def test_what_is_remembered_never_changes_an_outcome(several: list[dict[str, obj
     source = "facts.a == facts.b || (has(facts.b) && facts.b in [1, 'x', true]) || facts.a > 0"
     remembering = compile_condition(source)
     assert [remembering.holds(each) for each in several] == [compile_condition(source).holds(each) for each in several]
+
+
+@pytest.mark.parametrize(
+    ("source", "value", "given"),
+    [
+        ("input.a.b + 1", {"a": {"b": 1}, "c": object()}, 2),  # what it does not name need not be a value of CEL's
+        ("input['a']['b']", {"a": {"b": "x"}}, "x"),
+        ("has(input.a.b)", {"a": {}}, False),
+        ("input.items.exists(each, each.n > 1.0)", {"items": [{"n": Number("1.5")}]}, True),
+        ("input.big > 1.0", {"big": 2**70}, True),
+        ("size(input)", {"a": 1, "b": None}, 2),
+        ("input.text", {"text": "ERROR: of a sender's"}, "ERROR: of a sender's"),
+    ],
+)
+def test_an_expression_gives_a_value_of_what_it_names(source: str, value: object, given: object) -> None:
+    expression = compile_expression(source, ("input",))
+    assert expression.evaluate({"input": prune(value, expression.parts["input"])}) == given
+
+
+@pytest.mark.parametrize("value", [{}, {"a": "x"}, {"a": None}, {"a": "\ud800"}])
+def test_an_expression_without_an_answer_says_so_instead_of_raising(value: object) -> None:
+    expression = compile_expression("input.a.b > 1", ("input",))
+    assert isinstance(expression.evaluate({"input": prune(value, expression.parts["input"])}), NoAnswer)
+
+
+@pytest.mark.parametrize(
+    ("source", "paths"),
+    [
+        ("input.a.b == input.c", (("a", "b"), ("c",))),
+        ("input.a.b == input.a", (("a",),)),
+        ("input.a.startsWith('x')", (("a",),)),
+        ("input.a[0].b", (("a",),)),
+        ("input . a", (("a",),)),
+        ("input['a-b']", None),
+        ("size(input)", None),
+        ("item.a", ()),
+    ],
+)
+def test_the_paths_of_an_expression_are_all_that_it_looks_at(source: str, paths: object) -> None:
+    assert paths_of(source, "input") == paths
