@@ -1,7 +1,8 @@
 """Definitions: the shipped pack and, on top of it, what the firm's own folder adds and replaces.
 
 A folder holds process files (``process:`` at the top) and ``keys.yaml`` (key types), in any depth, and ``estate.yaml``
-beside them. A process or a key type of the firm's replaces the pack's of the same name as a whole.
+beside them; mappings (``mapping:`` at the top) are read elsewhere (throughline/core/mappings). A process
+or a key type of the firm's replaces the pack's of the same name as a whole.
 """
 
 from __future__ import annotations
@@ -45,9 +46,10 @@ from throughline.core.faults import show
 from throughline.core.forms import Examined, examine, nearest
 from throughline.core.instants import format_instant
 from throughline.core.key import DEFAULT_PLACEHOLDERS, KeyType
+from throughline.core.mappings.folder import is_mapping, read_mappings
 from throughline.core.yaml_file import YamlDocument, load_yaml, yaml_files
 
-KINDS = ("process", "keys")  # the entries by which a file is known
+KINDS = ("process", "keys", "mapping")  # the entries by which a file is known
 PROCESSES = "processes"  # the folder in which every file is a process
 
 
@@ -74,7 +76,7 @@ def validate_folder(folder: Path) -> list[Fault]:
         load_estate(folder)
     except ConfigurationError as error:
         faults += error.faults
-    return faults
+    return faults + read_mappings(folder)[1]
 
 
 @dataclass
@@ -107,9 +109,11 @@ def _read_folder(folder: Path, found: _Found) -> Iterator[Fault]:
         try:
             document = load_yaml(path)
         except ConfigurationError as error:
-            yield from error.faults
+            yield from () if is_mapping(path, folder, None) else error.faults
             continue
         content: Any = document.content
+        if is_mapping(path, folder, content):
+            continue  # read_mappings tells of it
         names: list[str] = list(cast(Any, content)) if isinstance(content, dict) else []
         if "process" in names or PROCESSES in path.relative_to(folder).parts[:-1]:
             yield from _take_process(document, found, here)

@@ -11,11 +11,13 @@ from pydantic import BaseModel
 
 from lineage.process_file import KeysFile, ProcessFile
 from throughline.core.estate_file import EstateFile
+from throughline.core.mappings.form import MappingFile
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 FORMS: dict[str, tuple[str, type[BaseModel]]] = {
     "process": ("A process", ProcessFile),
     "keys": ("Key types", KeysFile),
+    "mapping": ("A mapping", MappingFile),
     "estate": ("The estate of a firm", EstateFile),
 }
 

@@ -92,6 +92,7 @@ def _declared(folder: Path | None) -> tuple[Definitions, Estate]:
     """Read what the firm declares; raises ConfigurationError with the faults of all files."""
     from lineage.definitions import load_definitions
     from throughline.core.estate import load_estate
+    from throughline.core.mappings.folder import read_mappings
 
     definitions: Definitions | None = None
     estate: Estate | None = None
@@ -104,7 +105,8 @@ def _declared(folder: Path | None) -> tuple[Definitions, Estate]:
         estate = load_estate(folder)
     except ConfigurationError as error:
         faults += error.faults
-    if definitions is None or estate is None:
+    faults += read_mappings(folder)[1]
+    if faults or definitions is None or estate is None:
         raise ConfigurationError(faults)
     return definitions, estate
 
