@@ -10,17 +10,21 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, cast
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple, cast
 from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from collector.business import Number, scalar_text
+from collector.business import scalar_text
 from collector.canonical import LONGEST_IDENTITY, NESTING, Envelope, canonical_event
-from collector.json_array import LARGEST_MENDED, split_array
+from collector.json_array import UNREADABLE, cause_of, decode_json, is_array, split_batch
+from collector.mapped import NO_MAPPINGS, InputOrigin, take_mapped
 from collector.reading import Reading, Refusal, Refused, Rejected, bound_records
 from collector.setaside import Reason, SetAside, Unfit, shown
+from throughline.core.mappings.folder import Mappings
+from throughline.core.mappings.form import Input
+from throughline.core.number import Number
 
 STRUCTURED: Final = "application/cloudevents+json"
 BATCH: Final = "application/cloudevents-batch+json"
@@ -29,32 +33,36 @@ HEADER_PREFIX: Final = "ce-"
 
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
 _ESCAPED = re.compile(r"\\(.)")
-_UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 _json = msgspec.json.Decoder(float_hook=Number)
-_array = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def read_cloudevents(
-    content_type: str, headers: Mapping[str, str], body: bytes, received: int, nesting: int = NESTING
+    content_type: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    received: int,
+    nesting: int = NESTING,
+    mappings: Mappings = NO_MAPPINGS,
 ) -> Reading:
     """Read a request; ``headers`` holds its ``ce-`` headers by lower-case name.
 
-    An event nested deeper than ``nesting`` is set aside. Raises Refused where the request as a whole can't be read:
-    another media type, broken JSON or encoding.
+    An event that a mapping is for becomes what that makes of it; one nested deeper than ``nesting`` is set aside.
+    Raises Refused where the request as a whole can't be read: another media type, broken JSON or encoding.
     """
     media_type = _media_type(content_type)
     reading = Reading(events=[], rejected=[])
-    if media_type == STRUCTURED or (media_type == JSON and not headers and not _is_array(body)):
-        _take(reading, 0, _decoded(body), body, received, nesting)
+    taking = _Taking(reading, received, nesting, mappings if mappings.has(Input.CLOUDEVENT) else None)
+    if media_type == STRUCTURED or (media_type == JSON and not headers and not is_array(body)):
+        _take(taking, 0, decode_json(body), body)
     elif media_type == BATCH or (media_type == JSON and not headers):
-        batch = _split(body)
+        batch = split_batch(body)
         bound_records(len(batch))
         for index, raw in enumerate(batch):
-            _take_raw(reading, index, bytes(raw), received, nesting)
+            _take_raw(taking, index, bytes(raw))
     elif headers and not media_type.startswith("application/cloudevents"):
         event = _binary_event(media_type, headers, body)
-        _take(reading, 0, event, None, received, nesting)
+        _take(taking, 0, event, None)
     else:
         raise Refused(
             Refusal.UNSUPPORTED,
@@ -71,48 +79,34 @@ def _media_type(content_type: str) -> str:
     return media_type.strip().lower()
 
 
-def _is_array(body: bytes) -> bool:
-    return body[:64].lstrip()[:1] == b"["
+class _Taking(NamedTuple):
+    """What is the same for all events of a request; ``mappings`` is None where none is for CloudEvents."""
+
+    reading: Reading
+    received: int
+    nesting: int
+    mappings: Mappings | None
 
 
-def _decoded(body: bytes) -> object:
-    try:
-        return _json.decode(body)
-    except _UNREADABLE as error:
-        raise Refused(Refusal.MALFORMED, f"the body is no JSON: {_cause(error)}") from error
-
-
-def _split(body: bytes) -> Sequence[bytes | msgspec.Raw]:
-    """Return the elements of a JSON array; where one of them is broken inside, still the others."""
-    try:
-        return _array.decode(body)
-    except _UNREADABLE as error:
-        elements = split_array(body) if len(body) <= LARGEST_MENDED else None
-        if elements is None:
-            raise Refused(Refusal.MALFORMED, f"the body is no JSON array: {_cause(error)}") from error
-        return elements
-
-
-def _cause(error: Exception) -> str:
-    return "nested too deeply" if isinstance(error, RecursionError) else str(error)
-
-
-def _take_raw(reading: Reading, index: int, raw: bytes, received: int, nesting: int) -> None:
+def _take_raw(taking: _Taking, index: int, raw: bytes) -> None:
     try:
         event = _json.decode(raw)
-    except _UNREADABLE as error:
-        set_aside = SetAside(Reason.NO_EVENT, f"the event is no JSON: {_cause(error)}")
-        reading.rejected.append(Rejected(index, set_aside, STRUCTURED, raw))
+    except UNREADABLE as error:
+        set_aside = SetAside(Reason.NO_EVENT, f"the event is no JSON: {cause_of(error)}")
+        taking.reading.rejected.append(Rejected(index, set_aside, STRUCTURED, raw))
     else:
-        _take(reading, index, event, raw, received, nesting)
+        _take(taking, index, event, raw)
 
 
-def _take(reading: Reading, index: int, event: object, raw: bytes | None, received: int, nesting: int) -> None:
+def _take(taking: _Taking, index: int, event: object, raw: bytes | None) -> None:
     """Add one event, or why it is set aside, to the reading; ``raw`` is None where it came in binary mode."""
+    reading = taking.reading
     try:
         attributes = _attributes(event)
         envelope = _envelope(attributes, reading)
-        outcome = canonical_event(envelope, _data(attributes), received, nesting)
+        if taking.mappings is not None and _take_mapped(taking, taking.mappings, index, attributes, envelope, raw):
+            return
+        outcome = canonical_event(envelope, _data(attributes), taking.received, taking.nesting)
     except Unfit as unfit:
         outcome = unfit.set_aside
     if not isinstance(outcome, SetAside):
@@ -122,6 +116,25 @@ def _take(reading: Reading, index: int, event: object, raw: bytes | None, receiv
     body = raw if raw is not None else _structured(attributes)
     source, event_id, kind = (_name(attributes.get(name)) for name in ("source", "id", "type"))
     reading.rejected.append(Rejected(index, outcome, STRUCTURED, body, source, event_id, kind))
+
+
+def _take_mapped(
+    taking: _Taking,
+    mappings: Mappings,
+    index: int,
+    attributes: Mapping[str, Any],
+    envelope: Envelope,
+    raw: bytes | None,
+) -> bool:
+    """Add what a mapping makes of an event; return whether one made anything of it."""
+    mapping = mappings.choose(Input.CLOUDEVENT, attributes)
+    if mapping is None:
+        return False
+    input = {name: value for name, value in attributes.items() if name != _RAW_DATA}
+    if input.get("data") is None and input.get("data_base64") is not None:
+        input["data"] = _from_base64(input["data_base64"])
+    origin = InputOrigin(index, STRUCTURED, raw if raw is not None else _structured(attributes))
+    return take_mapped(taking.reading, mapping, input, envelope, origin, taking.received, taking.nesting)
 
 
 def _name(value: object) -> str | None:
@@ -205,7 +218,7 @@ def _data(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
 def _from_base64(encoded: object) -> object:
     try:
         return _json.decode(base64.b64decode(encoded if isinstance(encoded, str) else "!", validate=True))
-    except (*_UNREADABLE, binascii.Error):
+    except (*UNREADABLE, binascii.Error):
         raise Unfit(Reason.NO_EVENT, "data_base64: seen something else than JSON, wanted a JSON object") from None
 
 
@@ -220,7 +233,7 @@ def _binary_event(media_type: str, headers: Mapping[str, str], body: bytes) -> M
         return attributes
     if media_type != JSON and not media_type.endswith("+json"):
         raise Refused(Refusal.UNSUPPORTED, f"seen data of content type {shown(media_type)}, wanted {JSON}")
-    attributes["data"] = _decoded(body)
+    attributes["data"] = decode_json(body)
     attributes[_RAW_DATA] = body
     return attributes
 

@@ -1,9 +1,10 @@
-"""The two HTTP doors: CloudEvents with the collector's own health, and OTLP."""
+"""The HTTP doors: CloudEvents and JSON with the collector's own health, and OTLP."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Final
+from urllib.parse import unquote
 
 import msgspec
 
@@ -13,11 +14,16 @@ from collector.http_answers import JSON, PROTOBUF, export_answer, problem_answer
 from collector.http_types import Answer, Head, InHand, Request
 from collector.inflate import inflate
 from collector.intake import Incoming, Intake
+from collector.json_bodies import content_type_of, find_mapping, json_media_type
 from collector.reading import Door, Refusal, Refused, Signal
+from collector.signatures import Signatures
+from throughline.core.mappings.folder import Mappings
+from throughline.core.mappings.mapping import InputMapping
 from throughline.core.metrics import CONTENT_TYPE as EXPOSITION
 from throughline.core.token import Token, bearer_of
 
 EVENTS_PATH: Final = "/v1/events"
+JSON_PATH: Final = "/v1/json/"  # and the name of a mapping
 HEALTH_PATH: Final = "/healthz"
 READY_PATH: Final = "/readyz"
 METRICS_PATH: Final = "/metrics"
@@ -68,8 +74,70 @@ class Bodies:
             self._in_hand.give_back(len(body))
 
 
+class Webhooks:
+    """Says whether a JSON body may come in under a mapping, and who sends it: signed, or as at the other doors."""
+
+    def __init__(self, mappings: Mappings, signatures: Signatures, senders: Senders) -> None:
+        self._mappings = mappings
+        self._signatures = signatures
+        self._senders = senders
+
+    def admit(self, head: Head) -> InputMapping:
+        """Return the mapping that a request names; raise Refused where it may not come in whatever its body is."""
+        mapping = find_mapping(self._mappings, unquote(head.path.removeprefix(JSON_PATH)))
+        if mapping.signature is not None:
+            self._signatures.given(mapping.signature, head.headers)
+        else:
+            self._senders.name(head.headers.get("authorization", ""), head.peer)
+        return mapping
+
+    def sender(self, mapping: InputMapping, request: Request) -> str:
+        """Return who sends; raise Refused where the body as sent is not signed as its mapping wants."""
+        if mapping.signature is None:
+            return self._senders.name(request.head.headers.get("authorization", ""), request.head.peer)
+        self._signatures.check(mapping, request.head.headers, request.body)
+        return f"webhook {mapping.name}"
+
+
+class JsonDoor:
+    """JSON of any form at ``/v1/json/MAPPING``."""
+
+    def __init__(self, intake: Intake, webhooks: Webhooks, bodies: Bodies, counts: DoorCounts) -> None:
+        self._intake = intake
+        self._webhooks = webhooks
+        self._bodies = bodies
+        self._counts = counts
+
+    def admit(self, head: Head) -> Answer | None:
+        try:
+            _want_method(head, "POST")
+            self._webhooks.admit(head)
+            json_media_type(head.headers.get("content-type", ""))
+        except Refused as refused:
+            return self.refuse(head.path, refused)
+        return None
+
+    async def answer(self, request: Request) -> Answer:
+        self._counts.received(len(request.body))
+        body = request.body
+        try:
+            mapping = self._webhooks.admit(request.head)
+            sender = self._webhooks.sender(mapping, request)
+            body = self._bodies.take(request)
+            incoming = Incoming(Door.JSON, Signal.JSON, sender, content_type_of(mapping.name), {}, body)
+            return receipt_answer(await self._intake.take(incoming))
+        except Refused as refused:
+            return self.refuse(request.head.path, refused)
+        finally:
+            self._bodies.give_back(request, body)
+
+    def refuse(self, path: str, refused: Refused) -> Answer:
+        self._counts.refused(refused.refusal)
+        return problem_answer(refused, "POST")
+
+
 class EventsDoor:
-    """CloudEvents at ``/v1/events``; health, readiness and metrics of the collector beside it."""
+    """CloudEvents at ``/v1/events``, JSON by mappings, and the collector's own health, readiness and metrics."""
 
     def __init__(
         self,
@@ -79,6 +147,7 @@ class EventsDoor:
         counts: DoorCounts,
         reasons: Callable[[], list[str]],
         expose: Callable[[], str],
+        json: JsonDoor,
     ) -> None:
         """``reasons`` says why the collector isn't ready, ``expose`` gives its metrics as text."""
         self._intake = intake
@@ -87,8 +156,11 @@ class EventsDoor:
         self._counts = counts
         self._reasons = reasons
         self._expose = expose
+        self._json = json
 
     def admit(self, head: Head) -> Answer | None:
+        if head.path.startswith(JSON_PATH):
+            return self._json.admit(head)
         try:
             if head.path == EVENTS_PATH:
                 _want_method(head, "POST")
@@ -96,13 +168,15 @@ class EventsDoor:
             elif head.path in (HEALTH_PATH, READY_PATH, METRICS_PATH):
                 _want_method(head, "GET", "HEAD")
             else:
-                raise Refused(Refusal.NOT_FOUND, f"events are taken at {EVENTS_PATH}")
+                raise Refused(Refusal.NOT_FOUND, f"events are taken at {EVENTS_PATH}, other JSON at {JSON_PATH}MAPPING")
         except Refused as refused:
             return self.refuse(head.path, refused)
         return None
 
     async def answer(self, request: Request) -> Answer:
         head = request.head
+        if head.path.startswith(JSON_PATH):
+            return await self._json.answer(request)
         if head.path != EVENTS_PATH:
             return self._look(head.path)
         self._counts.received(len(request.body))
@@ -120,6 +194,8 @@ class EventsDoor:
             self._bodies.give_back(request, body)
 
     def refuse(self, path: str, refused: Refused) -> Answer:
+        if path.startswith(JSON_PATH):
+            return self._json.refuse(path, refused)
         self._counts.refused(refused.refusal)
         return problem_answer(refused, "POST" if path == EVENTS_PATH else _LOOK)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple
 
@@ -14,11 +15,15 @@ from collector.cloudevents import read_cloudevents
 from collector.counts import Counts
 from collector.entry import Entry, Quarantined
 from collector.journal import Journal
+from collector.json_bodies import read_json
+from collector.mapped import NO_MAPPINGS
 from collector.otlp import read_logs, read_metrics, read_traces
 from collector.reading import Door, Reading, Refusal, Refused, Rejected, Signal
+from collector.setaside import SetAside
 from throughline.core.clock import Clock
 from throughline.core.event import Event, encode_block, identity_digest
 from throughline.core.journal import RawRequest, encode_array, position_text
+from throughline.core.mappings.folder import Mappings
 
 LARGE_BODY_BYTES: Final = 1024 * 1024  # decoded in a thread, so that small requests beside it go on
 RECENT_EVENTS: Final = 100_000
@@ -86,11 +91,14 @@ class RecentEvents:
 class Intake:
     """Takes requests to the journal; ``close`` ends its thread."""
 
-    def __init__(self, journal: Journal, clock: Clock, counts: Counts, nesting: int) -> None:
+    def __init__(
+        self, journal: Journal, clock: Clock, counts: Counts, nesting: int, mappings: Mappings = NO_MAPPINGS
+    ) -> None:
         self._journal = journal
         self._clock = clock
         self._counts = counts
         self._nesting = nesting
+        self._mappings = mappings
         self._recent = RecentEvents()
         self._large = ThreadPoolExecutor(max_workers=1, thread_name_prefix="decode")
 
@@ -111,7 +119,7 @@ class Intake:
         duplicates = self._recent.duplicates(digests)
         self._recent.remember(digests)
         receipt = Receipt(reading, duplicates, position_text(record))
-        if incoming.signal is Signal.EVENTS and reading.rejected and not reading.events:
+        if incoming.signal in (Signal.EVENTS, Signal.JSON) and reading.rejected and not reading.events:
             raise AllSetAside(receipt)
         counts.accepted(reading, time.monotonic() - began)
         return receipt
@@ -119,22 +127,25 @@ class Intake:
     async def read(self, incoming: Incoming, received: int) -> Reading:
         """Decode a request; raises Refused where it can't be read."""
         if len(incoming.body) < LARGE_BODY_BYTES:
-            return read(incoming, received, self._nesting)
+            return read(incoming, received, self._nesting, self._mappings)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._large, read, incoming, received, self._nesting)
+        return await loop.run_in_executor(self._large, read, incoming, received, self._nesting, self._mappings)
 
 
-def read(incoming: Incoming, received: int, nesting: int) -> Reading:
+def read(incoming: Incoming, received: int, nesting: int, mappings: Mappings = NO_MAPPINGS) -> Reading:
     """Decode a request by its signal; raises Refused where it can't be read."""
+    content_type, body = incoming.content_type, incoming.body
     match incoming.signal:
         case Signal.EVENTS:
-            return read_cloudevents(incoming.content_type, incoming.headers, incoming.body, received, nesting)
+            return read_cloudevents(content_type, incoming.headers, body, received, nesting, mappings)
+        case Signal.JSON:
+            return read_json(content_type, body, received, nesting, mappings)
         case Signal.TRACES:
-            return read_traces(incoming.content_type, incoming.body, received, nesting)
+            return read_traces(content_type, body, received, nesting, mappings)
         case Signal.LOGS:
-            return read_logs(incoming.content_type, incoming.body, received, nesting)
+            return read_logs(content_type, body, received, nesting, mappings)
         case Signal.METRICS:
-            return read_metrics(incoming.content_type, incoming.body, nesting)
+            return read_metrics(content_type, body, nesting)
 
 
 def _worth_keeping(reading: Reading) -> bool:
@@ -157,9 +168,23 @@ def entry_of(incoming: Incoming, reading: Reading, received: int) -> Entry:
             headers,
         )
     events, spans, logs = encode_block(taken), encode_array(reading.spans), encode_array(reading.logs)
-    quarantined = [_quarantined(incoming, rejected, received) for rejected in reading.rejected]
+    quarantined = [_quarantined(incoming, rejected, received) for rejected in _by_body(reading.rejected)]
     size = len(incoming.body) + len(events) + len(spans) + len(logs) + sum(len(event.body) for event in quarantined)
     return Entry(request, events, len(taken), spans, len(reading.spans), logs, len(reading.logs), quarantined, size)
+
+
+def _by_body(rejected: Sequence[Rejected]) -> list[Rejected]:
+    """Return one entry for each input: those that share a body are one, with the first's reason and their number."""
+    first: dict[int, Rejected] = {}
+    further: Counter[int] = Counter()
+    for each in rejected:
+        if first.setdefault(id(each.body), each) is not each:
+            further[id(each.body)] += 1
+    for body, number in further.items():
+        set_aside = first[body].set_aside
+        sentence = f"{set_aside.sentence}; and {number} more of the same input"
+        first[body] = msgspec.structs.replace(first[body], set_aside=SetAside(set_aside.reason, sentence))
+    return list(first.values())
 
 
 def _quarantined(incoming: Incoming, rejected: Rejected, received: int) -> Quarantined:

@@ -22,6 +22,7 @@ from collector.journal_file import Boundary, JournalFile, Written, go_on
 from collector.reading import Refusal, Refused
 from throughline.core.database import passing_cause
 from throughline.core.errors import StoreUnavailable
+from throughline.core.journal import MAPPING
 
 MOST_GROUP_BYTES: Final = 8 * 1024 * 1024
 MOST_GROUP_ENTRIES: Final = 2_000
@@ -59,8 +60,16 @@ class Journal:
     ``ended`` is done only where the writer ended by a fault of ours: then the process has to start anew.
     """
 
-    def __init__(self, path: Path, most_bytes: int, observer: Observer, at: Callable[[Boundary], None] = go_on) -> None:
-        self._file = JournalFile(path, at)
+    def __init__(
+        self,
+        path: Path,
+        most_bytes: int,
+        observer: Observer,
+        at: Callable[[Boundary], None] = go_on,
+        mapping: str = MAPPING,
+    ) -> None:
+        """``mapping`` is written beside each record: what turned its payloads into events."""
+        self._file = JournalFile(path, at, mapping)
         self._most_bytes = most_bytes
         self._observer = observer
         self._waiting: deque[_Waiting] = deque()

@@ -50,9 +50,11 @@ def go_on(boundary: Boundary) -> None:
 class JournalFile:
     """``journal.db``, open for writing or not. Not safe for several threads at a time; closing twice does no harm."""
 
-    def __init__(self, path: Path, at: Callable[[Boundary], None] = go_on) -> None:
+    def __init__(self, path: Path, at: Callable[[Boundary], None] = go_on, mapping: str = MAPPING) -> None:
+        """``mapping`` is written beside each record: what turned its payloads into events."""
         self._path = path
         self._at = at
+        self._mapping = mapping
         self._connection: sqlite3.Connection | None = None
         self._wanted_bytes = 0
         self.last = 0
@@ -86,7 +88,7 @@ class JournalFile:
         connection = self._connection
         if connection is None:
             raise StoreUnavailable("the journal is not open")
-        row = _record_row([entry for entry in entries if entry.request is not None])
+        row = _record_row([entry for entry in entries if entry.request is not None], self._mapping)
         quarantined = [_quarantine_row(event) for entry in entries for event in entry.quarantined]
         record, stored = self.last, 0
         self._wanted_bytes = sum(entry.size for entry in entries)
@@ -186,7 +188,7 @@ _INSERT_REPLAY = """INSERT INTO replay (entry, at, "by", outcome, events, record
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
 
 
-def _record_row(entries: Sequence[Entry]) -> tuple[int | str | bytes | None, ...] | None:
+def _record_row(entries: Sequence[Entry], mapping: str) -> tuple[int | str | bytes | None, ...] | None:
     requests = [entry.request for entry in entries if entry.request is not None]
     if not requests:
         return None
@@ -195,7 +197,7 @@ def _record_row(entries: Sequence[Entry]) -> tuple[int | str | bytes | None, ...
     log_counts = [entry.log_count for entry in entries]
     return (
         max(request.received for request in requests),
-        MAPPING,
+        mapping,
         sum(event_counts),
         sum(span_counts),
         _blob([entry.events for entry in entries], event_counts),

@@ -1,4 +1,4 @@
-"""Splits a JSON array whose elements may be broken inside, by brackets and quotes alone.
+"""JSON bodies, and arrays whose elements may be broken inside: these are split by brackets and quotes alone.
 
 A decoder gives up a whole batch where one text in it holds half a surrogate pair, as a cut emoji leaves it, or where
 one element nests too deeply. This walks over brackets instead; it is slow, and meant for batches that failed.
@@ -7,12 +7,51 @@ one element nests too deeply. This walks over brackets instead; it is slow, and 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
+import msgspec
+
+from collector.reading import Refusal, Refused
+from throughline.core.number import Number
+
 LARGEST_MENDED: Final = 256 * 1024
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeError, RecursionError)
+
+_json = msgspec.json.Decoder(float_hook=Number)
+_array = msgspec.json.Decoder(list[msgspec.Raw])
 
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},"]', re.DOTALL)
 _BLANK: Final = b" \t\r\n"
+
+
+def decode_json(body: bytes) -> object:
+    """Return what a JSON text holds, numbers exactly as written; raise Refused where it is none."""
+    try:
+        return _json.decode(body)
+    except UNREADABLE as error:
+        raise Refused(Refusal.MALFORMED, f"the body is no JSON: {cause_of(error)}") from error
+
+
+def is_array(body: bytes) -> bool:
+    """Tell whether a JSON text holds an array."""
+    return body[:64].lstrip()[:1] == b"["
+
+
+def split_batch(body: bytes) -> Sequence[bytes | msgspec.Raw]:
+    """Return the elements of a JSON array; where one of them is broken inside, still the others."""
+    try:
+        return _array.decode(body)
+    except UNREADABLE as error:
+        elements = split_array(body) if len(body) <= LARGEST_MENDED else None
+        if elements is None:
+            raise Refused(Refusal.MALFORMED, f"the body is no JSON array: {cause_of(error)}") from error
+        return elements
+
+
+def cause_of(error: Exception) -> str:
+    """Say why a text could not be decoded."""
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error)
 
 
 def split_array(body: bytes) -> list[bytes] | None:

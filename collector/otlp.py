@@ -16,12 +16,16 @@ from google.protobuf.message import DecodeError
 
 from collector.business import scalar_text
 from collector.canonical import LONGEST_IDENTITY, NESTING, Envelope, canonical_event
+from collector.mapped import NO_MAPPINGS, InputOrigin, take_mapped
 from collector.otlp_error import gather_error
+from collector.otlp_input import Screen, log_input, span_input
 from collector.otlp_json import logs_message, metrics_message, traces_message
 from collector.otlp_wire import wire
 from collector.reading import Reading, Refusal, Refused, Rejected, bound_records
 from collector.setaside import Reason, SetAside
 from throughline.core.journal import LogFact, SpanFact
+from throughline.core.mappings.folder import Mappings
+from throughline.core.mappings.form import Input
 
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
@@ -44,11 +48,14 @@ class Origin(NamedTuple):
     flow: str | None
 
 
-def read_traces(media_type: str, body: bytes, received: int, nesting: int = NESTING) -> Reading:
+def read_traces(
+    media_type: str, body: bytes, received: int, nesting: int = NESTING, mappings: Mappings = NO_MAPPINGS
+) -> Reading:
     """Read a traces request; raises Refused where it can't be decoded, or where not one of its spans has valid ids."""
     request = _decoded(media_type, body, "TracesRequest", traces_message, nesting)
     marked = media_type != PROTOBUF or PREFIX.encode() in body  # most requests state nothing of ours: look no further
     reading = Reading(events=[], spans=[], rejected=[])
+    screen = Screen(mappings, Input.SPAN, "name", plain)
     index = 0
     for resource_spans in request.resource_spans:
         origin = _origin(resource_spans.resource.attributes)
@@ -57,6 +64,10 @@ def read_traces(media_type: str, body: bytes, received: int, nesting: int = NEST
             for span in scope_spans.spans:
                 if not _valid_ids(span):
                     reading.invalid_spans += 1
+                elif screen.wanted and screen.lets_through(span.name, span.attributes):
+                    place = _Place(index, resource_spans.resource, scope_spans.scope, origin)
+                    if not _take_mapped_span(reading, place, span, mappings, received, nesting):
+                        _take_marked(reading, place, span, received)
                 elif marked:
                     _take_marked(
                         reading, _Place(index, resource_spans.resource, scope_spans.scope, origin), span, received
@@ -69,10 +80,13 @@ def read_traces(media_type: str, body: bytes, received: int, nesting: int = NEST
     return reading
 
 
-def read_logs(media_type: str, body: bytes, received: int, nesting: int = NESTING) -> Reading:
+def read_logs(
+    media_type: str, body: bytes, received: int, nesting: int = NESTING, mappings: Mappings = NO_MAPPINGS
+) -> Reading:
     """Read a logs request; raises Refused where it can't be decoded, for JSON also where it nests too deeply."""
     request = _decoded(media_type, body, "LogsRequest", logs_message, nesting)
     reading = Reading(events=[], logs=[], rejected=[])
+    screen = Screen(mappings, Input.LOG, "event_name", plain)
     index = 0
     for resource_logs in request.resource_logs:
         origin = _origin(resource_logs.resource.attributes)
@@ -80,7 +94,10 @@ def read_logs(media_type: str, body: bytes, received: int, nesting: int = NESTIN
             bound_records(index + len(scope_logs.log_records))
             for record in scope_logs.log_records:
                 place = _Place(index, resource_logs.resource, scope_logs.scope, origin)
-                _take_log(reading, place, record, received)
+                kind = record.event_name or _text_attribute(record.attributes, "event.name")
+                mapped = screen.wanted and screen.lets_through(kind or "", record.attributes)
+                if not (mapped and _take_mapped_log(reading, place, record, kind, mappings, received, nesting)):
+                    _take_log(reading, place, record, kind, received)
                 index += 1
     return reading
 
@@ -217,10 +234,9 @@ def _prefixed_fields(attributes: Any) -> dict[str, Any]:
     return {name[start:]: plain(attributes[name]) for name in attributes if name.startswith(PREFIX) and name != EVENT}
 
 
-def _take_log(reading: Reading, place: _Place, record: Any, received: int) -> None:
+def _take_log(reading: Reading, place: _Place, record: Any, kind: str | None, received: int) -> None:
     """Add a log record's event, or its log fact where it is none."""
     attributes = record.attributes
-    kind = record.event_name or _text_attribute(attributes, "event.name")
     trace_id, span_id = _valid(record.trace_id, 16), _valid(record.span_id, 8)
     nanoseconds = record.time_unix_nano or record.observed_time_unix_nano
     if not kind:
@@ -229,11 +245,19 @@ def _take_log(reading: Reading, place: _Place, record: Any, received: int) -> No
         return
     plain_attributes = {name: plain(attributes[name]) for name in attributes}
     data = _log_fields(plain_attributes)
-    conversation = plain_attributes.get(CONVERSATION)
+    envelope = _log_envelope(place, record, kind, plain_attributes)
+    gather_error(data, data.get("outcome") == "failure", scalar_text(plain_attributes.get("error.type")), "")
+    _take_event(reading, place, record, envelope, data, received)
+
+
+def _log_envelope(place: _Place, record: Any, kind: str | None, attributes: Mapping[str, Any]) -> Envelope:
+    trace_id, span_id = _valid(record.trace_id, 16), _valid(record.span_id, 8)
+    nanoseconds = record.time_unix_nano or record.observed_time_unix_nano
+    conversation = attributes.get(CONVERSATION)
     origin = place.origin
-    envelope = Envelope(
+    return Envelope(
         source=origin.source,
-        id=scalar_text(plain_attributes.get("event.id")) or _log_id(place.scope, record, plain_attributes),
+        id=scalar_text(attributes.get("event.id")) or _log_id(place.scope, record, attributes),
         type=kind,
         time=nanoseconds // 1000 if nanoseconds else None,
         correlation_ids=(conversation,) if isinstance(conversation, str) else (),
@@ -243,8 +267,44 @@ def _take_log(reading: Reading, place: _Place, record: Any, received: int) -> No
         instance=origin.instance,
         flow=origin.flow,
     )
-    gather_error(data, data.get("outcome") == "failure", scalar_text(plain_attributes.get("error.type")), "")
-    _take_event(reading, place, record, envelope, data, received)
+
+
+def _take_mapped_log(
+    reading: Reading,
+    place: _Place,
+    record: Any,
+    kind: str | None,
+    mappings: Mappings,
+    received: int,
+    nesting: int,
+) -> bool:
+    """Add what a mapping makes of a log record; return whether one made anything of it."""
+    input = log_input(record, kind, place.resource, place.scope, plain)
+    mapping = mappings.choose(Input.LOG, input)
+    if mapping is None:
+        return False
+    envelope = _log_envelope(place, record, kind, input["attributes"])
+    alone = InputOrigin(place.number, PROTOBUF, _alone(place, record))
+    return take_mapped(reading, mapping, input, envelope, alone, received, nesting)
+
+
+def _take_mapped_span(
+    reading: Reading, place: _Place, span: Any, mappings: Mappings, received: int, nesting: int
+) -> bool:
+    """Add what a mapping makes of a span, and its fact; return whether one made anything of it."""
+    input = span_input(span, place.resource, place.scope, plain)
+    mapping = mappings.choose(Input.SPAN, input)
+    if mapping is None:
+        return False
+    own = _own_origin(span.attributes, place.origin)
+    conversation = _text_attribute(span.attributes, CONVERSATION)
+    envelope = _span_envelope(span, own, 0, None, span.end_time_unix_nano, conversation)
+    envelope.failed = span.status.code == STATUS_ERROR
+    alone = InputOrigin(place.number, PROTOBUF, _alone(place, span))
+    taken = take_mapped(reading, mapping, input, envelope, alone, received, nesting)
+    if taken:
+        reading.spans.append(_span_fact(span, place.origin, mapping.name, own))
+    return taken
 
 
 def _valid(identifier: bytes, length: int) -> bytes | None:

@@ -22,6 +22,7 @@ class Signal(StrEnum):
     TRACES = "traces"
     LOGS = "logs"
     METRICS = "metrics"
+    JSON = "json"  # bodies of any form, by a mapping
 
 
 class Door(StrEnum):
@@ -30,6 +31,7 @@ class Door(StrEnum):
     CLOUDEVENTS = "cloudevents"
     OTLP_HTTP = "otlp_http"
     OTLP_GRPC = "otlp_grpc"
+    JSON = "json"
 
 
 class Refusal(StrEnum):
@@ -80,7 +82,10 @@ class Rejected(msgspec.Struct, frozen=True):
 
 
 class Reading(msgspec.Struct):
-    """What one request carries. ``invalid_spans`` were dropped for their ids; ``metric_points`` are never kept."""
+    """What one request carries. ``invalid_spans`` were dropped for their ids; ``metric_points`` are never kept.
+
+    ``mapped`` names the mapping of each input that became what a mapping made of it.
+    """
 
     events: list[Event] = []
     spans: list[SpanFact] = []
@@ -89,3 +94,4 @@ class Reading(msgspec.Struct):
     invalid_spans: int = 0
     metric_points: int = 0
     ignored_traceparents: int = 0
+    mapped: list[str] = []

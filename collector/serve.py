@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 import resource
 import signal
 import sys
@@ -24,7 +25,7 @@ except ImportError:  # not on Windows
 from collector.control import ControlDoor
 from collector.counts import Counts, new_counts
 from collector.grpc_door import OtlpService, grpc_options, start_grpc
-from collector.http_doors import Bodies, EventsDoor, OtlpHttpDoor, Senders
+from collector.http_doors import Bodies, EventsDoor, JsonDoor, OtlpHttpDoor, Senders, Webhooks
 from collector.http_server import HttpServer
 from collector.http_types import Application, InHand, Limits
 from collector.intake import Intake
@@ -32,9 +33,11 @@ from collector.journal import Journal
 from collector.journal_file import Boundary, go_on
 from collector.reading import Door
 from collector.replay import Replayer
+from collector.signatures import Signatures, read_secrets
 from throughline.core.address import Address
 from throughline.core.clock import Clock
-from throughline.core.journal import JOURNAL_FILE
+from throughline.core.journal import JOURNAL_FILE, mapping_text
+from throughline.core.mappings.folder import load_mappings
 from throughline.core.settings import Settings
 
 DRAIN_SECONDS: Final = 10.0
@@ -62,25 +65,28 @@ async def run_collector(
 
     ``announce`` is given HOST:PORT by door (http, otlp_http, otlp_grpc) once all are open. ``addresses`` are used in
     place of those of the settings. ``control`` is the secret of those who may give orders; empty: nobody may. Raises
-    OSError where an address can't be had, JournalFormatUnknown for a journal of another version, and any fault of ours
-    that ended the journal's writer.
+    OSError where an address can't be had, JournalFormatUnknown for a journal of another version, ConfigurationError for
+    mappings that can't be used, and any fault of ours that ended the journal's writer.
     """
     addresses = addresses or {door: getattr(settings, door) for door in DOORS}
     stop = stop or _stop_on_signals()
     sys.setswitchinterval(SWITCH_SECONDS)
     _raise_file_limit()
+    mappings = load_mappings(settings.definitions)
+    signatures = Signatures(read_secrets(mappings, os.environ))
     counts = new_counts()
     path = settings.data / JOURNAL_FILE
     async with AsyncExitStack() as stack:
-        journal = Journal(path, settings.queue_bytes, counts.journal, at)
+        journal = Journal(path, settings.queue_bytes, counts.journal, at, mapping_text(mappings.version))
         stack.push_async_callback(journal.close)
         await journal.open()
-        intake = Intake(journal, clock, counts, settings.nesting)
+        intake = Intake(journal, clock, counts, settings.nesting, mappings)
         stack.callback(intake.close)
         replayer = Replayer(path, intake, journal, clock, counts.replayed)
         stack.callback(replayer.close)
         in_front = partial(ControlDoor, replayer=replayer, secret=control)
-        opened = await _open_doors(stack, settings, addresses, intake, journal, counts, path, in_front)
+        webhooks = Webhooks(mappings, signatures, Senders(settings.ingest_tokens))
+        opened = await _open_doors(stack, settings, addresses, intake, journal, counts, path, webhooks, in_front)
         gc.freeze()  # what is here now stays: the collector of cycles need not look at it again and again
         announce({door: str(address) for door, address in opened.items()})
         await _until(stop, journal)
@@ -95,6 +101,7 @@ async def _open_doors(
     journal: Journal,
     counts: Counts,
     path: Path,
+    webhooks: Webhooks,
     in_front: Callable[[Application], Application],
 ) -> dict[str, Address]:
     in_hand = InHand(settings.queue_bytes)
@@ -103,7 +110,8 @@ async def _open_doors(
     limits = Limits(settings.header_bytes, settings.body_bytes, settings.connections, settings.request_seconds)
     events_counts, otlp_counts = counts.door(Door.CLOUDEVENTS), counts.door(Door.OTLP_HTTP)
     expose = partial(_expose, counts, journal, in_hand, path)
-    events = EventsDoor(intake, senders, bodies, events_counts, partial(_reasons, journal), expose)
+    json = JsonDoor(intake, webhooks, bodies, counts.door(Door.JSON))
+    events = EventsDoor(intake, senders, bodies, events_counts, partial(_reasons, journal), expose, json)
     otlp = OtlpHttpDoor(intake, senders, bodies, otlp_counts)
     opened: dict[str, Address] = {}
     applications: dict[str, tuple[Application, Callable[[int], None]]] = {

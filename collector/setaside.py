@@ -28,6 +28,7 @@ class Reason(StrEnum):
     BAD_RELATION = "bad_relation"
     BAD_FIELD = "bad_field"
     TOO_LARGE = "too_large"
+    MAPPING_FAILED = "mapping_failed"  # an expression without an answer, a word that its table lacks
     BAD_SPAN_ID = "bad_span_id"  # a trace or span id of a wrong length, or all zeros
 
 

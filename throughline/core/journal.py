@@ -22,7 +22,7 @@ from throughline.core.event import Event, decode_block
 
 JOURNAL_FILE = "journal.db"
 FORMAT = 1  # PRAGMA user_version
-MAPPING = "canonical/1"  # what turned payloads into events; written beside them
+MAPPING = "canonical/1"  # what turned payloads into events; written beside them, see ``mapping_text``
 
 SCHEMA = (
     """CREATE TABLE IF NOT EXISTS record (
@@ -191,6 +191,11 @@ EVERY_ENTRY = QuarantineFilter()
 
 class JournalFormatUnknown(LastingError):
     """The journal was written by another version of Throughline, in a format that this one does not read."""
+
+
+def mapping_text(version: str) -> str:
+    """Return what is written beside records: our own version, and that of the firm's mappings where it has any."""
+    return f"{MAPPING}+{version}" if version else MAPPING
 
 
 def position_text(record: int) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from throughline.core.metrics import Kind, Metric, Part
 
-DOORS = ("cloudevents", "otlp_http", "otlp_grpc")
+DOORS = ("cloudevents", "otlp_http", "otlp_grpc", "json")
 REQUEST_OUTCOMES = (
     "accepted",
     "malformed",
@@ -40,6 +40,7 @@ SET_ASIDE_REASONS = (
     "bad_relation",
     "bad_field",
     "too_large",
+    "mapping_failed",
     "bad_span_id",
 )
 REPLAY_OUTCOMES = ("taken", "set_aside")
