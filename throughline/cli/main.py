@@ -266,6 +266,59 @@ def validate(
         raise typer.Exit(1)
 
 
+mappings = typer.Typer(
+    help="What systems send in their own words, and the events that it becomes.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(mappings, name="mappings")
+
+
+@mappings.command("list")
+def list_mappings(definitions: Definitions = None, json: Json = False) -> None:
+    """List every mapping of your definitions."""
+    from throughline.cli.mappings import list_mappings as run
+
+    run(definitions, json)
+
+
+@mappings.command("show")
+def show_mapping(
+    name: Annotated[str, typer.Argument(metavar="MAPPING", help="Such as erp-invoice.")],
+    definitions: Definitions = None,
+    json: Json = False,
+) -> None:
+    """Show one mapping: which inputs it is for, and where each value comes from."""
+    from throughline.cli.mappings import show_mapping as run
+
+    run(name, definitions, json)
+
+
+@mappings.command("validate")
+def validate_mappings(definitions: Definitions = None, json: Json = False) -> None:
+    """Check every mapping, and say every fault with its file, line and what was wanted."""
+    from throughline.cli.mappings import validate as run
+
+    if not run(definitions, json):
+        raise typer.Exit(1)
+
+
+@mappings.command("try")
+def try_mappings(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Samples: JSON, NDJSON, OTLP/JSON, or as curl saved it.")
+    ],
+    mapping: Annotated[str | None, typer.Option(metavar="NAME", help="Hold them against this mapping only.")] = None,
+    definitions: Definitions = None,
+    json: Json = False,
+) -> None:
+    """Show what each sample would become, by which mapping, and the processes that it would reach."""
+    from throughline.cli.mappings import try_file as run
+
+    if not run(file, mapping, definitions, json):
+        raise typer.Exit(1)
+
+
 @app.command()
 def rebuild(
     preview: Annotated[bool, typer.Option("--preview", help="Only say what would change, and change nothing.")] = False,
