@@ -14,6 +14,7 @@ from lineage.saving import CASES, DEVIATIONS
 from lineage.sight import Heard, watermark_of
 from lineage.store import StoreReader
 from lineage.traces import FAILED_FLOW_SPANS, FAILED_SERVICE_SPANS, FLOW_SPANS, SERVICE_SPANS
+from lineage.unmapped import unmapped_count
 from throughline.core.estate import Estate, ReportingSource
 from throughline.core.instants import MICROSECONDS, format_instant
 from throughline.core.journal import position_text
@@ -22,7 +23,8 @@ from throughline.core.journal import position_text
 class Census(msgspec.Struct, frozen=True):
     """How many there are of each. ``folded``: the position at which they were counted.
 
-    ``waiting``: values with events that no case holds; ``orphans``: those that waited too long.
+    ``waiting``: values with events that no case holds; ``orphans``: those that waited too long. ``unmapped``: events
+    of types that no process declares.
     """
 
     folded: str
@@ -32,6 +34,7 @@ class Census(msgspec.Struct, frozen=True):
     waiting: int
     orphans: int
     bulk: int
+    unmapped: int
 
 
 class SourceDocument(msgspec.Struct, frozen=True):
@@ -102,6 +105,7 @@ def census(snapshot: Snapshot) -> Census:
         waiting=waiting,
         orphans=orphans,
         bulk=store.one(_BULK) or 0,
+        unmapped=unmapped_count(store, snapshot.definitions),
     )
 
 

@@ -19,6 +19,7 @@ from lineage.plans import NOTHING_TO_COUNT, Wiring
 from lineage.process import Definitions
 from lineage.resolve import Resolver
 from lineage.store import CaseRow, Edge, Role, SeenRow, StoreWriter, bound, encode
+from lineage.unmapped import sample_fields
 from throughline.core.event import Event, identity_digest
 
 EDGE_KINDS = {
@@ -115,6 +116,7 @@ class Folder:
     def fold(self, events: Sequence[Event], touched: Touched) -> list[Event]:
         """Fold a batch; return its events that count now, in the order of their seqs."""
         fresh = self._dedupe(events, touched)
+        self._count_types(fresh, events)
         first = self._store.next_seq - len(fresh)
         self.place(list(enumerate(fresh, first)), touched)
         return fresh
@@ -134,6 +136,19 @@ class Folder:
         counted = Counter([("instances", event.instance) for event in events if event.instance is not None])
         counted.update([("flows", event.flow) for event in events if event.flow is not None])
         self._store.count((name, label, by * count) for (name, label), count in counted.items())
+
+    def _count_types(self, counting: Sequence[Event], heard: Sequence[Event], by: int = 1) -> None:
+        """Count the events of each source and type; of all that were heard the latest is the sample."""
+        latest: dict[tuple[str, str], Event] = {}
+        for event in heard:
+            at = (event.source, event.type)
+            known = latest.get(at)
+            if known is None or (event.received, event.digest) > (known.received, known.digest):
+                latest[at] = event
+        counted = Counter([(event.source, event.type) for event in counting])
+        self._store.put_types(
+            (*at, by * counted[at], event.received, event.digest, sample_fields(event)) for at, event in latest.items()
+        )
 
     # An event counts once.
 
@@ -187,6 +202,7 @@ class Folder:
             old = self._store.event(seq)
             self.withdraw(old, seq, touched)
             self._count_places([old], -1)
+            self._count_types([old], [old], -1)
             losers.append((digest, old))
         for digest, event in losers:
             content = standing[digest].digest if digest in standing else stored[digest].content

@@ -31,7 +31,7 @@ from throughline.core.event import Event, identity_digest
 from throughline.core.journal import JOURNAL_FILE, JournalReader
 from throughline.core.key import Key
 
-_COPIED = ("block", "seen", "other_content", "trace", "watermark")
+_COPIED = ("block", "seen", "other_content", "trace", "watermark", "event_type")
 _COPIED_AT_ONCE = 5_000
 _RECOUNTED = DRAWN | {CASES, DEVIATIONS}
 

@@ -26,7 +26,7 @@ from throughline.core.errors import LastingError, RebuildNeeded, StoreUnavailabl
 from throughline.core.estate import Estate
 from throughline.core.journal import JOURNAL_FILE, JournalReader
 
-FORMAT = "3"
+FORMAT = "4"
 OPENED = "opened"  # when an engine last began to work on the store
 MOST_RECORDS = 512  # in one batch
 MOST_EVENTS = 8_000  # the more events of a case come together, the less often it is derived; half a second's work

@@ -441,6 +441,17 @@ class StoreWriter(StoreReader):
             rows,
         )
 
+    def put_types(self, rows: Iterable[tuple[str, str, int, int, bytes, str]]) -> None:
+        """Add (source, type, count, receipt, digest, fields); of the samples that with the latest receipt stays."""
+        self.many(
+            "INSERT INTO event_type (source, type, count, last, content, fields) VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (source, type) DO UPDATE SET count = count + excluded.count,"
+            " fields = iif((excluded.last, excluded.content) > (last, content), excluded.fields, fields),"
+            " content = iif((excluded.last, excluded.content) > (last, content), excluded.content, content),"
+            " last = max(last, excluded.last)",
+            ((source, kind, count, last, bound(digest), fields) for source, kind, count, last, digest, fields in rows),
+        )
+
     def put_statement(self, statement: Statement) -> None:
         self.connection.execute(
             "INSERT OR REPLACE INTO statement (number, content) VALUES (?, ?)", (statement.number, encode(statement))

@@ -127,6 +127,15 @@ bulk = _table("bulk", _key("value"), _key("process", Integer))
 stale = _table("stale", _key("case_id"), rowid=True)
 watermark = _table("watermark", _key("source", Text), Column("last_receipt", _Id), Column("until", _Id))
 counter = _table("counter", _key("name", Text), _key("label", Text), _required("count"))
+event_type = _table(
+    "event_type",
+    _key("source", Text),
+    _key("type", Text),
+    _required("count"),
+    _required("last"),
+    _required("content", LargeBinary),  # the digest of the sample's content, which decides between equal receipts
+    _required("fields", Text),  # the names of the sample's fields, as a JSON array
+)
 trace = _table("trace", _key("trace_id", LargeBinary), _required("spans", LargeBinary))
 statement = _table("statement", _key("number"), _required("content", LargeBinary), rowid=True)
 position = _table("position", _key("name", Text), _required("value"))

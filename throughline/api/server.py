@@ -20,7 +20,7 @@ from lineage.generations import store_path
 from lineage.process import Definitions
 from lineage.read import CaseReader
 from lineage.trace_documents import TraceReader
-from throughline.api import health, quarantine, replay, statements, status
+from throughline.api import health, quarantine, replay, statements, status, unmapped
 from throughline.api.access import Access
 from throughline.api.adopting import Adopting
 from throughline.api.app import create_app
@@ -90,6 +90,7 @@ def build_app(ground: Ground, standing: Standing, stack: ExitStack) -> FastAPI:
             statements.routes(log, decisions, definitions, access, reader),
             quarantine.routes(journal(), reader),
             replay.routes(journal(), replay.Collector(ground.collector, ground.control), access),
+            unmapped.routes(reader),
             status.routes(status_reader, positions),
             health.routes(neighbours, meter),
         ],
@@ -100,6 +101,7 @@ def build_app(ground: Ground, standing: Standing, stack: ExitStack) -> FastAPI:
             quarantine.QuarantineEntry,
             replay.ReplayDocument,
             replay.ReplayList,
+            unmapped.UnmappedList,
             status.StatusDocument,
             health.HealthDocument,
         ),
