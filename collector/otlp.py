@@ -56,6 +56,7 @@ def read_traces(
     marked = media_type != PROTOBUF or PREFIX.encode() in body  # most requests state nothing of ours: look no further
     reading = Reading(events=[], spans=[], rejected=[])
     screen = Screen(mappings, Input.SPAN, "name", plain)
+    wanted, names, further = screen.wanted, screen.own, screen.looks_further
     index = 0
     for resource_spans in request.resource_spans:
         origin = _origin(resource_spans.resource.attributes)
@@ -64,7 +65,7 @@ def read_traces(
             for span in scope_spans.spans:
                 if not _valid_ids(span):
                     reading.invalid_spans += 1
-                elif screen.wanted and screen.lets_through(span.name, span.attributes):
+                elif wanted and (span.name in names or (further and screen.lets_through("", span.attributes))):
                     place = _Place(index, resource_spans.resource, scope_spans.scope, origin)
                     if not _take_mapped_span(reading, place, span, mappings, received, nesting):
                         _take_marked(reading, place, span, received)

@@ -21,24 +21,26 @@ class Screen:
 
     def __init__(self, mappings: Mappings, input: Input, own: str, plain: Plain) -> None:
         """``own`` is the member that names a record's type by itself; ``plain`` reads an attribute."""
-        self._own: frozenset[str] = frozenset()
+        self.own: frozenset[str] = frozenset()
         self._attributes: list[tuple[str, frozenset[str]]] = []
         self._anything = False
         self._plain = plain
         for segments, types in mappings.places(input):
             if segments == (own,):
-                self._own |= types
+                self.own |= types
             elif len(segments) == 2 and segments[0] == _ATTRIBUTES and isinstance(segments[1], str):
                 self._attributes.append((segments[1], types))
             else:
                 self._anything = True
-        self.wanted = self._anything or bool(self._own or self._attributes)
+        self.looks_further = self._anything or bool(self._attributes)
+        self.wanted = self.looks_further or bool(self.own)
 
     def lets_through(self, name: str, attributes: Any) -> bool:
         """Tell whether a mapping may be for a record of this name with these attributes."""
-        if self._anything or name in self._own:
-            return True
-        return any(
+        return name in self.own or (self.looks_further and self._finds(attributes))
+
+    def _finds(self, attributes: Any) -> bool:
+        return self._anything or any(
             key in attributes and scalar_text(self._plain(attributes[key])) in types for key, types in self._attributes
         )
 

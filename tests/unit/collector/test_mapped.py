@@ -105,6 +105,11 @@ def test_what_is_set_aside_of_one_input_is_kept_once_and_can_be_taken_again() ->
     assert again.events == reading.events
 
 
+@pytest.mark.parametrize("kind", [{}, [], 5, None, True])
+def test_a_type_that_is_no_text_is_set_aside_as_without_mappings(kind: Any) -> None:
+    assert [each.set_aside.reason for each in cloudevents(posted(line(1), type=kind)).rejected] == ["missing_identity"]
+
+
 def test_an_event_in_binary_mode_is_mapped_alike() -> None:
     event = posted(line(1))
     headers = {f"ce-{name}": event[name] for name in ("specversion", "id", "source", "type", "time")}

@@ -34,6 +34,14 @@ class Mappings:
             for kind in dict.fromkeys(mapping.types):
                 of_path.setdefault(kind, []).append(mapping)
 
+        # Where all look for their types in one member, that is asked first: most inputs are none of theirs.
+        self._simple: dict[Input, tuple[str, frozenset[str]]] = {}
+        for input, by_path in self._by_type.items():
+            (path, by_type), *others = by_path.items()
+            name = path.segments[0] if len(path.segments) == 1 else None
+            if isinstance(name, str) and not others:
+                self._simple[input] = name, frozenset(by_type)
+
     def __bool__(self) -> bool:
         return bool(self.by_name)
 
@@ -68,6 +76,11 @@ class Mappings:
 
     def choose(self, input: Input, content: Any) -> InputMapping | None:
         """Return the mapping that an input is for: the first that fits, those with a condition before those without."""
+        simple = self._simple.get(input)
+        if simple is not None:
+            kind = content.get(simple[0])
+            if isinstance(kind, str) and kind not in simple[1]:
+                return None
         for mapping in self.candidates(input, content):
             if mapping.holds(Scope(content)).fits:
                 return mapping
