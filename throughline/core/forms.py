@@ -145,6 +145,9 @@ def _existing(content: Any, location: Location) -> Location:
     for part in location:
         if isinstance(content, str):  # of a text no part is an entry
             break
+        held: object = content
+        if isinstance(part, int) and isinstance(held, dict):  # a list of one, written without brackets
+            continue
         try:
             content = content[part]
         except (KeyError, IndexError, TypeError):

@@ -30,6 +30,7 @@ COMMANDS = (
     "statements",
     "quarantine",
     "check",
+    "mappings",
 )
 
 

@@ -84,6 +84,8 @@ class _Compiling:
             self._fault(("types",), "no types", f"types: what its inputs have at {TYPES_AT[form.input]}")
         if form.types_at is None and form.types and form.input is Input.JSON and self._examined.lacks(("types_at",)):
             self._fault(("types",), "types of json inputs", "types_at: where they are looked for")
+        if not form.event and not self._examined.faults:
+            self._fault(("event",), "no event", "what an input becomes: at least one event")
         if form.signature is not None:
             self._signature(form)
         at = self._path(("types_at",), form.types_at or TYPES_AT.get(form.input, INPUT), _ALONE)
@@ -252,6 +254,8 @@ class _Compiling:
             self._fault(here, "nothing that gives a value", "path, cel or value")
         if form.otherwise is not None and form.table is None:
             self._fault((*here, "otherwise"), "otherwise without table", "table beside it")
+        if form.as_ is None and not self._examined.lacks((*here, "as")):
+            return  # it is told already
         for entry, needed in (("digits", As.MINOR_UNITS), ("zone", As.LOCAL)):
             given = getattr(form, entry) is not None
             if given != (form.as_ is needed) and (given or self._examined.lacks((*here, entry))):

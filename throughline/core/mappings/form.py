@@ -149,4 +149,4 @@ class MappingFile(Form):
     types_at: PathText | None = Field(default=None, description="where else types are looked for")
     when: Cel | None = Field(default=None, description="CEL over input; without a clear true it does not fit")
     signature: SignatureForm | None = None
-    event: Annotated[tuple[EventForm, ...], Field(min_length=1, max_length=20), OneOrMore()]
+    event: Annotated[tuple[EventForm, ...], Field(max_length=20), OneOrMore()]

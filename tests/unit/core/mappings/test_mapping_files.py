@@ -107,9 +107,18 @@ def test_a_fault_says_what_was_wanted(event: str, wanted: str) -> None:
     assert any(wanted in line for line in told), told
 
 
+@pytest.mark.parametrize("event", ["{}", "[{}]"])
+def test_a_fault_of_form_hides_no_other_however_many_events_there_are(event: str) -> None:
+    entries = "type: throughline.x, amount: {path: input.n, as: minor_unit, digits: 2}, currency: EUR, hours: lots"
+    told = faults(f"mapping: m\ninput: log\ntypes: x\nevent: {event.replace('{}', '{' + entries + '}')}")
+    assert len(told) == 3, told
+    assert [word in line for word, line in zip(("minor_unit", "ours alone", "'lots'"), told, strict=True)] == [True] * 3
+
+
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
+        ("mapping: m\ninput: json\nevent: []", "at least one event"),
         ("mapping: m\ninput: json\nevent: {type: a.b}", "time: where the input says when it happened"),
         ("mapping: m\ninput: json\ntypes: x\nevent: {type: a.b, time: input.t}", "types_at: where they are looked for"),
         ("mapping: m\ninput: span\nevent: {type: a.b}", "types: what its inputs have at input.name"),

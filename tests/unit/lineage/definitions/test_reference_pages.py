@@ -12,10 +12,15 @@ from lineage import process_file
 from lineage.definitions import load_definitions
 from throughline.core import estate_file
 from throughline.core.estate import load_estate
+from throughline.core.mappings import form
+from throughline.core.mappings.conversion import As
+from throughline.core.mappings.folder import read_mapping
+from throughline.core.yaml_file import parse_yaml
 
 PAGES = Path(__file__).parents[4] / "docs" / "reference"
 PROCESS = (PAGES / "process.md").read_text("utf-8")
 ESTATE = (PAGES / "estate.md").read_text("utf-8")
+MAPPING = (PAGES / "mapping.md").read_text("utf-8")
 
 
 def examples(page: str) -> list[str]:
@@ -49,6 +54,14 @@ DUE = entries(process_file.DueForm)
         (PROCESS, "entry of a check", entries(process_file.CheckForm)),
         (PROCESS, "entry of an expectation", entries(process_file.ExpectForm)),
         (PROCESS, "entry of a version", entries(process_file.VersionForm) - COURSE),
+        (MAPPING, "entry", entries(form.MappingFile)),
+        (MAPPING, "entry of a value", entries(form.ValueForm)),
+        (MAPPING, "entry of an event", entries(form.EventForm)),
+        (MAPPING, "entry of `error`", entries(form.ErrorForm)),
+        (MAPPING, "entry of `amounts`", entries(form.AmountsForm)),
+        (MAPPING, "entry of a relation", entries(form.RelationForm)),
+        (MAPPING, "entry of `signature`", entries(form.SignatureForm)),
+        (MAPPING, "conversion", {word.value for word in As}),
         (ESTATE, "entry of `firm`", entries(estate_file.Firm)),
         (ESTATE, "entry of a region", entries(estate_file.Region)),
         (ESTATE, "entry of a legal entity", entries(estate_file.LegalEntity)),
@@ -88,3 +101,10 @@ def test_the_pages_name_every_role_and_kind() -> None:
         assert f"`{word}`" in ESTATE
     for word in (*process_file.StepKind, *process_file.WaitsFor):
         assert f"`{word}`" in PROCESS
+
+
+def test_the_mapping_of_the_page_has_no_fault() -> None:
+    (text,) = examples(MAPPING)
+    mapping, faults = read_mapping(parse_yaml(text.encode(), "mapping.md"))
+    assert [str(fault) for fault in faults] == []
+    assert mapping is not None
