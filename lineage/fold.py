@@ -57,6 +57,7 @@ class Touched:
         self.aliases: set[tuple[int, int]] = set()
         self.carriers: set[tuple[int, int]] = set()
         self.stood: dict[tuple[int, int], int] = {}  # least receipt of events that now stand at a carrier
+        self.looked_for: set[tuple[int, int]] = set()  # carriers at which only events now stand that miss no case
         self.newly_held: set[tuple[int, int]] = set()
         self.housed: set[int] = set()  # values that may have been orphans, newly held or tied
         self.sources: dict[str, int] = {}
@@ -324,6 +325,8 @@ class Folder:
                 at = (process, value)
                 if drawing.stand is Stand.ALIAS:
                     touched.aliases.add(at)
+                elif fact.type in drawing.process.only_expected:
+                    touched.looked_for.add(at)
                 else:
                     touched.carriers.add(at)
                     touched.stood[at] = min(touched.stood.get(at, fact.received), fact.received)

@@ -42,7 +42,7 @@ def affected(resolver: Resolver, touched: Touched, at_once: int) -> Affected:
         found.now.update(component.names)
         found.now.update(resolver.stands_for(process, alias))
         found.components.add((process, component.aliases))
-    for process, carrier in touched.carriers:
+    for process, carrier in touched.carriers | touched.looked_for:
         reach = resolver.holders(process, carrier)
         (found.later if len(reach.cases) > at_once else found.now).update(reach.cases)
         found.components.update((process, aliases) for aliases in reach.provisional)
@@ -50,7 +50,7 @@ def affected(resolver: Resolver, touched: Touched, at_once: int) -> Affected:
 
 
 def _prefetch(resolver: Resolver, touched: Touched) -> None:
-    processes = {process for process, _ in touched.aliases | touched.carriers}
-    for process in processes:
-        resolver.prefetch_holders(process, {value for at, value in touched.carriers if at == process})
+    carriers = touched.carriers | touched.looked_for
+    for process in {process for process, _ in touched.aliases | carriers}:
+        resolver.prefetch_holders(process, {value for at, value in carriers if at == process})
         resolver.prefetch(process, {value for at, value in touched.aliases if at == process}, ())
