@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
@@ -72,6 +73,17 @@ def show_process(name: str, folder: Path | None, as_json: bool) -> None:
             out.print(f"  ended as {spoken(ending['as'])} by {ending['type']}")
         for check in version["checks"]:
             out.print(f"  check {check['check']}: {check['message']}")
+        for expectation in version["expects"]:
+            out.print(f"  expects {_expected(expectation)}")
+
+
+def _expected(expectation: dict[str, Any]) -> str:
+    """Say what should recur: ``time submitted every week per assignment after confirmed (time.submitted by psa)``."""
+    per = f" per {spoken(expectation['per'])}" if expectation["per"] else ""
+    after = f"every {expectation['every']}{per} after {spoken(expectation['after'])}"
+    by = f"{', '.join(expectation['types'])} by {', '.join(expectation['systems'])}"
+    due = f", within {expectation['within']} of its end" if expectation["within"] else ""
+    return f"{spoken(expectation['expect'])} {after}{due} ({by})"
 
 
 def validate(folder: Path, as_json: bool) -> bool:

@@ -67,6 +67,8 @@ def test_processes_are_listed_and_shown_as_documents_and_in_words() -> None:
     assert "time-to-bill" in names
     code, shown = command("processes", "show", "time-to-bill", "--json")
     assert json.loads(shown) == next(each for each in json.loads(listed) if each["process"] == "time-to-bill")
+    _, staffing = command("processes", "show", "staffing")
+    assert "time submitted every week per assignment after confirmed, within 2 bd of its end" in staffing
     _, words = command("processes", "show", "time-to-bill")
     assert "within 3 bd" in words
     with pytest.raises(ThroughlineError, match=r"wanted one of .*time-to-bill"):
