@@ -1,12 +1,14 @@
 """Derived state of one case: a pure function of facts, definitions, estate, watermarks and now.
 
 The rules are those of docs/reference/derived-state.md. ``derive`` gives everything, for the case document;
-``summary`` gives the same without rounds, for the fold, where the look of each step is not worth building.
+``summary`` gives the same without rounds and what recurs, for the fold, where the look of each is not worth building.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec import structs
 
 from lineage.acceptance import NONE_SAID, accept
 from lineage.deviations import Conflict, orphan
@@ -54,7 +56,8 @@ def derive(
     standing = stand(process, version, ordered, conflict, context, name, aliases, bearing)
     if said:
         standing = _settled(standing, said, process, conflict, context, name, aliases, bearing)
-    return _derived(standing, round_states(standing, context), context, name)
+    whole = _derived(standing, round_states(standing, context), context, name)
+    return structs.replace(whole, expected=standing.awaited.expected) if standing.awaited.expected else whole
 
 
 def summary(
@@ -70,7 +73,7 @@ def summary(
     bearing: Bearing = _NONE_BORNE,
     said: Sequence[Statement] = NONE_SAID,
 ) -> Derived:
-    """Return what ``derive`` returns, with ``rounds`` left empty: what the fold stores of a case."""
+    """Return what ``derive`` returns, with ``rounds`` and ``expected`` left empty: what the fold stores of a case."""
     version, ordered = in_order(process, members)
     if provisional:
         return _provisional(process, version, ordered, context, name, housed, said)
@@ -117,7 +120,7 @@ def _derived(standing: Standing, rounds: tuple[RoundState, ...], context: Contex
         last=last,
         synthetic=synthetic,
         wake_at=_wake_at(standing, context.now),
-        sight=_sight(standing),
+        sight=_sight(standing, context),
     )
 
 
@@ -140,9 +143,13 @@ def _wake_at(standing: Standing, now: int) -> int | None:
     return min(wakes, default=None)
 
 
-def _sight(standing: Standing) -> tuple[tuple[str, int], ...]:
+def _sight(standing: Standing, context: Context) -> tuple[tuple[str, int], ...]:
     """Return whose watermarks, from which instant on, would confirm the steps that are past due unconfirmed."""
-    found = set(standing.awaited.sight)
+    found: set[tuple[str, int]] = set()
+    for each in standing.awaited.expected:
+        if each.status is StepStatus.UNCONFIRMED:
+            seen = context.sight.watermark(each.systems, standing.place.legal_entity)
+            found |= {(seen.source, each.due)} if seen.declared and seen.source is not None else set()
     for _, due, _, status, watermark in standing.pendings:
         source = None if watermark is None or not watermark.declared else watermark.source
         if status is StepStatus.UNCONFIRMED and due is not None and source is not None:

@@ -19,6 +19,7 @@ from lineage.fact import (
     Derived,
     Deviation,
     DeviationKind,
+    Expected,
     Exposure,
     Member,
     RoundState,
@@ -125,6 +126,21 @@ class WaitsDocument(Struct, frozen=True):
     due: Time | None
 
 
+class ExpectedDocument(Struct, frozen=True):
+    """A period of what should recur that has not come: one past due, or the next. ``key`` null: of the case itself."""
+
+    expect: str
+    period: int
+    key: KeyDocument | None
+    status: StepStatus
+    who: WaitsFor
+    systems: list[str]
+    owner: str | None
+    due: Time
+    reason: str | None
+    blind_since: Time | None
+
+
 class ContentDocument(Struct, frozen=True):
     """Another content that came under the source and id of an event; it was set aside and counts for nothing."""
 
@@ -179,6 +195,7 @@ class CaseDocument(Struct, frozen=True):
     deviations: list[DeviationDocument]
     exposure: ExposureDocument | None
     waits_for: WaitsDocument | None
+    expects: list[ExpectedDocument]
     members: list[MemberDocument]
 
 
@@ -217,6 +234,7 @@ def case_document(
         deviations=[_deviation(each) for each in derived.deviations],
         exposure=exposure_document(derived.exposure),
         waits_for=_waits(derived.waits),
+        expects=[_expected(each, key_types) for each in derived.expected],
         members=[_member(each, other_contents) for each in ordered],
     )
 
@@ -312,6 +330,21 @@ def _waits(waits: Waits | None) -> WaitsDocument | None:
         return None
     return WaitsDocument(
         waits.step, waits.round, WaitsFor(waits.waits_for), list(waits.systems), waits.owner, _time(waits.due)
+    )
+
+
+def _expected(found: Expected, key_types: Mapping[str, KeyType]) -> ExpectedDocument:
+    return ExpectedDocument(
+        expect=found.expect,
+        period=found.period,
+        key=None if found.key is None else _key(Key.decode(found.key), key_types),
+        status=found.status,
+        who=WaitsFor(found.waits_for),
+        systems=list(found.systems),
+        owner=found.owner,
+        due=format_instant(found.due),
+        reason=found.reason,
+        blind_since=_time(found.blind_since),
     )
 
 

@@ -13,7 +13,7 @@ from lineage.fact import Calendars, Sight, StepStatus, Watermark
 from lineage.process import Deadline, Version
 from lineage.rounds import Round
 from throughline.core.event import FieldValue
-from throughline.core.instants import HOUR, MINUTE
+from throughline.core.instants import HOUR, MINUTE, format_instant
 
 ORPHAN_TIME = 72 * HOUR
 CLOCK_SKEW = 5 * MINUTE
@@ -161,6 +161,17 @@ def late_steps(version: Version, current: Round, place: Place, calendars: Calend
                     found.append((index, due, done_at))
         before = done_at
     return found
+
+
+def why_unconfirmed(watermark: Watermark, roles: tuple[str, ...]) -> str:
+    """Return the sentence that says why something past due is not called overdue."""
+    if not watermark.declared or watermark.source is None:
+        return f"no source is declared for {', '.join(roles) or 'this step'}"
+    if watermark.at is None:
+        return f"source {watermark.source} has never reported"
+    reason = f"source {watermark.source} has reported until {format_instant(watermark.at)}"
+    blind = watermark.blind_since
+    return reason if blind is None else f"{reason}, and is silent since {format_instant(blind)}"
 
 
 def judged(steps: list[Pending], place: Place, context: Context) -> list[Pending]:

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from lineage.due import Context, Place
-from lineage.fact import Calendars, Deviation, DeviationKind, Fact
-from lineage.process import Every, Expectation
+from lineage.due import Context, Place, why_unconfirmed
+from lineage.fact import Calendars, Deviation, DeviationKind, Expected, Fact, StepStatus
+from lineage.process import Every, Expectation, Version
 from lineage.rounds import Course
 from throughline.core.instants import format_instant
 from throughline.core.key import Key
@@ -27,14 +27,18 @@ Bearing = Mapping[int, tuple[str, ...]]
 
 
 class Awaited(NamedTuple):
-    """What expectations say of a case now; ``wake_at`` and ``sight`` are as in ``Derived``."""
+    """What expectations say of a case now: where they were not met, and what has yet to come."""
 
     deviations: tuple[Deviation, ...]
-    wake_at: int | None
-    sight: frozenset[tuple[str, int]]
+    expected: tuple[Expected, ...]
+
+    @property
+    def wake_at(self) -> int | None:
+        """Return the earliest due time ahead."""
+        return min((each.due for each in self.expected if each.status is StepStatus.WAITING), default=None)
 
 
-NOTHING_AWAITED = Awaited((), None, frozenset())
+NOTHING_AWAITED = Awaited((), ())
 
 
 class _Missing(NamedTuple):
@@ -58,10 +62,9 @@ class _Object:
 
 
 def awaited(course: Course, place: Place, context: Context, bearing: Bearing, ended_at: int | None) -> Awaited:
-    """Return the periods without their event, and when the next one falls due; after ``ended_at`` none does."""
-    wakes: list[int] = []
-    sight: set[tuple[str, int]] = set()
+    """Return the periods without their event, the next one ahead included; after ``ended_at`` nothing is expected."""
     deviations: list[Deviation] = []
+    outstanding: list[Expected] = []
     for expectation in course.version.expects:
         missing: dict[int, list[_Missing]] = {}
         for key, each in sorted(_objects(expectation, course, bearing, place, context.calendars).items()):
@@ -69,26 +72,42 @@ def awaited(course: Course, place: Place, context: Context, bearing: Bearing, en
                 if ended_at is not None and due >= ended_at:
                     break
                 came = each.came.get(start)
-                if came is None and due > context.now:
-                    wakes.append(due)
+                status = StepStatus.OVERDUE
+                if came is None and ended_at is None:
+                    found = _expected(expectation, key, start, due, course.version, place, context)
+                    outstanding.append(found)
+                    status = found.status
+                if status is StepStatus.WAITING:
                     break
-                if came is None and ended_at is None and not _is_seen(expectation, due, place, context, sight):
-                    continue
-                if came is None or came > due:
-                    found = _missing(expectation, key, start, due, came, ended_at)
-                    missing.setdefault(number_of(expectation.every, start), []).append(found)
+                if status is StepStatus.OVERDUE and (came is None or came > due):
+                    lacking = _missing(expectation, key, start, due, came, ended_at)
+                    missing.setdefault(number_of(expectation.every, start), []).append(lacking)
         deviations += (_deviation(expectation, number, some) for number, some in missing.items())
-    return Awaited(tuple(deviations), min(wakes, default=None), frozenset(sight))
+    return Awaited(tuple(deviations), tuple(outstanding))
 
 
-def _is_seen(expectation: Expectation, due: int, place: Place, context: Context, sight: set[tuple[str, int]]) -> bool:
-    """Return whether its sources have reported as far as a due time; else note whose report would tell."""
+def _expected(
+    expectation: Expectation, key: str, start: date, due: int, version: Version, place: Place, context: Context
+) -> Expected:
+    """Judge a period without its event: past its due time it is overdue only where we would have seen it."""
     watermark = context.sight.watermark(expectation.systems, place.legal_entity)
-    if watermark.declared and watermark.at is not None and watermark.at >= due:
-        return True
-    if watermark.declared and watermark.source is not None:
-        sight.add((watermark.source, due))
-    return False
+    status, reason = StepStatus.WAITING, None
+    if due <= context.now:
+        seen = watermark.declared and watermark.at is not None and watermark.at >= due
+        status = StepStatus.OVERDUE if seen else StepStatus.UNCONFIRMED
+        reason = None if seen else why_unconfirmed(watermark, expectation.systems)
+    return Expected(
+        expect=expectation.name,
+        period=number_of(expectation.every, start),
+        key=key or None,
+        status=status,
+        waits_for=expectation.waits_for.value,
+        systems=expectation.systems,
+        owner=expectation.owner or version.owner,
+        due=due,
+        reason=reason,
+        blind_since=watermark.blind_since,
+    )
 
 
 def _missing(

@@ -174,6 +174,24 @@ class Waits(msgspec.Struct, frozen=True):
     due: int | None
 
 
+class Expected(msgspec.Struct, frozen=True):
+    """A period of what should recur that has not come: one past due, or the next one ahead.
+
+    ``key`` is the interned key that it is expected of, None: the case itself. ``reason`` says why it is unconfirmed.
+    """
+
+    expect: str
+    period: int
+    key: str | None
+    status: StepStatus  # waiting, unconfirmed, overdue
+    waits_for: str
+    systems: tuple[str, ...]
+    owner: str | None
+    due: int
+    reason: str | None = None
+    blind_since: int | None = None
+
+
 class Derived(msgspec.Struct, frozen=True):
     """The derived state of one case.
 
@@ -193,6 +211,7 @@ class Derived(msgspec.Struct, frozen=True):
     synthetic: bool
     wake_at: int | None
     sight: tuple[tuple[str, int], ...] = ()
+    expected: tuple[Expected, ...] = ()
 
 
 class Watermark(NamedTuple):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from lineage.deviations import failure_reason, passed_over, streaks
-from lineage.due import Context, Pending, due_of_seen, missing_roles
+from lineage.due import Context, Pending, due_of_seen, missing_roles, why_unconfirmed
 from lineage.fact import CaseState, Member, RoundState, StepState, StepStatus, Watermark
 from lineage.process import ERROR_KINDS
 from lineage.rounds import Round, Track
 from lineage.standing import Standing, awaits_resubmission
-from throughline.core.instants import format_instant
 
 
 def round_states(standing: Standing, context: Context) -> tuple[RoundState, ...]:
@@ -104,14 +103,7 @@ def _pending_reason(standing: Standing, pending: Pending) -> str | None:
         return _no_due_reason(standing, pending)
     if pending.status is not StepStatus.UNCONFIRMED or watermark is None:
         return None
-    roles = ", ".join(pending.missing) or "this step"
-    if not watermark.declared or watermark.source is None:
-        return f"no source is declared for {roles}"
-    if watermark.at is None:
-        return f"source {watermark.source} has never reported"
-    reason = f"source {watermark.source} has reported until {format_instant(watermark.at)}"
-    blind = watermark.blind_since
-    return reason if blind is None else f"{reason}, and is silent since {format_instant(blind)}"
+    return why_unconfirmed(watermark, pending.missing)
 
 
 def _no_due_reason(standing: Standing, pending: Pending) -> str | None:

@@ -32,6 +32,7 @@ def described(head: str) -> set[str]:
         ("of a deviation", document.DeviationDocument),
         ("of an exposure", document.ExposureDocument),
         ("of `waits_for`", document.WaitsDocument),
+        ("of what it expects", document.ExpectedDocument),
         ("of a member", document.MemberDocument),
         ("of another content", document.ContentDocument),
         ("of a line", cases.CaseLine),

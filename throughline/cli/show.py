@@ -121,6 +121,9 @@ def _summary(case: Document) -> Iterable[Text]:
         due = f", due {moment(waits['due'])}" if waits["due"] else ""
         owner = f", owned by {waits['owner']}" if waits["owner"] else ""
         yield Text(f"waits for: {spoken(waits['step'])} by {turn(waits['who'], waits['systems'])}{due}{owner}")
+    for found in case["expects"]:
+        if found["status"] != "overdue":  # that is told among the deviations
+            yield Text(f"expects {_expected(found)}")
     if case["exposure"] != {}:
         yield Text(f"holds up {money(case['exposure'])}", style="bold")
     for found in case["deviations"]:
@@ -133,6 +136,14 @@ def _summary(case: Document) -> Iterable[Text]:
 def _closed(accepted: Document | None) -> str:
     """Say how a deviation closed: by a person, or on evidence."""
     return f" (accepted as {spoken(accepted['as'])} by {accepted['by']})" if accepted else " (closed)"
+
+
+def _expected(found: Document) -> str:
+    key = found["key"]
+    whose = f" for {spoken(key['type'])} {key['value']}" if key else ""
+    reason = f": {found['reason']}" if found["reason"] else ""
+    who = turn(found["who"], found["systems"])
+    return f"{spoken(found['expect'])}{whose} by {who}, due {moment(found['due'])}, {found['status']}{reason}"
 
 
 def _steps(steps: list[Document]) -> Table:

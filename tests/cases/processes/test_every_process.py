@@ -158,7 +158,14 @@ def batches(events: list[Event], beats: list[Event], order: str) -> list[list[Ev
 # --- where it stands
 
 
-NOTHING_SAID: dict[str, Any] = {"state": "open", "open": [], "closed": [], "held": "nothing", "waits": "nothing"}
+NOTHING_SAID: dict[str, Any] = {
+    "state": "open",
+    "open": [],
+    "closed": [],
+    "held": "nothing",
+    "waits": "nothing",
+    "expects": [],
+}
 
 
 def rounds_said(said: dict[str, Any]) -> list[str]:
@@ -217,6 +224,7 @@ def look(document: CaseDocument) -> dict[str, Any]:
         "closed": [text for is_open, text in deviations if not is_open],
         "held": held_text(document.exposure),
         "waits": "nothing" if document.waits_for is None else waits_text(document.waits_for),
+        "expects": [expects_text(each) for each in document.expects],
     }
 
 
@@ -250,6 +258,12 @@ def held_text(held: Any) -> str:
 def waits_text(waits: Any) -> str:
     due = "none" if waits.due is None else words(waits.due)
     return f"{waits.step} ({waits.round}) from {','.join(waits.systems)}, {waits.who.value}, due {due}"
+
+
+def expects_text(found: Any) -> str:
+    whose = "" if found.key is None else f" of {found.key.value}"
+    who = f"{','.join(found.systems)}, {found.who.value}"
+    return f"{found.expect} ({found.period}){whose} {found.status.value} from {who}, due {words(found.due)}"
 
 
 def words(time: str) -> str:
