@@ -81,14 +81,19 @@ def record(serve: Serving, **asked: str) -> dict[str, Any]:
     ("kind", "value", "scope", "roles"),
     [
         ("time_entry", "TE-1", {}, [("time-to-bill", "TE-1", "name")]),
-        ("erp_document", "D-1", {}, [("time-to-bill", "TE-1", "alias")]),
-        ("billing_event", "B-1", {}, [("time-to-bill", "TE-1", "carrier")]),
+        # Who released D-1 did not say whether it is a time entry or an expense; in the other process it has no name.
+        ("erp_document", "D-1", {}, [("expense-to-bill", "D-1", "alias"), ("time-to-bill", "TE-1", "alias")]),
+        ("billing_event", "B-1", {}, [("expense-to-bill", "D-1", "carrier"), ("time-to-bill", "TE-1", "carrier")]),
         ("customer", "ACME", {}, [("time-to-bill", "TE-1", "relation")]),
         (
             "invoice",
             "INV-1",
             {"scope.legal_entity": "DE01"},
-            [("invoice-to-cash", "INV-1", "name"), ("time-to-bill", "TE-1", "carrier")],
+            [
+                ("invoice-to-cash", "INV-1", "name"),
+                ("expense-to-bill", "D-1", "carrier"),
+                ("time-to-bill", "TE-1", "carrier"),
+            ],
         ),
     ],
 )
@@ -109,7 +114,7 @@ def test_a_record_tells_why_each_event_belongs_and_what_it_leads_to(serve: Servi
     why = {each["event"]["id"]: [link["to"]["value"] for link in each["links"]] for each in lineage["why"]}
     assert why == {"s1": [], "a1": [], "p1": [], "r1": ["D-1"], "i1": ["D-1", "B-1"]}
     leads = {each["key"]["value"]: [ref["process"] for ref in each["cases"]] for each in lineage["related"]}
-    assert leads["INV-1"] == ["invoice-to-cash"]
+    assert leads["INV-1"] == ["invoice-to-cash", "expense-to-bill"]
     assert leads["ACME"] == []
 
 
@@ -159,7 +164,8 @@ def names(serve: Serving, **asked: str | int) -> list[str]:
 
 def test_cases_are_listed_by_filters(serve: Serving) -> None:
     assert names(serve, process="time-to-bill") == ["D-9", "TE-1", "TE-2", ODD_NAME]
-    assert names(serve, state="provisional") == ["D-9"]
+    assert names(serve, process="time-to-bill", state="provisional") == ["D-9"]
+    assert names(serve, state="provisional") == ["D-1", "D-9"]
     assert names(serve, process="time-to-bill", state="done") == ["TE-1"]
     assert names(serve, deviation="failed") == ["TE-2"]
     assert names(serve, deviation="failed", step="posted") == ["TE-2"]
