@@ -14,6 +14,7 @@ import msgspec
 
 from throughline.core.errors import LastingError
 from throughline.exchange.ocel_staging import BOOLEAN, Kind, Staging, Thing, as_form
+from throughline.exchange.scratch import scratch
 from throughline.exchange.written import Written
 
 BEGINNING = "1970-01-01T00:00:00Z"  # OCEL 2.0: the time of the first value of an object's attribute
@@ -105,9 +106,8 @@ def _json_thing(thing: Thing, forms: dict[str, str]) -> dict[str, Any]:
 
 
 def _write_sqlite(events: Iterable[Written], path: Path) -> int:
-    with closing(Staging()) as staging, closing(sqlite3.connect(path)) as database:
+    with closing(Staging()) as staging, closing(scratch(path)) as database:
         count = staging.gather(events)
-        database.execute("PRAGMA journal_mode=OFF")  # the file is not there before it is whole
         for statement in _TABLES:
             database.execute(statement)
         _write_kinds(database, staging, "event", staging.events)

@@ -6,7 +6,6 @@ is ``<type>.described`` at the time of its first event, and ``<type>.changed`` a
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from itertools import groupby
 from operator import itemgetter
@@ -18,6 +17,7 @@ import msgspec
 from throughline.core.instants import format_instant, parse_instant
 from throughline.exchange.entry import Entry, Tally, Unread, cloud_event
 from throughline.exchange.names import ACTIVITY, Names
+from throughline.exchange.scratch import scratch
 from throughline.exchange.times import zoned
 
 DESCRIBED, CHANGED = "described", "changed"
@@ -195,7 +195,7 @@ class _Objects:
 
     def __init__(self, zone: ZoneInfo | None) -> None:
         self._zone = zone
-        self._rows = sqlite3.connect("")  # SQLite: a private temporary file
+        self._rows = scratch()
         self._rows.execute("CREATE TABLE thing (id TEXT PRIMARY KEY, type TEXT, content BLOB) WITHOUT ROWID")
         self._rows.execute("CREATE TABLE sight (id TEXT PRIMARY KEY, at INTEGER) WITHOUT ROWID")
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import msgspec
 
+from throughline.exchange.scratch import scratch
 from throughline.exchange.written import Key, KeyUse, Written
 
 STRING, INTEGER, FLOAT, BOOLEAN = "string", "integer", "float", "boolean"
@@ -47,7 +47,7 @@ class Staging:
     """The log that is being written; closing it forgets it."""
 
     def __init__(self) -> None:
-        self._rows = sqlite3.connect("")  # SQLite: a private temporary file
+        self._rows = scratch()
         for statement in _SCHEMA:
             self._rows.execute(statement)
 
