@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from lineage.amounts import value_of
 from lineage.case_facts import facts_of, seen_by_conditions
-from lineage.due import Context, Pending, Place, expected, late_steps
+from lineage.due import Context, Missed, Pending, Place, late_steps
 from lineage.fact import Deviation, DeviationKind, Member, StepStatus, Via
 from lineage.process import ERROR_KINDS, Check, Version
 from lineage.rounds import Course, Round, Track, members_by_round
@@ -58,10 +58,10 @@ def late(course: Course, current: Round, place: Place, context: Context) -> Iter
         yield Deviation(DeviationKind.OVERDUE, name, current.number, due, reason, open=False)
 
 
-def missed(course: Course, current: Round, closed_at: int, place: Place, context: Context) -> Iterable[Deviation]:
-    """Yield the steps that were past due when a rejection or an ending closed the round, and so never came."""
-    for index, due, _, _, _ in expected(course.version, current, begun(course), place, context.calendars):
-        if due is not None and due < closed_at:
+def missed(course: Course, steps: list[Missed]) -> Iterable[Deviation]:
+    """Yield the steps that were past due when their round closed, where we would have seen them."""
+    for current, closed_at, (index, due, _, status, _) in steps:
+        if status is StepStatus.OVERDUE and due is not None:
             name = course.version.steps[index].name
             closed = f"the round closed at {format_instant(closed_at)}"
             reason = f"{name} was not seen by its due time {format_instant(due)}; {closed}"

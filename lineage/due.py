@@ -55,6 +55,17 @@ class Pending(NamedTuple):
     watermark: Watermark | None
 
 
+class Missed(NamedTuple):
+    """A step that was past due when a rejection or an ending closed its round, and so never came in it.
+
+    ``status`` of the step: overdue where its sources have reported up to the due time, else unconfirmed.
+    """
+
+    round: Round
+    closed_at: int
+    step: Pending
+
+
 def place_of(facts: Mapping[str, FieldValue]) -> Place:
     return Place(facts, _text(facts, "region"), _text(facts, "legal_entity"), _text(facts, "billing_calendar"))
 
@@ -184,10 +195,21 @@ def judged(steps: list[Pending], place: Place, context: Context) -> list[Pending
 
 
 def _judged(step: Pending, place: Place, context: Context) -> Pending:
-    index, due, missing, status, _ = step
-    if due is None or context.now < due:
-        return step
-    watermark = context.sight.watermark(missing, place.legal_entity)
+    return step if step.due is None or context.now < step.due else _seen_or_not(step, step.due, place, context)
+
+
+def _seen_or_not(step: Pending, due: int, place: Place, context: Context) -> Pending:
+    watermark = context.sight.watermark(step.missing, place.legal_entity)
     seen = watermark.declared and watermark.at is not None and watermark.at >= due
-    status = StepStatus.OVERDUE if seen else StepStatus.UNCONFIRMED
-    return Pending(index, due, missing, status, watermark)
+    return step._replace(status=StepStatus.OVERDUE if seen else StepStatus.UNCONFIRMED, watermark=watermark)
+
+
+def missed_in(
+    version: Version, current: Round, closed_at: int, begun: bool, place: Place, context: Context
+) -> list[Missed]:
+    """Return the steps that were past due when a round closed, each judged by what is seen of its sources by now."""
+    return [
+        Missed(current, closed_at, _seen_or_not(each, each.due, place, context))
+        for each in expected(version, current, begun, place, context.calendars)
+        if each.due is not None and each.due < closed_at
+    ]

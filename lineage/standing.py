@@ -19,7 +19,7 @@ from lineage.deviations import (
     skipped,
     violations,
 )
-from lineage.due import Context, Pending, Place, expected, judged, place_of
+from lineage.due import Context, Missed, Pending, Place, expected, judged, missed_in, place_of
 from lineage.expectations import NOTHING_AWAITED, Awaited, Bearing, awaited
 from lineage.fact import CaseState, Deviation, Member, Waits
 from lineage.process import Process, StepKind, Version
@@ -30,8 +30,8 @@ from throughline.core.key import Key
 class Standing(NamedTuple):
     """Everything decided about a case but the look of its rounds.
 
-    ``pendings``: what an open case expects, what it waits for first; empty in any other state. ``awaited``: what should
-    recur, in a case that is done, too.
+    ``pendings``: what an open case expects, what it waits for first; empty in any other state. ``missed``: what was
+    past due when its round closed. ``awaited``: what should recur, in a case that is done, too.
     """
 
     course: Course
@@ -39,6 +39,7 @@ class Standing(NamedTuple):
     state: CaseState
     ended_as: str | None
     pendings: list[Pending]
+    missed: list[Missed]
     deviations: tuple[Deviation, ...]
     awaited: Awaited = NOTHING_AWAITED
 
@@ -59,13 +60,14 @@ def stand(
     place = place_of(facts)
     seen = seen_by_conditions(version, members, name, facts) if version.applies_when or version.checks else {}
     if version.applies_when is not None and version.applies_when.holds(seen) is False:
-        return Standing(course, place, CaseState.NOT_APPLICABLE, None, [], ())
+        return Standing(course, place, CaseState.NOT_APPLICABLE, None, [], [], ())
     state, ended_as, ended_at = _state(course)
     pendings: list[Pending] = []
     if state is CaseState.OPEN:
         steps = expected(version, course.rounds[-1], begun(course), place, context.calendars)
         pendings = judged(steps, place, context)
-    found = _of_rounds(course, pendings, ended_at, place, context)
+    past_due = _missed(course, ended_at, place, context)
+    found = [*overdue(course, pendings), *missed(course, past_due), *_of_rounds(course, ended_at, place, context)]
     found.extend(duplicates(course, aliases))
     if conflict is not None or process.unique:
         found.extend(conflicting_keys(course, conflict))
@@ -77,21 +79,25 @@ def stand(
         found.extend(recurring.deviations)
     if len(found) > 1:
         found.sort(key=_order)
-    return Standing(course, place, state, ended_as, pendings, tuple(found), recurring)
+    return Standing(course, place, state, ended_as, pendings, past_due, tuple(found), recurring)
 
 
-def _of_rounds(
-    course: Course, pendings: list[Pending], ended_at: int | None, place: Place, context: Context
-) -> list[Deviation]:
-    """Return the deviations of steps; what a round cannot have by its marks is not looked for."""
-    found = [*overdue(course, pendings)]
+def _missed(course: Course, ended_at: int | None, place: Place, context: Context) -> list[Missed]:
+    found: list[Missed] = []
     for each in course.rounds:
         closed_at = ended_at if each.closed_at is None else each.closed_at
-        found.extend(late(course, each, place, context))
         if closed_at is not None:
-            found.extend(missed(course, each, closed_at, place, context))
+            found += missed_in(course.version, each, closed_at, begun(course), place, context)
+    return found
+
+
+def _of_rounds(course: Course, ended_at: int | None, place: Place, context: Context) -> list[Deviation]:
+    """Return the deviations of steps seen; what a round cannot have by its marks is not looked for."""
+    found: list[Deviation] = []
+    for each in course.rounds:
+        found.extend(late(course, each, place, context))
         if each.failed:
-            found.extend(failed(course, each, closed_at is not None))
+            found.extend(failed(course, each, ended_at is not None or each.closed_at is not None))
         if not each.straight:
             found.extend(skipped(course, each))
             found.extend(out_of_order(course, each, context))

@@ -173,3 +173,16 @@ def test_what_was_not_seen_has_no_time_no_system_and_no_event(story: Story) -> N
 
 
 NOT_SEEN: dict[str, Any] = {"first": None, "last": None, "systems_seen": [], "event_ids": []}
+
+
+def test_a_case_that_ended_past_a_due_time_is_called_overdue_once_that_was_seen(story: Story) -> None:
+    """Nobody can say that the ERP did not post it on Monday before its sources have told of Monday."""
+    story.at(NEXT_DAY)
+    for name, entity in (("T1", "DE01"), ("T2", "JP01")):
+        story.happens("time.cancelled", time_entry=name, legal_entity=entity)
+    story.hear(ERP)
+    assert [story.document(name)["deviations"] for name in ("T1", "T2")] == [[], []]
+    story.hear(ARCHIVE, until=DUE)
+    (missed,) = story.document("T1")["deviations"]
+    assert (missed["kind"], missed["step"], missed["since"], missed["open"]) == ("overdue", "posted", DUE, False)
+    assert story.document("T2")["deviations"] == []

@@ -271,6 +271,31 @@ def test_what_was_past_due_when_a_rejection_closed_the_round_is_closed_with_it()
     assert (overdue.step, overdue.round, overdue.since, overdue.open) == ("time.posted", 1, at("mon 14:00"), False)
 
 
+def test_what_was_past_due_when_its_round_closed_is_said_only_of_what_would_have_been_seen():
+    rejected = [SUBMITTED, APPROVED, event("time.rejected", "tue 09:00")]
+    cancelled = [SUBMITTED, APPROVED, event("time.cancelled", "tue 09:00")]
+
+    for story in (rejected, cancelled):
+        undeclared = stands(TIME_TO_BILL, story, "wed 10:00")
+        never_heard_of = stands(TIME_TO_BILL, story, "wed 10:00", {"erp": None})
+        lagging = stands(TIME_TO_BILL, story, "wed 10:00", {"erp": "mon 13:59"})
+        seen_since = stands(TIME_TO_BILL, story, "wed 10:00", {"erp": "mon 14:00"})
+
+        assert undeclared.deviations == never_heard_of.deviations == lagging.deviations == ()
+        assert undeclared.sight == ()
+        assert never_heard_of.sight == lagging.sight == (("/erp", at("mon 14:00")),)
+        assert deviation_of(seen_since, DeviationKind.OVERDUE).since == at("mon 14:00")
+        assert seen_since.sight == ()
+
+
+def test_a_step_that_came_late_is_evidence_whether_or_not_its_source_is_declared():
+    story = [SUBMITTED, APPROVED, event("time.posted", "mon 15:00"), event("time.cancelled", "tue 09:00")]
+
+    overdue = deviation_of(stands(TIME_TO_BILL, story, "tue 10:00"), DeviationKind.OVERDUE)
+
+    assert (overdue.step, overdue.since, overdue.open) == ("time.posted", at("mon 14:00"), False)
+
+
 def test_what_was_not_yet_due_when_the_round_closed_is_no_deviation():
     story = [SUBMITTED, APPROVED, event("time.rejected", "mon 12:00")]
 

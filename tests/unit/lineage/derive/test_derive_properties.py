@@ -104,10 +104,10 @@ def test_a_watermark_changes_nothing_before_it_reaches_what_waits_for_it(
 def test_overdue_is_only_said_of_what_would_have_been_seen(told: Told, now: int, sources: Heard):
     blind = summed(told, now, {})
 
-    assert not [each for each in blind.deviations if each.kind is DeviationKind.OVERDUE and each.open]
+    assert not [each for each in blind.deviations if each.kind is DeviationKind.OVERDUE and (each.open or each.ended)]
     for each in summed(told, now, sources).deviations:
-        if each.kind is DeviationKind.OVERDUE and each.open:
-            assert each.since <= now
+        if each.kind is DeviationKind.OVERDUE and (each.open or each.ended):
+            assert each.since <= now or each.ended
             assert any(until is not None and until >= each.since for until in sources.values())
 
 
@@ -126,8 +126,10 @@ def test_only_open_cases_wait_hold_and_wake(told: Told, now: int, sources: Heard
         assert state.waits is None
         assert state.exposure is None or state.state is CaseState.PROVISIONAL
         expects = state.state is CaseState.DONE and told.process is UPKEEP
-        assert state.sight == () or expects
+        assert expects or all(state.last is not None and at < state.last for _, at in state.sight)
         assert state.wake_at is None or state.state is CaseState.PROVISIONAL or expects
+    if state.state in (CaseState.PROVISIONAL, CaseState.NOT_APPLICABLE):
+        assert state.sight == ()
     if state.state is CaseState.ENDED:
         closing = (DeviationKind.OVERDUE, DeviationKind.FAILED, DeviationKind.MISSING_MASTER_DATA)
         assert not [each for each in state.deviations if each.open and each.kind in closing]
