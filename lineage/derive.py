@@ -132,7 +132,7 @@ def _span(members: list[Member]) -> tuple[int | None, int | None, bool]:
         if not denied:
             first = fact.time if first is None else first
             last = fact.time
-            synthetic = synthetic or (fact.synthetic and via is not Via.CARRIER)
+            synthetic = synthetic or (fact.synthetic and not fact.shared and via is not Via.CARRIER)
     return first, last, synthetic
 
 

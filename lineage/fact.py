@@ -25,7 +25,8 @@ class Fact(msgspec.Struct, array_like=True, frozen=True, gc=False):
     event names only it), None where the event does not tell it. ``amounts`` is kept for events that reach cases
     through an alias or a carrier: amounts by normalised value of the name. ``from_names`` and ``to_names`` hold the
     interned names at either end of stated pairs name → name (for endings such as *superseded*). ``uniques`` holds (key
-    type, interned key, scope text) of values declared unique within a scope.
+    type, interned key, scope text) of values declared unique within a scope. ``shared``: the event names other cases
+    beside this one, or stands at a carrier.
     """
 
     seq: int
@@ -52,6 +53,7 @@ class Fact(msgspec.Struct, array_like=True, frozen=True, gc=False):
     trace_id: str | None = None
     synthetic: bool = False
     message: str | None = None  # of a failure, as its system words it, cut to what a line holds
+    shared: bool = False
 
 
 class Via(StrEnum):

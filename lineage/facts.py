@@ -33,7 +33,8 @@ class FactMaker:
     def of_name(self, drawing: Drawing, name: str, owned: Owned | None, ids: Mapping[str, int]) -> Fact:
         """Return the fact for the case of one of the event's names."""
         process = drawing.process
-        amount, hours = self._share(process, name, len(drawing.at) == 1)
+        alone = len(drawing.at) == 1
+        amount, hours = self._share(process, name, alone)
         return self._fact(
             owned or _NOTHING,
             ids,
@@ -42,6 +43,7 @@ class FactMaker:
             None,
             *(_paired_names(process.name_key, self._keys) if self._keys.stated else _NO_PAIRS),
             self._uniques(process, owned) if process.unique and owned else (),
+            not alone,
         )
 
     def of_value(self, drawing: Drawing, owned: Owned | None, ids: Mapping[str, int]) -> Fact:
@@ -57,6 +59,7 @@ class FactMaker:
             (),
             (),
             (),
+            not alone,
         )
 
     def _fact(
@@ -69,6 +72,7 @@ class FactMaker:
         from_names: tuple[str, ...],
         to_names: tuple[str, ...],
         uniques: tuple[tuple[str, str, str], ...],
+        shared: bool,
     ) -> Fact:
         event = self._event
         number = ids.__getitem__
@@ -97,6 +101,7 @@ class FactMaker:
             event.trace_id,
             event.synthetic,
             _message(event),
+            shared,
         )
 
     def _share(self, process: Process, name: str, alone: bool) -> tuple[str | None, str | None]:

@@ -208,3 +208,15 @@ def waits_for(story: Story, kind: str, value: str) -> tuple[bool, Any]:
 def test_synthetic_work_holds_nothing(story: Story) -> None:
     overdue(story, "T1", more=money("100.00", synthetic=True))
     assert held(story, "T1") == {}
+
+
+def test_a_probe_that_names_real_work_beside_its_own_makes_none_of_it_synthetic(story: Story) -> None:
+    """T2 and T9 are synthetic by events that name only them, T9 by its document; T1 is named beside T2 only."""
+    for name in ("T1", "T2", "T9"):
+        overdue(story, name, more=money("100.00"))
+    story.happens("time.approved", time_entry=["T1", "T2"], erp_document="D1", more={"synthetic": True})
+    assert [story.document(name)["synthetic"] for name in ("T1", "T2")] == [False, False]
+    story.happens("time.posted", time_entry="T2", more={"synthetic": True})
+    story.happens("document.registered", time_entry="T9", erp_document="D9")
+    story.happens("time.posted", erp_document="D9", more={"synthetic": True})
+    assert [story.document(name)["synthetic"] for name in ("T1", "T2", "T9")] == [False, True, True]

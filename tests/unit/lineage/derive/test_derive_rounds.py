@@ -219,6 +219,12 @@ def test_a_case_is_synthetic_when_an_event_that_came_directly_says_so():
     assert not stands(TIME_TO_BILL, by_carrier, "mon 14:00").synthetic
 
 
+def test_an_event_that_names_several_cases_makes_none_of_them_synthetic():
+    story = [event("time.submitted", "mon 09:00"), event("time.approved", "mon 10:00", synthetic=True, shared=True)]
+
+    assert not stands(TIME_TO_BILL, story, "mon 14:00").synthetic
+
+
 def test_an_event_whose_type_reports_several_steps_counts_for_those_of_its_system():
     process = Process(
         "account",
