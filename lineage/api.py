@@ -16,6 +16,9 @@ from lineage.document import CaseDocument
 from lineage.events import EventFilter, EventList, list_events
 from lineage.fact import CaseState, DeviationKind
 from lineage.lookup import MOST_KEYS, Found, Part
+from lineage.orphans import Filter as OrphanFilter
+from lineage.orphans import OrphanList, count_orphans, list_orphans
+from lineage.orphans import Place as OrphanPlace
 from lineage.read import CaseReader, CaseView, Snapshot
 from lineage.record import Place as RecordPlace
 from lineage.record import RecordsDocument, find_records, find_trace
@@ -40,7 +43,7 @@ class TracePage(TraceDocument, frozen=True, kw_only=True):
     more_cases: bool
 
 
-DOCUMENTS = (RecordsDocument, CaseList, CaseDocument, EventList, TracePage)
+DOCUMENTS = (RecordsDocument, CaseList, OrphanList, CaseDocument, EventList, TracePage)
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
@@ -90,6 +93,18 @@ class EventsAsked(BaseModel):
     cursor: str | None = Field(None, description="The `next` of the page before.")
 
 
+class OrphansAsked(BaseModel):
+    """Which orphans to list. A filter given several times takes any of its values."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    process: list[Text] = []
+    type: Text | None = Field(None, description="Orphans at a key of this type.")
+    until: Instant | None = Field(None, description="Orphans whose first event was received before this time.")
+    limit: int = Field(100, ge=1, le=MOST_CASES)
+    cursor: str | None = Field(None, description="The `next` of the page before.")
+
+
 class RecordsAsked(BaseModel):
     """Which records to tell: by a key (``type`` and ``value``, ``scope.FIELD`` for its issuer), or by ``trace_id``."""
 
@@ -115,6 +130,11 @@ def routes(reader: CaseReader, traces: TraceReader) -> APIRouter:
     def cases(asked: Annotated[CasesAsked, Query()]) -> Response:
         """A page of cases; `next` is the cursor of the next page, null on the last."""
         return _answer(_cases(reader, asked))
+
+    @router.get("/orphans", summary="Events that no case holds for too long, by value", **_answers(OrphanList))
+    def orphans(asked: Annotated[OrphansAsked, Query()]) -> Response:
+        """A page of orphans, oldest first; provisional cases of that age are among the cases."""
+        return _answer(_orphans(reader, asked))
 
     @router.get("/cases/{process}/{name:path}", summary="One case", **_answers(CaseDocument))
     def case(process: str, name: str, request: Request) -> Response:
@@ -180,9 +200,25 @@ def _cases(reader: CaseReader, asked: CasesAsked) -> CaseList:
     _want_known(reader, wanted.processes)
     with reader.snapshot() as snapshot:
         found = list_cases(snapshot, wanted, after, asked.limit + 1)
+        orphans = count_orphans(snapshot.store) if DeviationKind.ORPHAN in wanted.deviations else None
     page = found[: asked.limit]
     more = len(found) > asked.limit
-    return CaseList([each.line for each in page], write_cursor(page[-1].place) if more else None)
+    return CaseList([each.line for each in page], orphans, write_cursor(page[-1].place) if more else None)
+
+
+def _orphans(reader: CaseReader, asked: OrphansAsked) -> OrphanList:
+    after = read_cursor(asked.cursor, OrphanPlace) if asked.cursor else None
+    wanted = OrphanFilter(tuple(asked.process), asked.type, asked.until)
+    _want_known(reader, wanted.processes)
+    if wanted.kind is not None and wanted.kind not in reader.definitions.key_types:
+        known = ", ".join(sorted(reader.definitions.key_types))
+        raise Problem(ProblemKind.INVALID, f"type: seen {wanted.kind[:64]!r}, wanted a type of key: {known}")
+    with reader.snapshot() as snapshot:
+        found = list_orphans(snapshot, wanted, after, asked.limit + 1)
+        count = count_orphans(snapshot.store)
+    page = found[: asked.limit]
+    more = len(found) > asked.limit
+    return OrphanList([each.line for each in page], count, write_cursor(page[-1].place) if more else None)
 
 
 def _events(reader: CaseReader, asked: EventsAsked) -> EventList:

@@ -72,9 +72,14 @@ class CaseLine(msgspec.Struct, frozen=True):
 
 
 class CaseList(msgspec.Struct, frozen=True):
-    """A page of cases, by process, then name; ``next`` is the cursor of the next page, null on the last."""
+    """A page of cases, by process, then name; ``next`` is the cursor of the next page, null on the last.
+
+    ``waiting_orphans``: how many values with events that no case holds are orphans beside these cases, listed at
+    ``/api/v1/orphans``; null unless orphans are asked for.
+    """
 
     cases: list[CaseLine]
+    waiting_orphans: int | None
     next: str | None
 
 

@@ -9,8 +9,9 @@ import msgspec
 from lineage.document import Time
 from lineage.engine import JOURNAL
 from lineage.fact import CaseState, DeviationKind
+from lineage.orphans import count_orphans
 from lineage.read import Snapshot
-from lineage.saving import CASES, DEVIATIONS
+from lineage.saving import CASES, DEVIATIONS, SYNTHETIC
 from lineage.sight import Heard, watermark_of
 from lineage.store import StoreReader
 from lineage.traces import FAILED_FLOW_SPANS, FAILED_SERVICE_SPANS, FLOW_SPANS, SERVICE_SPANS
@@ -23,14 +24,16 @@ from throughline.core.journal import position_text
 class Census(msgspec.Struct, frozen=True):
     """How many there are of each. ``folded``: the position at which they were counted.
 
-    ``waiting``: values with events that no case holds; ``orphans``: those that waited too long. ``unmapped``: events
-    of types that no process declares.
+    Synthetic cases are in none of the counts but ``synthetic``. ``waiting``: values with events that no case holds;
+    ``orphans``: those that waited too long, which are among the orphan ``deviations``, too. ``unmapped``: events of
+    types that no process declares.
     """
 
     folded: str
     events: int
     cases: dict[str, int]
     deviations: dict[str, int]
+    synthetic: int
     waiting: int
     orphans: int
     bulk: int
@@ -94,15 +97,17 @@ def census(snapshot: Snapshot) -> Census:
     store = snapshot.store
     counters = store.counters()
     states, kinds = counters.get(CASES, {}), counters.get(DEVIATIONS, {})
-    waiting, orphans = store.rows(
-        "SELECT count(DISTINCT value), count(DISTINCT CASE orphan WHEN 1 THEN value END) FROM waiting"
-    )[0]
+    orphans = count_orphans(store)
     return Census(
         folded=position_text(store.positions().get(JOURNAL, 0)),
         events=_events(store, counters.get("replaced", {}).get("", 0)),
         cases={state.value: states.get(state.value, 0) for state in CaseState},
-        deviations={kind.value: kinds.get(kind.value, 0) for kind in DeviationKind},
-        waiting=waiting,
+        deviations={
+            kind.value: kinds.get(kind.value, 0) + (orphans if kind is DeviationKind.ORPHAN else 0)
+            for kind in DeviationKind
+        },
+        synthetic=states.get(SYNTHETIC, 0),
+        waiting=store.one("SELECT count(DISTINCT value) FROM waiting") or 0,
         orphans=orphans,
         bulk=store.one(_BULK) or 0,
         unmapped=unmapped_count(store, snapshot.definitions),

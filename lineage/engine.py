@@ -14,6 +14,7 @@ from pathlib import Path
 
 from lineage.acceptance import Acceptances
 from lineage.derive import Context
+from lineage.fact import Fact
 from lineage.flags import Flag, Flags
 from lineage.fold import EDGE_FLAGS, Folder, Touched
 from lineage.overrides import Overrides, Pair, Pairing, TextPair, text_pairs
@@ -22,7 +23,7 @@ from lineage.resolve import Near, Resolver
 from lineage.saving import EMPTY, Saved, save
 from lineage.sight import Heard, Reporting, SourceSight
 from lineage.spread import Affected, affected
-from lineage.store import CaseRow, Edge, Role, StoreWriter
+from lineage.store import CaseRow, Edge, Patience, Role, StoreWriter
 from lineage.traces import add_traces
 from lineage.viewpoint import derive_case
 from throughline.core.estate import Estate
@@ -165,7 +166,7 @@ class Engine:
             )
         }
         aged = self.store.rows(
-            "SELECT process, value FROM waiting WHERE orphan = 0 AND since < ? LIMIT ?",
+            "SELECT process, value FROM waiting WHERE orphan = 0 AND since <= ? LIMIT ?",
             now - self._limits.orphan_time,
             _CHUNK,
         )
@@ -181,7 +182,7 @@ class Engine:
         """Return the next instant at which time alone has something to do; None where there is none."""
         due = self.store.one("SELECT min(wake_at) FROM cases WHERE wake_at IS NOT NULL")
         oldest = self.store.one("SELECT min(since) FROM waiting WHERE orphan = 0")
-        orphan = None if oldest is None else oldest + self._limits.orphan_time + 1
+        orphan = None if oldest is None else oldest + self._limits.orphan_time
         return min((at for at in (due, orphan) if at is not None), default=None)
 
     def derive_all(self) -> None:
@@ -423,7 +424,7 @@ class Engine:
         return self.resolver.holders(process, value).cases
 
     def _mark_orphans(self, aged: Iterable[tuple[int, int]], now: int) -> None:
-        """Look at values whose first event waited too long: 1 an orphan, 2 none, as other processes have a home for it.
+        """Look at values whose first event waited too long.
 
         Where only its later events have no home, the row waits for the first of those to come of age.
         """
@@ -433,10 +434,9 @@ class Engine:
         for process, value in rows:
             facts = self.resolver.waiting_at(process, value)
             housed = self.resolver.housed(texts[value].partition("\x1f")[0], value, facts)
-            receipts = [fact.received for fact in facts if fact.seq not in housed]
-            since = min(receipts, default=min(fact.received for fact in facts))
-            orphan = 2 if not receipts else int(since < now - self._limits.orphan_time)
-            marked.append((since, orphan, value, process))
+            homeless = [fact for fact in facts if fact.seq not in housed]
+            since = min(fact.received for fact in homeless or facts)
+            marked.append((since, _patience(homeless, since + self._limits.orphan_time <= now), value, process))
         self.store.many("UPDATE waiting SET since = ?, orphan = ? WHERE value = ? AND process = ?", marked)
 
     def _look_again(self, values: set[int]) -> set[tuple[int, frozenset[int]]]:
@@ -548,6 +548,16 @@ def first_alias(process: Process, texts: dict[int, str]) -> int:
     """Return the alias after which a provisional case is called: by the order of alias types, then by value."""
     order = {kind: index for index, kind in enumerate(process.aliases)}
     return min(texts, key=lambda alias: (order[texts[alias].partition("\x1f")[0]], texts[alias]))
+
+
+def _patience(homeless: Sequence[Fact], aged: bool) -> Patience:
+    """Say what events without a home make of the value at which they wait."""
+    if not homeless:
+        return Patience.HOUSED
+    if not aged:
+        return Patience.YOUNG
+    synthetic = any(fact.synthetic and not fact.shared for fact in homeless)
+    return Patience.SYNTHETIC if synthetic else Patience.ORPHAN
 
 
 def _touch(pair: Pair, touched: Touched) -> None:

@@ -6,7 +6,9 @@ import time
 
 from lineage import saving
 from lineage.engine import Engine
+from lineage.fact import DeviationKind
 from lineage.generations import store_path
+from lineage.orphans import count_orphans
 from lineage.run import Subject, Watch
 from throughline.core.journal import JOURNAL_FILE, JournalReader
 from throughline.core.metric_names import (
@@ -64,9 +66,11 @@ class EngineMeter(Watch):
 
     def _count(self, engine: Engine) -> None:
         counters = engine.store.counters()
+        deviations = dict(counters.get(saving.DEVIATIONS, {}))
+        deviations[DeviationKind.ORPHAN] = deviations.get(DeviationKind.ORPHAN, 0) + count_orphans(engine.store)
         for metric, label, counted in (
             (CASES, "state", counters.get(saving.CASES)),
-            (DEVIATIONS, "kind", counters.get(saving.DEVIATIONS)),
+            (DEVIATIONS, "kind", deviations),
         ):
             for each in metric.labels[label]:
                 self._meter.gauge(metric, **{label: each}).set((counted or {}).get(each, 0))

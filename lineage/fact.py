@@ -26,7 +26,7 @@ class Fact(msgspec.Struct, array_like=True, frozen=True, gc=False):
     through an alias or a carrier: amounts by normalised value of the name. ``from_names`` and ``to_names`` hold the
     interned names at either end of stated pairs name → name (for endings such as *superseded*). ``uniques`` holds (key
     type, interned key, scope text) of values declared unique within a scope. ``shared``: the event names other cases
-    beside this one, or stands at a carrier.
+    beside this one, or stands at several values of one type.
     """
 
     seq: int

@@ -49,12 +49,13 @@ class FactMaker:
     def of_value(self, drawing: Drawing, owned: Owned | None, ids: Mapping[str, int]) -> Fact:
         """Return the fact that stands at an alias or a carrier; a carrier's own total is no case's share."""
         event = self._event
-        alone = drawing.stand is Stand.ALIAS and len({_kind(text) for text in drawing.at}) == len(drawing.at)
+        is_alias = drawing.stand is Stand.ALIAS
+        alone = len({_kind(text) for text in drawing.at} if is_alias else drawing.at[:1]) == len(drawing.at)
         return self._fact(
             owned or _NOTHING,
             ids,
-            event.amount if alone else None,
-            event.hours if alone else None,
+            event.amount if alone and is_alias else None,
+            event.hours if alone and is_alias else None,
             self._amounts(drawing.process) if event.amounts else None,
             (),
             (),

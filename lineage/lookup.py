@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from typing import NamedTuple
 
-from lineage.fact import Exposure
+from lineage.fact import Exposure, Fact
 from lineage.overrides import Pairing
 from lineage.process import Process
 from lineage.read import Snapshot
 from lineage.resolve import Reach
 from lineage.saving import EMPTY
-from lineage.store import Edge, Role
+from lineage.store import Edge, Patience, Role
+from throughline.core.event import Event
 from throughline.core.key import Key, KeyType
 from throughline.core.problem import Problem, ProblemKind
 
@@ -42,15 +43,23 @@ class Found(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """Events at a value that no case holds: how many, the least receipt, and whether any is an orphan by now.
+    """Events at a value that no case holds: their types, how many, the least receipt, whether any is an orphan by now.
 
     ``exposure``: what an orphan holds up, counted once; None where it is none yet, or its value names a case.
     """
 
+    types: frozenset[str]
     events: int
     since: int
     orphan: bool
     exposure: Exposure | None
+
+
+class Bulk(NamedTuple):
+    """Events at a value that more cases hold than the bulk limit, newest first, and how many hold it directly."""
+
+    events: list[Fact]
+    holders: int
 
 
 def known_keys(snapshot: Snapshot, kind: str, raw: str, scope: Mapping[str, str]) -> list[Key]:
@@ -150,11 +159,11 @@ def cases_of(
     return found
 
 
-def count_cases(snapshot: Snapshot, key: Key) -> int:
-    """Return how many cases a key has a part in."""
+def count_cases(snapshot: Snapshot, key: Key, parts: Iterable[Part] = tuple(Part), *, but: str | None = None) -> int:
+    """Return how many cases a key has one of these parts in, those of the process ``but`` left out."""
     return sum(
         _count_near(snapshot, source) + len(_outside(snapshot, source))
-        for source in _sources(snapshot, key, tuple(Part))
+        for source in _sources(snapshot, key, parts, but=but)
     )
 
 
@@ -298,22 +307,67 @@ def waiting_at(snapshot: Snapshot, key: Key) -> Waiting | None:
     if value is None:
         return None
     rows = snapshot.store.rows("SELECT process, orphan FROM waiting WHERE value = ?", value)
-    found = {fact.seq: fact for process, _ in rows for fact in snapshot.resolver.waiting_at(process, value)}
+    found: dict[int, Fact] = {}
+    shared: set[int] = set()
+    for process, _ in rows:
+        for fact in snapshot.resolver.waiting_at(process, value):
+            found[fact.seq] = fact
+            if fact.shared:
+                shared.add(fact.seq)
     homeless = found.keys() - snapshot.resolver.housed(key.type, value, found.values())
     if not homeless:
         return None
     since = min(found[seq].received for seq in homeless)
-    orphan = any(mark == 1 for _, mark in rows)
-    counts = orphan and not cases_of(snapshot, key, [Part.NAME], None, 1)
-    return Waiting(len(homeless), since, orphan, _held(snapshot, homeless) if counts else None)
+    marks = {mark for _, mark in rows}
+    orphan = bool(marks & {Patience.ORPHAN, Patience.SYNTHETIC})
+    counts = Patience.ORPHAN in marks and not cases_of(snapshot, key, [Part.NAME], None, 1)
+    types = frozenset(found[seq].type for seq in homeless)
+    return Waiting(types, len(homeless), since, orphan, _held(snapshot, key, homeless, shared) if counts else None)
 
 
-def _held(snapshot: Snapshot, seqs: Iterable[int]) -> Exposure:
-    """Return the latest amount that successful events tell, and its hours; None within where none does."""
-    told = sorted(snapshot.store.events(seqs).values(), key=lambda event: (event.time, event.source, event.id))
-    amounts = [event for event in told if event.amount is not None and not event.failed]
-    hours = [event.hours for event in told if event.hours is not None and not event.failed]
-    last = amounts[-1] if amounts else None
-    return Exposure(
-        None if last is None else last.amount, None if last is None else last.currency, hours[-1] if hours else None
+def bulk_at(snapshot: Snapshot, key: Key) -> Bulk | None:
+    """Return the events at a value that too many cases hold for any to show these; None where there are none."""
+    text = key.encode()
+    value = snapshot.store.value_ids([text]).get(text)
+    if value is None:
+        return None
+    resolver, events, holders = snapshot.resolver, dict[int, Fact](), 0
+    marked = {row[0] for row in snapshot.store.rows("SELECT process FROM bulk WHERE value = ?", value)}
+    for number, process in snapshot.processes.items():
+        is_alias = key.type in process.aliases
+        if not (is_alias and resolver.is_bulk_alias(number, value)) and number not in marked:
+            continue
+        facts = resolver.facts_at(number, value)
+        if facts:
+            events.update((fact.seq, fact) for fact in facts)
+            holders += len(resolver.stands_for(number, value)) if is_alias else resolver.count_holders(number, value)
+    newest = sorted(events.values(), key=lambda fact: (fact.time, fact.source, fact.id), reverse=True)
+    return Bulk(newest, holders) if newest else None
+
+
+def _held(snapshot: Snapshot, key: Key, seqs: Iterable[int], shared: set[int]) -> Exposure:
+    """Return the latest amount and hours that successful events tell of a value; None within where none does.
+
+    Of an event that stands at several values (``shared``) only its entry in ``amounts`` is this one's.
+    """
+    told = sorted(snapshot.store.events(seqs).items(), key=lambda each: (each[1].time, each[1].source, each[1].id))
+    amount = currency = hours = None
+    for seq, event in told:
+        if event.failed:
+            continue
+        own = _entry(snapshot, key, event)
+        if own is None and seq not in shared:
+            own = event.amount
+        if own is not None:
+            amount, currency = own, event.currency
+        if event.hours is not None and seq not in shared:
+            hours = event.hours
+    return Exposure(amount, currency, hours)
+
+
+def _entry(snapshot: Snapshot, key: Key, event: Event) -> str | None:
+    """Return a value's own entry in an event's amounts; of equal ones the first by its text."""
+    key_type = snapshot.definitions.key_types[key.type]
+    return next(
+        (amount for raw, amount in sorted((event.amounts or {}).items()) if key_type.value(raw) == key.value), None
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from lineage.document import CaseDocument, ExposureDocument, KeyDocument, Time, exposure_document
 from lineage.evidence import Link, Why, evidence, statements_of
-from lineage.lookup import Found, Part, Waiting, cases_of, count_cases, known_keys, waiting_at
+from lineage.fact import Fact
+from lineage.lookup import Bulk, Found, Part, Waiting, bulk_at, cases_of, count_cases, known_keys, waiting_at
 from lineage.read import CaseView, Snapshot
 from lineage.related import RelatedDocument, related
 from lineage.trace_documents import TraceDocument, cases_of_trace
@@ -18,6 +19,7 @@ from throughline.core.key import Key
 from throughline.core.statement import EventRef, StatementDocument, statement_document
 
 MOST_TRACES = 10  # of one case; /api/v1/traces has each
+MOST_BULK_EVENTS = 100
 
 
 class EventDocument(msgspec.Struct, frozen=True):
@@ -78,9 +80,36 @@ class WaitingDocument(msgspec.Struct, frozen=True):
     exposure: ExposureDocument | None
 
 
+class BulkEventDocument(msgspec.Struct, frozen=True):
+    """An event at a value that too many cases hold; members as those of a case have them."""
+
+    event_id: str
+    source: str
+    type: str
+    time: Time
+    received: Time
+    outcome: Literal["success", "failure"]
+    category: str | None
+    message: str | None
+    system: str | None
+    trace_id: str | None
+
+
+class BulkDocument(msgspec.Struct, frozen=True):
+    """What happened at a value that more cases hold than ``bulk_limit``: it is shown here and in none of them.
+
+    ``events``: the latest, newest first; ``more``: how many more there are. ``holders``: cases that hold it directly.
+    """
+
+    events: list[BulkEventDocument]
+    more: int
+    holders: int
+
+
 class RecordDocument(msgspec.Struct, frozen=True):
     """One record: its key, and its cases, closest role first, then by process and name. ``case_count``: on all pages.
 
+    ``waiting`` and ``bulk``: events at the value that are in no case, as none holds it, or as too many do.
     Asked for by a trace, it has ``trace_id`` in place of a key.
     """
 
@@ -89,6 +118,7 @@ class RecordDocument(msgspec.Struct, frozen=True):
     case_count: int
     cases: list[CaseLineage]
     waiting: WaitingDocument | None
+    bulk: BulkDocument | None
 
 
 class RecordsDocument(msgspec.Struct, frozen=True):
@@ -139,7 +169,7 @@ def find_records(
         found = cases_of(snapshot, key, tuple(Part), start, left + 1)
         shown = found[:left]
         record = _record(snapshot, key, shown, traces)
-        if record.case_count or record.waiting:
+        if record.case_count or record.waiting or record.bulk:
             records.append(record)
         left -= len(shown)
         if len(found) > len(shown):
@@ -152,7 +182,7 @@ def find_trace(snapshot: Snapshot, trace_id: str, traces: Traces, after: Place |
     found = cases_of_trace(snapshot, trace_id)
     rest = [each for each in found if after is None or each[:3] > after[1:]]
     shown = rest[:limit]
-    record = RecordDocument(None, trace_id, len(found), _lineages(snapshot, shown, traces), None)
+    record = RecordDocument(None, trace_id, len(found), _lineages(snapshot, shown, traces), None, None)
     more = len(shown) < len(rest)
     return Page([record] if found else [], Place("", *shown[-1][:3]) if more else None)
 
@@ -164,6 +194,7 @@ def _record(snapshot: Snapshot, key: Key, shown: Sequence[Found], traces: Traces
         case_count=count_cases(snapshot, key),
         cases=_lineages(snapshot, shown, traces),
         waiting=_waiting(waiting_at(snapshot, key)),
+        bulk=_bulk(bulk_at(snapshot, key)),
     )
 
 
@@ -177,6 +208,28 @@ def _waiting(waiting: Waiting | None) -> WaitingDocument | None:
         return None
     return WaitingDocument(
         waiting.events, format_instant(waiting.since), waiting.orphan, exposure_document(waiting.exposure)
+    )
+
+
+def _bulk(bulk: Bulk | None) -> BulkDocument | None:
+    if bulk is None:
+        return None
+    shown = bulk.events[:MOST_BULK_EVENTS]
+    return BulkDocument([_bulk_event(fact) for fact in shown], len(bulk.events) - len(shown), bulk.holders)
+
+
+def _bulk_event(fact: Fact) -> BulkEventDocument:
+    return BulkEventDocument(
+        event_id=fact.id,
+        source=fact.source,
+        type=fact.type,
+        time=format_instant(fact.time),
+        received=format_instant(fact.received),
+        outcome="failure" if fact.failed else "success",
+        category=fact.category,
+        message=fact.message,
+        system=fact.system,
+        trace_id=fact.trace_id,
     )
 
 

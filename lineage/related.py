@@ -1,16 +1,24 @@
-"""Related objects: from each key of a case, up and down, to the cases of other processes that it names or brings in."""
+"""Related objects: from each key of a case, up and down, to cases of other processes.
+
+Up: those that the key names or is carried by. Down: those that have it for context, as a time entry has its project,
+where the case is itself about that object. What merely shares a customer with a case is not related to it; the query
+of a key finds all that has to do with it.
+"""
 
 from __future__ import annotations
+
+from urllib.parse import urlencode
 
 import msgspec
 
 from lineage.document import KeyDocument
 from lineage.fact import CaseState
-from lineage.lookup import Found, Part, cases_of
+from lineage.lookup import Found, Part, cases_of, count_cases
 from lineage.read import CaseView, Snapshot
 from throughline.core.key import Key
 
 MOST_CASES = 20  # shown of one key; /api/v1/records has them all
+_UP = (Part.NAME, Part.ALIAS, Part.CARRIER)
 
 
 class CaseRef(msgspec.Struct, frozen=True):
@@ -25,15 +33,17 @@ class CaseRef(msgspec.Struct, frozen=True):
 
 
 class RelatedDocument(msgspec.Struct, frozen=True):
-    """A key of the case, its role there, and the cases of other processes that it names or brings in.
+    """A key of the case, its role there, and the cases of other processes that it leads to, closest role first.
 
-    ``more``: there are more cases than shown.
+    ``case_count``: how many these are; ``more``: there are more than shown. ``query`` asks for all that has the key.
     """
 
     key: KeyDocument
     role: str
     cases: list[CaseRef]
+    case_count: int
     more: bool
+    query: str
 
 
 def related(snapshot: Snapshot, view: CaseView) -> list[RelatedDocument]:
@@ -43,9 +53,16 @@ def related(snapshot: Snapshot, view: CaseView) -> list[RelatedDocument]:
 
 def _related(snapshot: Snapshot, view: CaseView, role: str, key: Key) -> RelatedDocument:
     shown = KeyDocument(key.type, key.value, snapshot.scope(key))
-    parts = (Part.NAME, Part.ALIAS, Part.CARRIER)
+    parts = _UP if role == Part.RELATION.word else tuple(Part)
     others = cases_of(snapshot, key, parts, None, MOST_CASES + 1, but=view.process.name)
-    return RelatedDocument(shown, role, case_refs(snapshot, others[:MOST_CASES]), len(others) > MOST_CASES)
+    more = len(others) > MOST_CASES
+    count = count_cases(snapshot, key, parts, but=view.process.name) if more else len(others)
+    return RelatedDocument(shown, role, case_refs(snapshot, others[:MOST_CASES]), count, more, _query(shown))
+
+
+def _query(key: KeyDocument) -> str:
+    scope = {f"scope.{name}": value for name, value in key.scope.items()}
+    return f"/api/v1/records?{urlencode({'type': key.type, 'value': key.value, **scope})}"
 
 
 def case_refs(snapshot: Snapshot, found: list[Found]) -> list[CaseRef]:

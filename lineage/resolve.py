@@ -447,7 +447,7 @@ class Resolver:
         denied = self._denied(process, case, own_aliases)
         roles: dict[int, Member] = {}
         for value in joined.conflicting:
-            if not self._is_mute_alias(process, value):
+            if not self.is_bulk_alias(process, value):
                 roles.update((fact.seq, Member(fact, Via.CARRIER)) for fact in self.facts_at(process, value))
         roles.update((member.fact.seq, member) for member in self._brought(process, joined.carriers, joined.aliases))
         roles.update((fact.seq, Member(fact, Via.NAME)) for fact in (case.facts if case else ()))
@@ -468,9 +468,15 @@ class Resolver:
     def _is_mute(self, process: int, carrier: int) -> bool:
         return not self._may_stand(process, carrier) or self.is_bulk(process, carrier)
 
-    def _is_mute_alias(self, process: int, alias: int) -> bool:
+    def is_bulk_alias(self, process: int, alias: int) -> bool:
         """Return whether a conflicting alias has more holders than the bulk limit."""
         return len(self.stands_for(process, alias)) > self._bulk_limit
+
+    def count_holders(self, process: int, carrier: int) -> int:
+        """Count who holds a carrier directly, however many; people's blocks are not looked at."""
+        reach = Reach()
+        self._direct_holders(process, carrier, reach)
+        return len(reach.cases) + len(reach.provisional)
 
     def _held(self, process: int, carriers: set[int], blocked: set[int]) -> set[int]:
         held = carriers - blocked

@@ -12,13 +12,15 @@ from lineage.store import CaseRow, StoreWriter, json_array
 # Counters kept with the rows, by state and by kind: what status says must not need a look at every case.
 CASES, DEVIATIONS = "cases", "deviations"
 EMPTY = "empty"  # the state of a row that holds no event: a case that was, or that only a statement names
+SYNTHETIC = "synthetic"  # in the place of their states: probe traffic counts in no state and no kind
 
 
 class Mark:
-    """Which other tables hold rows of a case, so that most cases need no look there; plain bits."""
+    """What was saved of a case, so that most cases need no look at other tables; plain bits."""
 
     DEVIATIONS: Final = 1
     SIGHT: Final = 2
+    SYNTHETIC: Final = 4
 
 
 class Saved(NamedTuple):
@@ -36,9 +38,11 @@ def save(store: StoreWriter, saved: Sequence[Saved], now: int) -> None:
     stayed: list[tuple[Any, ...]] = []
     for row, derived in saved:
         state, wake_at, others = _values(row, derived)
-        if state != row.state:
-            counted[CASES, row.state] -= 1
-            counted[CASES, state] += 1
+        before = SYNTHETIC if row.marks & Mark.SYNTHETIC else row.state
+        after = SYNTHETIC if derived is not None and derived.synthetic else state
+        if before != after:
+            counted[CASES, before] -= 1
+            counted[CASES, after] += 1
         if not row.state:
             new.append((*others, _or_empty(wake_at), state, row.process, row.name))
         elif state != row.state or wake_at != row.wake_at:
@@ -103,7 +107,9 @@ def _marks(derived: Derived) -> int:
         if deviation.open:
             marks = Mark.DEVIATIONS
             break
-    return marks | Mark.SIGHT if derived.sight else marks
+    if derived.sight:
+        marks |= Mark.SIGHT
+    return marks | Mark.SYNTHETIC if derived.synthetic else marks
 
 
 def _or_empty(value: int | None) -> int | str:
@@ -136,15 +142,17 @@ def _save_deviations(store: StoreWriter, saved: Sequence[Saved], now: int, count
         if not known and not deviations:
             continue
         stands = {_key(each): each for each in deviations if each.open}
+        if not row.marks & Mark.SYNTHETIC:
+            counted.subtract((DEVIATIONS, kind) for kind, _, _ in known)
+        if derived is not None and not derived.synthetic:
+            counted.update((DEVIATIONS, kind) for kind, _, _ in stands)
         for key in known - stands.keys():
             gone.append((row.id, *key))
-            counted[DEVIATIONS, key[0]] -= 1
             closed.append((now, _closed_as(derived, key), row.id, *key))
         for key, each in stands.items():
             opened.append((row.id, *key, each.since))
             if key not in known:
                 beliefs.append((row.id, *key, now))
-                counted[DEVIATIONS, key[0]] += 1
     store.many("DELETE FROM deviation WHERE case_id = ? AND kind = ? AND step = ? AND round = ?", gone)
     store.many("INSERT OR REPLACE INTO deviation (case_id, kind, step, round, since) VALUES (?, ?, ?, ?, ?)", opened)
     store.many(

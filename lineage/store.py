@@ -52,6 +52,15 @@ class Edge(IntEnum):
     RELATION = 4
 
 
+class Patience(IntEnum):
+    """What was found of a value whose first event has waited too long."""
+
+    YOUNG = 0  # none has, or it has not been looked at
+    ORPHAN = 1
+    HOUSED = 2  # no orphan: other processes have a home for what waits there
+    SYNTHETIC = 3  # an orphan of probe traffic, which counts nowhere
+
+
 class CaseRow:
     """A case: its id, process, name (interned text) and the facts of the events that name it.
 

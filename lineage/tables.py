@@ -66,7 +66,7 @@ cases = _table(
     Column("hours", Text),
     Column("synthetic", Integer),
     Column("wake_at", _Id),
-    _required("marks", Integer),  # which other tables hold rows of this case: Mark of lineage/store.py
+    _required("marks", Integer),  # Mark of lineage/saving.py
     Index("cases_by_name", "process", "name", unique=True),
     Index("cases_by_state", "process", "state", "name"),
     rowid=True,
@@ -120,7 +120,7 @@ waiting = _table(
     _key("value"),
     _key("process", Integer),
     _required("since"),
-    Column("orphan", Integer, nullable=False, default=0),
+    Column("orphan", Integer, nullable=False, default=0),  # Patience of lineage/store.py
     Index("waiting_by_age", "orphan", "since"),
 )
 bulk = _table("bulk", _key("value"), _key("process", Integer))

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lineage import cases, document, record, related, trace_documents
+from lineage import cases, document, orphans, record, related, trace_documents
 from lineage.fact import CaseState, DeviationKind, StepStatus
 from throughline.core.statement import StatementDocument
 
@@ -36,7 +36,10 @@ def described(head: str) -> set[str]:
         ("of a member", document.MemberDocument),
         ("of another content", document.ContentDocument),
         ("of a line", cases.CaseLine),
+        ("of an orphan", orphans.OrphanLine),
         ("of a record", record.RecordDocument),
+        ("of what happened in bulk", record.BulkDocument),
+        ("of an event in bulk", record.BulkEventDocument),
         ("of a lineage", record.CaseLineage),
         ("of a reason", record.WhyDocument),
         ("of a link", record.LinkDocument),

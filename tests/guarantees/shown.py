@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from lineage.cases import CaseList, Filter, list_cases
+from lineage.cases import Filter, list_cases
 from lineage.census import census, sources
 from lineage.definitions import load_definitions
 from lineage.document import encode_document
 from lineage.engine import Engine, Limits
+from lineage.orphans import Filter as OrphanFilter
+from lineage.orphans import OrphanLine, list_orphans
 from lineage.process import Definitions
 from lineage.read import Snapshot, resolve_statements
 from lineage.record import find_records
@@ -90,8 +92,13 @@ def record_document(snapshot: Snapshot, kind: str, value: str) -> bytes:
 
 
 def listed(snapshot: Snapshot) -> bytes:
-    """Return what ``GET /api/v1/cases`` lists, on one page."""
-    return _encode(CaseList([each.line for each in list_cases(snapshot, Filter(), None, ALL)], None))
+    """Return the lists of cases and of orphans, whole."""
+    cases = [each.line for each in list_cases(snapshot, Filter(), None, ALL)]
+    return _encode({"cases": cases, "orphans": orphan_lines(snapshot, OrphanFilter())})
+
+
+def orphan_lines(snapshot: Snapshot, wanted: OrphanFilter) -> list[OrphanLine]:
+    return [each.line for each in list_orphans(snapshot, wanted, None, ALL)]
 
 
 def status(snapshot: Snapshot, estate: Estate) -> bytes:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 from lineage.cases import Filter, list_cases
 from lineage.document import encode_document
 from lineage.engine import Engine
+from lineage.orphans import Filter as OrphanFilter
 from lineage.process import Definitions
 from lineage.read import Snapshot
 from lineage.saving import EMPTY
 from tests.guarantees.firm import ESTATE, happened
-from tests.guarantees.shown import DEFAULTS, PACK, listed, read, record_document, snapshot_of, status
+from tests.guarantees.shown import DEFAULTS, PACK, listed, orphan_lines, read, record_document, snapshot_of, status
 from tests.unit.lineage.adapter import settle, tick
 from throughline.core.estate import Estate
 from throughline.core.event import Event
@@ -120,6 +123,10 @@ class Story:
             return read(listed(snapshot))["cases"]
         names = {(each.line.process, each.line.name) for each in list_cases(snapshot, wanted, None, 1_000)}
         return [each for each in self.lines() if (each["process"], each["name"]) in names]
+
+    def orphans(self, wanted: OrphanFilter | None = None) -> list[dict[str, Any]]:
+        """Return the list of what waits too long."""
+        return msgspec.to_builtins(orphan_lines(self.snapshot(), wanted or OrphanFilter()))
 
     def status(self) -> dict[str, Any]:
         return read(status(self.snapshot(), self._estate))

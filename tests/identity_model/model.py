@@ -267,7 +267,7 @@ def _cases_of_pair(link: Link, stands: dict[Key, Stands]) -> set[Key]:
 
 
 def orphans(readings: list[Reading], resolved: list[Resolved], declaration: Declaration, now: int) -> set[Key]:
-    """Return the values that waited longer than the orphan time: at a carrier no case holds, or as a provisional case.
+    """Return the values that waited as long as the orphan time: at a carrier no case holds, or as a provisional case.
 
     A value is none if a process that declares the type of the waiting event holds it.
     """
@@ -280,7 +280,7 @@ def orphans(readings: list[Reading], resolved: list[Resolved], declaration: Decl
                 lonely[case.name] = _posted_at(case.aliases, readings, each.process) - case.denied
         for key, events in lonely.items():
             for event in (by_id[event_id] for event_id in events):
-                is_aged = now - event.received > declaration.orphan_time
+                is_aged = now - event.received >= declaration.orphan_time
                 if is_aged and not any(_is_home(key, event.type, other) for other in resolved):
                     found.add(key)
     return found

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 from lineage.cases import Filter
+from lineage.orphans import Filter as OrphanFilter
+from lineage.orphans import list_orphans
 from tests.guarantees.firm import ARCHIVE, ERP, PSA
 from tests.guarantees.story import Story, open_kinds
+from throughline.core.instants import parse_instant
 
 BEGAN = "2026-03-02T09:00:00Z"
 NEXT_WEEK = "2026-03-09T09:00:00Z"
@@ -196,7 +199,74 @@ def test_what_waits_for_a_case_too_long_is_worth_its_amount_unless_it_names_a_ca
     assert waits_for(story, "billing_event", "B1") == (True, {"amount": "75.00", "currency": "EUR", "hours": None})
     assert waits_for(story, "billing_event", "B2") == (True, None)
     assert waits_for(story, "invoice", "I1") == (True, {})
-    assert story.status()["counts"]["orphans"] == 3
+    counts = story.status()["counts"]
+    assert (counts["orphans"], counts["deviations"]["orphan"]) == (3, 3)
+
+
+def test_an_amount_told_of_several_values_is_the_share_of_none(story: Story) -> None:
+    both = ["B1", "B2"]
+    story.happens("billing.released", billing_event=both, more=money("10.00", hours="4"))
+    story.happens(
+        "billing.released", billing_event=["B3", "B4"], more=money("10.00", amounts={"b3": "1", "B3": "6.00"})
+    )
+    story.at(NEXT_WEEK)
+    assert [waits_for(story, "billing_event", value) for value in both] == [(True, None)] * 2
+    assert waits_for(story, "billing_event", "B3") == (True, {"amount": "6.00", "currency": "EUR", "hours": None})
+    assert waits_for(story, "billing_event", "B4") == (True, None)
+    story.happens("billing.released", billing_event="B1", more=money("7.00"))
+    assert waits_for(story, "billing_event", "B1") == (True, {"amount": "7.00", "currency": "EUR", "hours": None})
+
+
+def test_an_owner_finds_orphans_without_knowing_their_keys_the_oldest_first(story: Story) -> None:
+    story.happens("billing.released", billing_event="B2", more=money("75.00"))
+    story.happens("billing.released", billing_event="B1")
+    story.happens("billing.released", billing_event="B9", more=money("9.00", synthetic=True))
+    story.at("2026-03-02T10:00:00Z")
+    issued(story, more=money("1125.00"))
+    story.happens("billing.released", billing_event="B3", time_entry="T1")
+    assert story.orphans() == []
+    story.at(NEXT_WEEK)
+    story.happens("billing.released", billing_event="B4")
+    lines = story.orphans()
+    assert [(line["key"]["value"], line["exposure"]) for line in lines] == [
+        ("B1", None),
+        ("B2", {"amount": "75.00", "currency": "EUR", "hours": None}),
+        ("B9", {}),
+        ("I1", {}),
+    ]
+    assert [line["synthetic"] for line in lines] == [False, False, True, False]
+    assert lines[0] | {"events": 1, "types": ["billing.released"], "since": BEGAN} == lines[0]
+    assert lines[0]["processes"] == ["milestone-to-invoice", "time-to-bill"]
+    counts = story.status()["counts"]
+    assert (counts["orphans"], counts["deviations"]["orphan"]) == (3, 3)
+    assert [line["key"]["value"] for line in story.orphans(OrphanFilter(kind="invoice"))] == ["I1"]
+    early = OrphanFilter(("time-to-bill",), until=parse_instant("2026-03-02T09:30:00Z"))
+    assert [line["key"]["value"] for line in story.orphans(early)] == ["B1", "B2", "B9"]
+    assert story.orphans(OrphanFilter(("opportunity-to-project",))) == []
+    with_snapshot = list_orphans(story.snapshot(), OrphanFilter(), None, 2)
+    rest = list_orphans(story.snapshot(), OrphanFilter(), with_snapshot[-1].place, 9)
+    assert [each.line.key.value for each in (*with_snapshot, *rest)] == ["B1", "B2", "B9", "I1"]
+
+
+def test_what_waits_and_a_provisional_case_become_orphans_at_the_same_instant(story: Story) -> None:
+    story.happens("billing.released", billing_event="B1")
+    story.happens("time.posted", erp_document="D1")
+    for moment, orphan in (("2026-03-05T08:59:59.999999Z", False), ("2026-03-05T09:00:00Z", True)):
+        story.at(moment)
+        assert waits_for(story, "billing_event", "B1")[0] is orphan
+        assert (open_kinds(story.document("D1", kind="erp_document")) == [("orphan", None)]) is orphan
+        assert story.status()["counts"]["deviations"]["orphan"] == 2 * orphan
+
+
+def test_synthetic_cases_are_in_no_count_but_their_own(story: Story) -> None:
+    overdue(story, "T1")
+    overdue(story, "T2", more={"synthetic": True})
+    counts = story.status()["counts"]
+    assert (counts["cases"]["open"], counts["deviations"]["overdue"], counts["synthetic"]) == (1, 1, 1)
+    story.happens("time.posted", time_entry="T1", failed="timeout", more={"synthetic": True})
+    counts = story.status()["counts"]
+    assert (counts["cases"]["open"], counts["synthetic"]) == (0, 2)
+    assert set(counts["deviations"].values()) == {0}
 
 
 def waits_for(story: Story, kind: str, value: str) -> tuple[bool, Any]:

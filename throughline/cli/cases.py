@@ -1,4 +1,4 @@
-"""The command ``cases``: a list of cases for a person."""
+"""The commands ``cases`` and ``orphans``: lists for a person, of cases and of what no case holds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.text import Text
 
 from throughline.cli.client import Client, Document, api_url
 from throughline.cli.printing import console, print_json
-from throughline.cli.words import STATE_STYLES, deviation_text, moment, money, scope_text, spoken
+from throughline.cli.words import STATE_STYLES, deviation_text, key_text, moment, money, scope_text, spoken
 
 
 def cases(filters: Iterable[tuple[str, object]], url: str | None, data: Path | None, as_json: bool) -> None:
@@ -20,6 +20,10 @@ def cases(filters: Iterable[tuple[str, object]], url: str | None, data: Path | N
         print_json(page)
         return
     out = console()
+    if page["waiting_orphans"]:
+        count = page["waiting_orphans"]
+        values = f"{count} value{'s' if count != 1 else ''}"
+        out.print(f"Events at {values} wait too long for a case that holds them: `throughline orphans` lists them.")
     if not page["cases"]:
         out.print("No case fits.")
         return
@@ -28,6 +32,40 @@ def cases(filters: Iterable[tuple[str, object]], url: str | None, data: Path | N
         out.print(f"There is more: add --cursor {page['next']}", style="dim", soft_wrap=True)
     else:
         out.print("`throughline show TYPE VALUE` tells all about one.", style="dim")
+
+
+def orphans(filters: Iterable[tuple[str, object]], url: str | None, data: Path | None, as_json: bool) -> None:
+    """Print a page of values whose events wait too long for a case, oldest first."""
+    page = Client(api_url(url, data)).get("/api/v1/orphans", filters)
+    if as_json:
+        print_json(page)
+        return
+    out = console()
+    if not page["orphans"]:
+        out.print("No event waits too long for a case that holds its keys.")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for head in ("key", "events", "of types", "for a case of"):
+        table.add_column(head, overflow="fold")
+    table.add_column("since (UTC)", no_wrap=True)
+    table.add_column("holds up", justify="right", no_wrap=True)
+    for line in page["orphans"]:
+        table.add_row(
+            f"{key_text(line['key'])}{' (synthetic)' if line['synthetic'] else ''}",
+            str(line["events"]),
+            ", ".join(line["types"]),
+            ", ".join(line["processes"]),
+            moment(line["since"]),
+            money(line["exposure"]),
+        )
+    out.print(table)
+    if page["next"]:
+        out.print(f"There is more: add --cursor {page['next']}", style="dim", soft_wrap=True)
+    else:
+        out.print(
+            "`throughline show TYPE VALUE` tells all about one; a statement links it (`POST /api/v1/statements`).",
+            style="dim",
+        )
 
 
 def _table(lines: list[Document]) -> Table:

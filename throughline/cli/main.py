@@ -227,6 +227,25 @@ def export(
     run(file, format, filters + [("process", each) for each in process or ()], url, data)
 
 
+@app.command()
+def orphans(
+    process: Annotated[Many, typer.Option(metavar="NAME", help="Waiting for a case of it; several: of any.")] = None,
+    key_type: Annotated[str | None, typer.Option("--type", metavar="TYPE", help="At a key of this type.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="Waiting since before it (RFC 3339).")] = None,
+    limit: Limit = None,
+    cursor: Cursor = None,
+    url: Url = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """List values whose events have waited too long for a case that holds them, oldest first."""
+    from throughline.cli.cases import orphans as run
+
+    filters: list[tuple[str, object]] = [("type", key_type), ("until", until), ("limit", limit), ("cursor", cursor)]
+    filters += [("process", each) for each in process or ()]
+    run(filters, url, data, json)
+
+
 processes = typer.Typer(
     help="What should happen: the shipped processes and your own.", no_args_is_help=True, rich_markup_mode=None
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -82,10 +83,30 @@ def _record(out: Console, record: Document) -> None:
         out.print(
             f"{events} wait here since {moment(waiting['since'])} for a case that holds it{orphan}.", style="yellow"
         )
+    if record["bulk"]:
+        _bulk(out, record["bulk"])
     if record["case_count"] > len(record["cases"]):
         out.print(f"{len(record['cases'])} of {record['case_count']} cases.", style="dim")
     for lineage in record["cases"]:
         _lineage(out, lineage)
+
+
+def _bulk(out: Console, bulk: Document) -> None:
+    """Print what happened at a value that too many cases hold for each of them to show it."""
+    out.print(
+        f"{bulk['holders']} cases hold this, more than bulk_limit: its own events show here only.", style="yellow"
+    )
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for event in bulk["events"][:MOST_EVENTS]:
+        failed = event["outcome"] == "failure"
+        why = f" failed ({spoken(event['category'] or 'unknown')})" if failed else ""
+        words = f": {event['message']}" if event["message"] else ""
+        text = Text(f"{event['type']}{why}{words}", "red" if failed else "")
+        table.add_row(moment(event["time"]), text, Text(event["source"], "dim"))
+    out.print(Padding(table, (0, 0, 0, 2)))
+    left = bulk["more"] + max(0, len(bulk["events"]) - MOST_EVENTS)
+    if left:
+        out.print(f"  … and {left} earlier ones", style="dim")
 
 
 def _lineage(out: Console, lineage: Document) -> None:
@@ -215,7 +236,8 @@ def _related(out: Console, related: list[Document]) -> None:
         if not each["cases"]:
             continue
         cases = ", ".join(f"{ref['process']} {ref['name']} ({spoken(ref['state'])})" for ref in each["cases"])
-        more = ", …" if each["more"] else ""
+        command = f"`throughline show {each['key']['type']} {shlex.quote(each['key']['value'])}`"
+        more = f", … ({each['case_count']} in all: {command})" if each["more"] else ""
         out.print(Padding(Text.assemble((f"{key_text(each['key'])} leads to ", "dim"), f"{cases}{more}"), (0, 0, 0, 2)))
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from lineage.engine import Engine, Limits
 from lineage.process import Definitions, NewRound, Process, Step, StepKind, Version
-from lineage.saving import CASES, DEVIATIONS, EMPTY
+from lineage.saving import CASES, DEVIATIONS, EMPTY, SYNTHETIC
 from tests.identity_model.declaration import Declaration, ProcessDeclaration
 from tests.identity_model.worlds import Arrival
 from tests.unit.lineage.outcome import outcome
@@ -76,8 +76,15 @@ def counted(engine: Engine) -> dict[str, dict[str, int]]:
 
 def found(engine: Engine) -> dict[str, dict[str, int]]:
     """Return the same by looking at every row."""
-    states = engine.store.rows("SELECT state, count(*) FROM cases WHERE state <> ? GROUP BY state", EMPTY)
-    kinds = engine.store.rows("SELECT kind, count(*) FROM deviation GROUP BY kind")
+    states = engine.store.rows(
+        "SELECT CASE synthetic WHEN 1 THEN ? ELSE state END AS label, count(*) FROM cases WHERE state <> ?"
+        " GROUP BY label",
+        SYNTHETIC,
+        EMPTY,
+    )
+    kinds = engine.store.rows(
+        "SELECT kind, count(*) FROM deviation JOIN cases ON id = case_id WHERE NOT synthetic GROUP BY kind"
+    )
     return {CASES: dict(states), DEVIATIONS: dict(kinds)}
 
 
