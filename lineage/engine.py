@@ -35,6 +35,7 @@ from throughline.core.statement import Statement
 
 HEARTBEAT = "source.heartbeat"
 JOURNAL = "journal"
+JOURNAL_RECEIVED = "journal_received"  # not a position: the receipt of the last record that is folded
 STATEMENTS = "statements"
 _CHUNK = 1_000
 
@@ -105,6 +106,7 @@ class Engine:
             fresh = self._fold([event for record in records for event in record.events], now)
             add_traces(self.store, records, enumerate(fresh, first))
             self.store.set_position(JOURNAL, records[-1].id)
+            self.store.set_position(JOURNAL_RECEIVED, records[-1].received)
         return len(fresh)
 
     def _fold(self, events: Sequence[Event], now: int) -> list[Event]:
@@ -140,11 +142,14 @@ class Engine:
         self._derive(found, touched.cases, now)
 
     def state(self, statements: Sequence[Statement], now: int) -> None:
-        """Apply statements, in order, and derive anew what they bear on."""
+        """Apply statements, in order, and derive anew what they bear on.
+
+        Those with a number below 1 are of a log that is no more.
+        """
         for statement in statements:
             with self.transaction():
                 self._state(statement, now)
-                self.store.set_position(STATEMENTS, statement.number)
+                self.store.set_position(STATEMENTS, max(0, statement.number))
 
     def settle(self, now: int) -> bool:
         """Derive some of the cases that were put off; return whether more are left."""

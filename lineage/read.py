@@ -206,8 +206,8 @@ class _SaidBefore:
 
     def at(self, store: StoreReader, definitions: Definitions) -> Stated:
         positions = store.positions()
-        folded = positions.get(STATEMENTS, 0)
-        if folded == 0:
+        folded = positions.get(STATEMENTS)
+        if folded is None:
             return Stated([], Acceptances({}))
         at = (folded, positions.get(JOURNAL, 0))
         with self._lock:

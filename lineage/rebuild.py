@@ -16,23 +16,29 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lineage.engine import JOURNAL, Engine
+import msgspec
+
+from lineage.engine import JOURNAL, JOURNAL_RECEIVED, Engine
 from lineage.fold import DRAWN
 from lineage.generations import remove, store_path
+from lineage.logs import journal_fault, statements_fault
 from lineage.process import Definitions
 from lineage.run import FORMAT, MOST_BYTES, MOST_EVENTS, MOST_RECORDS, StoreFormatUnknown, Subject, open_engine
 from lineage.saving import CASES, DEVIATIONS
-from lineage.store import StoreReader
+from lineage.store import StoreReader, StoreWriter
 from lineage.tables import schema
+from lineage.traces import SPAN_COUNTERS, forget_spans
 from throughline.core.database import Durability, open_reader, open_writer
 from throughline.core.decisions import FILE_NAME as DECISIONS_FILE
 from throughline.core.decisions import DecisionReader
 from throughline.core.event import Event, identity_digest
 from throughline.core.journal import JOURNAL_FILE, JournalReader
 from throughline.core.key import Key
+from throughline.core.statement import Statement
 
 _COPIED = ("block", "seen", "other_content", "trace", "watermark", "event_type")
 _COPIED_AT_ONCE = 5_000
+_EVERY_ONE = 2**62
 _RECOUNTED = DRAWN | {CASES, DEVIATIONS}
 
 
@@ -57,13 +63,17 @@ def rebuild(subject: Subject, path: Path, tell: Tell) -> Changes:
     old = store_path(subject.data)
     found = Changes({}, [])
     try:
+        fault = _fault_of_journal(old, subject.data) if old.is_file() else None
         if old.is_file():
-            _copy(old, path, tell)
+            _copy(old, path, fault, tell)
         with closing(open_engine(subject, path)) as engine:
             if old.is_file():
                 _make_anew(engine, old, subject, tell)
                 found = _compare(engine.store.connection)
+            repeated = engine.store.counters().get("duplicates", {})
             catch_up(engine, subject, tell)
+            if fault is not None:
+                _count_no_more(engine, repeated)
             engine.store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     except BaseException:
         remove(path)
@@ -73,13 +83,34 @@ def rebuild(subject: Subject, path: Path, tell: Tell) -> Changes:
 
 def _make_anew(engine: Engine, old: Path, subject: Subject, tell: Tell) -> None:
     now = subject.clock.now
-    with _reading(old) as source:
+    with _reading(old) as source, closing(DecisionReader(subject.data / DECISIONS_FILE)) as decisions:
         statements = StoreReader(source).statements()
+        if statements_fault(StoreReader(source), decisions):
+            statements = _lost(statements, decisions)
         beliefs = [each for each in _beliefs(source) if _can_be(each[0], each[1], subject.definitions)]
     _place_all(engine, now, tell)
     engine.state(statements, now())
     _settle(engine, now())
     _recall(engine, beliefs, now())
+
+
+def _fault_of_journal(old: Path, data: Path) -> str | None:
+    with _reading(old) as source, closing(JournalReader(data / JOURNAL_FILE)) as journal:
+        return journal_fault(StoreReader(source), journal)
+
+
+def _count_no_more(engine: Engine, repeated: dict[str, int]) -> None:
+    """Put the count of events that came again back to what it was: we have read them again, nobody sent them."""
+    with engine.transaction():
+        engine.store.connection.execute("DELETE FROM counter WHERE name = 'duplicates'")
+        engine.store.count(("duplicates", source, count) for source, count in repeated.items())
+
+
+def _lost(statements: Sequence[Statement], decisions: DecisionReader) -> list[Statement]:
+    """Return the statements that the log does not hold, with numbers below those that the log gives."""
+    logged = {each.id for each in decisions.after(0, _EVERY_ONE)}
+    lost = [each for each in statements if each.id not in logged]
+    return [msgspec.structs.replace(each, number=index - len(lost)) for index, each in enumerate(lost)]
 
 
 def catch_up(engine: Engine, subject: Subject, tell: Tell) -> None:
@@ -114,7 +145,11 @@ def _reading(path: Path) -> Generator[sqlite3.Connection]:
         yield connection
 
 
-def _copy(old: Path, new: Path, tell: Tell) -> None:
+def _copy(old: Path, new: Path, fault: str | None, tell: Tell) -> None:
+    """Copy what is told once. ``fault``: why the journal is another than the one folded, so that it is folded whole.
+
+    Then what is known by the ids of its records, the spans, is left to be told by it.
+    """
     with _reading(old) as source, closing(open_writer(new, Durability.NORMAL)) as target:
         reader = StoreReader(source)
         if reader.meta().get("format", FORMAT) != FORMAT:
@@ -125,11 +160,15 @@ def _copy(old: Path, new: Path, tell: Tell) -> None:
         for table in _COPIED:
             tell(Progress(f"copying {table}", 0, 0))
             _copy_rows(source, target, table)
+        if fault is not None:
+            forget_spans(StoreWriter(target))
         counters = source.execute("SELECT name, label, count FROM counter")
-        kept = [row for row in counters if row[0] not in _RECOUNTED]
+        left = _RECOUNTED if fault is None else _RECOUNTED | SPAN_COUNTERS
+        kept = [row for row in counters if row[0] not in left]
         target.executemany("INSERT INTO counter (name, label, count) VALUES (?, ?, ?)", kept)
-        folded = reader.positions().get(JOURNAL, 0)
-        target.execute("INSERT INTO position (name, value) VALUES (?, ?)", (JOURNAL, folded))
+        if fault is None:
+            folded = [each for each in reader.positions().items() if each[0] in (JOURNAL, JOURNAL_RECEIVED)]
+            target.executemany("INSERT INTO position (name, value) VALUES (?, ?)", folded)
         target.execute(_FORMER)
         target.executemany(f"INSERT INTO former VALUES ({_MARKS})", source.execute(_ROWS))
         target.execute("COMMIT")

@@ -16,6 +16,7 @@ import structlog
 from lineage.definitions import fingerprint, state_fingerprint
 from lineage.engine import Engine, Limits
 from lineage.generations import mark, remove, store_path
+from lineage.logs import check_logs
 from lineage.process import Definitions
 from lineage.store import StoreReader
 from throughline.core.clock import Clock
@@ -38,6 +39,7 @@ _STATEMENTS_EVERY = 0.02
 _TRY_AGAIN_SECONDS = 1.0
 _COLLECT_EVERY = 60.0
 _FORMER_STAYS_SECONDS = 10.0
+_LOGS_EVERY = 1.0
 
 _log = structlog.get_logger(__name__)
 
@@ -64,7 +66,8 @@ def run_engine(
 
     A disk that refuses is tried again: nothing is lost, as the journal keeps what is not folded. Where a rebuild put
     another generation of the store in force, go on in that one, with what the firm has ``renewed`` meanwhile. Raises
-    RebuildNeeded where the stored links were drawn with other key definitions.
+    RebuildNeeded where the stored links were drawn with other key definitions, and LogReplaced where the store has
+    folded what the journal or the statements do not hold.
     """
     former: Path | None = None
     path, seen = store_path(subject.data), mark(subject.data)
@@ -74,6 +77,7 @@ def run_engine(
                 engine = stack.enter_context(closing(open_engine(subject, path)))
                 journal = stack.enter_context(closing(JournalReader(subject.data / JOURNAL_FILE)))
                 decisions = stack.enter_context(closing(DecisionReader(subject.data / DECISIONS_FILE)))
+                check_logs(engine.store, journal, decisions, subject.data)
                 engine.store.set_meta(OPENED, str(subject.clock.now()))
                 ready()
                 _Loop(engine, journal, decisions, subject, seen, watch, former).run(stop)
@@ -164,6 +168,21 @@ class Watch:
     def rested(self, engine: Engine, now: int) -> None: ...
 
 
+class _Files:
+    """Which files the logs are: whoever holds one open reads on in it when another takes its name."""
+
+    def __init__(self, data: Path) -> None:
+        self._paths = (data / JOURNAL_FILE, data / DECISIONS_FILE)
+        self._seen = self._look()
+
+    def have_changed(self) -> bool:
+        seen, self._seen = self._seen, self._look()
+        return seen != self._seen
+
+    def _look(self) -> list[int]:
+        return [path.stat().st_ino if path.exists() else 0 for path in self._paths]
+
+
 class _Loop:
     def __init__(
         self,
@@ -184,7 +203,8 @@ class _Loop:
         self._seen = seen
         self._watch = watch
         self._former = former
-        self._began = time.monotonic()
+        self._files = _Files(subject.data)
+        self._began = self._checked = time.monotonic()
         self._position, self._statement = engine.positions()
         self._wake = engine.next_wake()
         self._unsettled = True
@@ -207,6 +227,7 @@ class _Loop:
                     if mark(self._data) != self._seen:
                         return
                     self._clear_away(at)
+                    self._check_logs(at)
                     busy = self._state() or busy
                 busy = self._do_what_is_due() or busy
                 self._watch.rested(self._engine, self._clock.now())
@@ -226,6 +247,16 @@ class _Loop:
         if self._former is not None and at - self._began > _FORMER_STAYS_SECONDS:
             remove(self._former)
             self._former = None
+
+    def _check_logs(self, at: float) -> None:
+        """See now and then that the logs are those that are folded; a file that was replaced is opened anew."""
+        if at - self._checked < _LOGS_EVERY:
+            return
+        self._checked = at
+        if self._files.have_changed():
+            self._journal.close()
+            self._decisions.close()
+        check_logs(self._engine.store, self._journal, self._decisions, self._data)
 
     def _fold(self) -> bool:
         records = self._journal.after(self._position, MOST_RECORDS, MOST_EVENTS, MOST_BYTES)

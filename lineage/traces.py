@@ -18,6 +18,7 @@ from throughline.core.journal import Record, SpanFact
 SPAN_ID_BYTES = 8
 FLOW_SPANS, FAILED_FLOW_SPANS = "flow_spans", "failed_flow_spans"
 SERVICE_SPANS, FAILED_SERVICE_SPANS = "service_spans", "failed_service_spans"
+SPAN_COUNTERS = frozenset({FLOW_SPANS, FAILED_FLOW_SPANS, SERVICE_SPANS, FAILED_SERVICE_SPANS})
 _AT_ONCE = 500
 
 
@@ -75,6 +76,17 @@ def add_traces(store: StoreWriter, records: Iterable[Record], events: Iterable[t
         [(trace_id, encode([*known.get(trace_id, ()), *_merged(entries)])) for trace_id, entries in added.items()],
     )
     store.count((name, label, count) for (name, label), count in counted.items())
+
+
+def forget_spans(store: StoreWriter) -> None:
+    """Leave of each trace its events only: the journal whose records held its spans and logs is no more."""
+    kept: list[tuple[bytes, bytes]] = []
+    for trace_id, stored in store.rows("SELECT trace_id, spans FROM trace"):
+        events = [entry for entry in _entries.decode(stored) if entry.record == 0]
+        if events:
+            kept.append((trace_id, encode(events)))
+    store.connection.execute("DELETE FROM trace")
+    store.many("INSERT INTO trace (trace_id, spans) VALUES (?, ?)", kept)
 
 
 def _merged(entries: list[TraceEntry]) -> list[TraceEntry]:

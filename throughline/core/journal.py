@@ -280,6 +280,16 @@ class JournalReader:
         rows = self._rows("SELECT COALESCE(MAX(id), 0) FROM record")
         return rows[0][0] if rows else 0
 
+    def last_given(self) -> int:
+        """Return the greatest id that a record ever had, 0 where there was none; ids are not given again."""
+        rows = self._rows("SELECT seq FROM sqlite_sequence WHERE name = 'record'")
+        return max(self.last(), rows[0][0] if rows else 0)
+
+    def received(self, record: int) -> int | None:
+        """Return when a record was received; None where there is none of that id."""
+        rows = self._rows("SELECT received FROM record WHERE id = ?", (record,))
+        return rows[0][0] if rows else None
+
     def after(
         self, position: int, limit: int, most_events: int | None = None, most_bytes: int | None = None
     ) -> list[Record]:
