@@ -150,7 +150,10 @@ def _sight(standing: Standing, context: Context) -> tuple[tuple[str, int], ...]:
         if each.status is StepStatus.UNCONFIRMED:
             seen = context.sight.watermark(each.systems, standing.place.legal_entity)
             found |= {(seen.source, each.due)} if seen.declared and seen.source is not None else set()
-    for _, due, _, status, watermark in (*standing.pendings, *(each.step for each in standing.missed)):
+    steps = standing.pendings
+    if standing.missed:
+        steps = [*steps, *(each.step for each in standing.missed)]
+    for _, due, _, status, watermark in steps:
         source = None if watermark is None or not watermark.declared else watermark.source
         if status is StepStatus.UNCONFIRMED and due is not None and source is not None:
             found.add((source, due))

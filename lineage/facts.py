@@ -50,7 +50,7 @@ class FactMaker:
         """Return the fact that stands at an alias or a carrier; a carrier's own total is no case's share."""
         event = self._event
         is_alias = drawing.stand is Stand.ALIAS
-        alone = len({_kind(text) for text in drawing.at} if is_alias else drawing.at[:1]) == len(drawing.at)
+        alone = len(drawing.at) == 1 or (is_alias and len({_kind(text) for text in drawing.at}) == len(drawing.at))
         return self._fact(
             owned or _NOTHING,
             ids,

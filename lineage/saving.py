@@ -143,9 +143,11 @@ def _save_deviations(store: StoreWriter, saved: Sequence[Saved], now: int, count
             continue
         stands = {_key(each): each for each in deviations if each.open}
         if not row.marks & Mark.SYNTHETIC:
-            counted.subtract((DEVIATIONS, kind) for kind, _, _ in known)
+            for kind, _, _ in known:
+                counted[DEVIATIONS, kind] -= 1
         if derived is not None and not derived.synthetic:
-            counted.update((DEVIATIONS, kind) for kind, _, _ in stands)
+            for kind, _, _ in stands:
+                counted[DEVIATIONS, kind] += 1
         for key in known - stands.keys():
             gone.append((row.id, *key))
             closed.append((now, _closed_as(derived, key), row.id, *key))

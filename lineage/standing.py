@@ -67,7 +67,9 @@ def stand(
         steps = expected(version, course.rounds[-1], begun(course), place, context.calendars)
         pendings = judged(steps, place, context)
     past_due = _missed(course, ended_at, place, context)
-    found = [*overdue(course, pendings), *missed(course, past_due), *_of_rounds(course, ended_at, place, context)]
+    found = _of_rounds(course, pendings, ended_at, place, context)
+    if past_due:
+        found.extend(missed(course, past_due))
     found.extend(duplicates(course, aliases))
     if conflict is not None or process.unique:
         found.extend(conflicting_keys(course, conflict))
@@ -84,6 +86,8 @@ def stand(
 
 def _missed(course: Course, ended_at: int | None, place: Place, context: Context) -> list[Missed]:
     found: list[Missed] = []
+    if ended_at is None and len(course.rounds) == 1:
+        return found
     for each in course.rounds:
         closed_at = ended_at if each.closed_at is None else each.closed_at
         if closed_at is not None:
@@ -91,9 +95,11 @@ def _missed(course: Course, ended_at: int | None, place: Place, context: Context
     return found
 
 
-def _of_rounds(course: Course, ended_at: int | None, place: Place, context: Context) -> list[Deviation]:
-    """Return the deviations of steps seen; what a round cannot have by its marks is not looked for."""
-    found: list[Deviation] = []
+def _of_rounds(
+    course: Course, pendings: list[Pending], ended_at: int | None, place: Place, context: Context
+) -> list[Deviation]:
+    """Return the deviations of steps; what a round cannot have by its marks is not looked for."""
+    found = [*overdue(course, pendings)]
     for each in course.rounds:
         found.extend(late(course, each, place, context))
         if each.failed:
