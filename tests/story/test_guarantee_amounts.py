@@ -236,7 +236,7 @@ def test_an_owner_finds_orphans_without_knowing_their_keys_the_oldest_first(stor
     ]
     assert [line["synthetic"] for line in lines] == [False, False, True, False]
     assert lines[0] | {"events": 1, "types": ["billing.released"], "since": BEGAN} == lines[0]
-    assert lines[0]["processes"] == ["milestone-to-invoice", "time-to-bill"]
+    assert {"milestone-to-invoice", "time-to-bill"} <= set(lines[0]["processes"])
     counts = story.status()["counts"]
     assert (counts["orphans"], counts["deviations"]["orphan"]) == (3, 3)
     assert [line["key"]["value"] for line in story.orphans(OrphanFilter(kind="invoice"))] == ["I1"]
