@@ -1,8 +1,9 @@
 """CloudEvents 1.0 over HTTP: structured, binary and batched JSON, to canonical events.
 
 Formats: CloudEvents 1.0.2, its JSON format and HTTP protocol binding, with the extensions correlationid, causationid,
-recordedtime, sequence, traceparent and bam. One leniency: ``application/json`` without ``ce-`` headers is taken as
-structured where it holds an object, as a batch where it holds an array.
+recordedtime, sequence, traceparent and bam. Two leniencies: ``application/json`` without ``ce-`` headers is taken as
+structured where it holds an object, as a batch where it holds an array; and in binary mode a form that holds a JSON
+object is taken as one, since that is the type that clients add by themselves where an SDK gives them none.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from throughline.core.number import Number
 STRUCTURED: Final = "application/cloudevents+json"
 BATCH: Final = "application/cloudevents-batch+json"
 JSON: Final = "application/json"
+FORM: Final = "application/x-www-form-urlencoded"  # what urllib and curl say where they were told nothing
 HEADER_PREFIX: Final = "ce-"
 
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
@@ -86,6 +88,10 @@ class _Taking(NamedTuple):
     received: int
     nesting: int
     mappings: Mappings | None
+
+
+def _is_object(body: bytes) -> bool:
+    return body[:64].lstrip()[:1] == b"{"
 
 
 def _take_raw(taking: _Taking, index: int, raw: bytes) -> None:
@@ -223,7 +229,11 @@ def _from_base64(encoded: object) -> object:
 
 
 def _binary_event(media_type: str, headers: Mapping[str, str], body: bytes) -> Mapping[str, Any]:
-    """Return the attributes and data of a request in binary mode."""
+    """Return the attributes and data of a request in binary mode.
+
+    Without a content type the data is JSON, as it is in an event without datacontenttype (CloudEvents JSON format
+    1.0.2, 3.1.1): the SDK of Python sends it so by default.
+    """
     attributes: dict[str, Any] = {
         name.removeprefix(HEADER_PREFIX): header_text(value) for name, value in headers.items()
     }
@@ -231,7 +241,8 @@ def _binary_event(media_type: str, headers: Mapping[str, str], body: bytes) -> M
     attributes.pop("data_base64", None)
     if not body:
         return attributes
-    if media_type != JSON and not media_type.endswith("+json"):
+    unsaid = media_type == "" or (media_type == FORM and _is_object(body))
+    if media_type != JSON and not media_type.endswith("+json") and not unsaid:
         raise Refused(Refusal.UNSUPPORTED, f"seen data of content type {shown(media_type)}, wanted {JSON}")
     attributes["data"] = decode_json(body)
     attributes[_RAW_DATA] = body

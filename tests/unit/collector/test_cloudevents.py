@@ -208,6 +208,21 @@ def test_binary_data_of_another_type_refuses_the_request() -> None:
     assert refusal("text/xml", b"<x/>", {"ce-specversion": "1.0"}) is Refusal.UNSUPPORTED
 
 
+@pytest.mark.parametrize("content_type", ["", "application/x-www-form-urlencoded", "application/hal+json"])
+def test_binary_data_of_no_type_or_of_one_that_clients_add_is_json(content_type: str) -> None:
+    assert binary({}, json.dumps(DATA).encode(), content_type).events == structured().events
+
+
+def test_a_form_is_no_event() -> None:
+    form = "application/x-www-form-urlencoded"
+    assert refusal(form, b"time_entry=TE-88", {"ce-specversion": "1.0"}) is Refusal.UNSUPPORTED
+    assert refusal(form, json.dumps(attributes()).encode()) is Refusal.UNSUPPORTED
+
+
+def test_binary_data_of_no_type_that_is_no_json_refuses_the_request() -> None:
+    assert refusal("", b"<x/>", {"ce-specversion": "1.0"}) is Refusal.MALFORMED
+
+
 def test_numbers_stay_exactly_as_written() -> None:
     body = json.dumps(attributes(data={})).replace(
         '"data": {}', '"data": {"amount": 1125.00, "currency": "EUR", "rate": 1.10}'
