@@ -26,6 +26,7 @@ from collector.setaside import Reason, SetAside, Unfit, shown
 from throughline.core.event import Event, Failure, FieldValue, seal
 from throughline.core.instants import MINUTE, format_instant, parse_instant
 from throughline.core.number import Number
+from throughline.core.text import has_control_characters
 
 MOST_AHEAD: Final = 10 * MINUTE  # a time further after its own receipt than this is no time
 MOST_FIELDS: Final = 1_000
@@ -156,7 +157,7 @@ def identity_text(name: str, value: object) -> str:
         raise Unfit(Reason.MISSING_IDENTITY, f"{name}: seen {shown(value)}, wanted a text that is not empty")
     if len(value) > LONGEST_IDENTITY:
         raise Unfit(Reason.TOO_LARGE, f"{name}: seen {len(value)} characters, wanted at most {LONGEST_IDENTITY:,}")
-    if not value.isprintable() or value.isspace():
+    if has_control_characters(value) or value.isspace():
         raise Unfit(Reason.BAD_TEXT, f"{name}: seen {shown(value)}, wanted text without control characters")
     return value
 

@@ -16,6 +16,7 @@ from lineage.store import Edge, Patience, Role
 from throughline.core.event import Event
 from throughline.core.key import Key, KeyType
 from throughline.core.problem import Problem, ProblemKind
+from throughline.core.text import has_control_characters
 
 MOST_KEYS = 200  # records of one value that differ in scope
 
@@ -69,7 +70,7 @@ def known_keys(snapshot: Snapshot, kind: str, raw: str, scope: Mapping[str, str]
     control characters, and a scope field that the type does not have.
     """
     key_type = _key_type(snapshot, kind)
-    if not raw.strip().isprintable():
+    if has_control_characters(raw.strip()):
         raise Problem(ProblemKind.INVALID, f"value: seen {raw[:64]!r}, wanted a value without control characters")
     value = key_type.value(raw)
     for name in scope:

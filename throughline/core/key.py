@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from throughline.core.text import has_control_characters
+
 DEFAULT_PLACEHOLDERS = frozenset(
     {"", "0", "-", "--", "?", "n/a", "na", "none", "nil", "null", "unknown", "undefined", "tbd", "tba"}
 )
@@ -51,10 +53,10 @@ class KeyType(NamedTuple):
     def value(self, raw: str) -> str | None:
         """Return the normalised value of a raw text; None where it is a placeholder.
 
-        A control character, the separator of interned keys among them, makes a value a placeholder too.
+        A control character inside, the separator of interned keys among them, makes a value a placeholder too.
         """
         text = raw.strip()
-        if text.lower() in self.placeholders or not text.isprintable():
+        if text.lower() in self.placeholders or has_control_characters(text):
             return None
         if self.strip_prefix and text.lower().startswith(self.strip_prefix.lower()):
             text = text[len(self.strip_prefix) :]

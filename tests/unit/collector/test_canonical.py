@@ -81,9 +81,15 @@ def test_an_event_without_identity_is_set_aside(missing: str, value: object) -> 
 
 
 @pytest.mark.parametrize("part", ["source", "id", "type"])
-@pytest.mark.parametrize("value", ["a\x00b", "a\nb", " ", "a\x1fb"])
+@pytest.mark.parametrize("value", ["a\x00b", "a\nb", " ", "a\x1fb", "a\tb", "\u00a0", "a\x85b"])
 def test_control_characters_in_an_identity_set_it_aside(part: str, value: str) -> None:
     assert reason(**{part: value}) is Reason.BAD_TEXT
+
+
+@pytest.mark.parametrize("part", ["source", "id", "type"])
+@pytest.mark.parametrize("value", ["a\u00a0b", "a\u3000b", "a\u200cb", "a\u00adb"])
+def test_spaces_and_joiners_of_any_script_may_stand_in_an_identity(part: str, value: str) -> None:
+    assert getattr(event(**{part: value}), part) == value
 
 
 def test_types_of_our_own_are_refused() -> None:

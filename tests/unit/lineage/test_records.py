@@ -212,11 +212,21 @@ def test_a_placeholder_is_no_record(tmp_path: Path) -> None:
         assert find_records(snapshot, "time_entry", "n/a", {}, no_traces, None, 100).records == []
 
 
+@pytest.mark.parametrize("value", ["TE\u00a07", "TE\u30007", "TE\u200c7", "TE\u00ad7"])
+def test_a_key_with_a_space_or_a_joiner_of_any_script_is_a_record(value: str, tmp_path: Path) -> None:
+    case = golden("01-one-case-of-four-steps")
+    (first, *_) = case.events.values()
+    named = msgspec.structs.replace(first, fields={"time_entry": value}, digest=b"named")
+    with reader_of(tmp_path, [Arrival([named], [])], case.declaration, case.now) as reader:
+        assert record(reader, "time_entry", value)["cases"][0]["case"]["name"] == value
+
+
 @pytest.mark.parametrize(
     ("kind", "value", "scope", "sentence"),
     [
         ("colour", "T1", {}, "wanted a type of key"),
         ("time_entry", "a\x1fb", {}, "control characters"),
+        ("time_entry", "a\tb", {}, "control characters"),
         ("time_entry", "T1", {"legal_entity": "DE01"}, "does not have"),
         ("invoice", "I1", {"region": "DE01"}, "wanted legal_entity"),
     ],
