@@ -1,9 +1,10 @@
 """CloudEvents 1.0 over HTTP: structured, binary and batched JSON, to canonical events.
 
 Formats: CloudEvents 1.0.2, its JSON format and HTTP protocol binding, with the extensions correlationid, causationid,
-recordedtime, sequence, traceparent and bam. Two leniencies: ``application/json`` without ``ce-`` headers is taken as
-structured where it holds an object, as a batch where it holds an array; and in binary mode a form that holds a JSON
-object is taken as one, since that is the type that clients add by themselves where an SDK gives them none.
+recordedtime, sequence, traceparent and bam, and the names that Camunda and Dynatrace have for some. Two leniencies:
+``application/json`` without ``ce-`` headers is taken as structured where it holds an object, as a batch where it holds
+an array; and in binary mode a form that holds a JSON object is taken as one, since that is the type that clients add by
+themselves where an SDK gives them none.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ FORM: Final = "application/x-www-form-urlencoded"  # what urllib and curl say wh
 HEADER_PREFIX: Final = "ce-"
 
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
+_TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
 _ESCAPED = re.compile(r"\\(.)")
 
 _json = msgspec.json.Decoder(float_hook=Number)
@@ -118,7 +120,7 @@ def _take(taking: _Taking, index: int, event: object, raw: bytes | None) -> None
     if not isinstance(outcome, SetAside):
         reading.events.append(outcome)
         return
-    attributes: Mapping[str, Any] = cast("Mapping[str, Any]", event) if isinstance(event, Mapping) else {}
+    attributes: Mapping[str, Any] = _aliased(cast("Mapping[str, Any]", event)) if isinstance(event, Mapping) else {}
     body = raw if raw is not None else _structured(attributes)
     source, event_id, kind = (_name(attributes.get(name)) for name in ("source", "id", "type"))
     reading.rejected.append(Rejected(index, outcome, STRUCTURED, body, source, event_id, kind))
@@ -152,9 +154,28 @@ def _attributes(event: object) -> Mapping[str, Any]:
         raise Unfit(Reason.NO_EVENT, f"seen {shown(event)}, wanted a CloudEvent, which is an object")
     attributes = cast("Mapping[str, Any]", event)
     if attributes.get("specversion") != "1.0":
+        attributes = _aliased(attributes)
         version = attributes.get("specversion")
+        if version == "1.0":
+            return attributes
         raise Unfit(Reason.NO_EVENT, f'specversion: seen {shown(version)}, wanted "1.0"')
     return attributes
+
+
+def _aliased(members: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an event that is no CloudEvent but names its type as Dynatrace does as one; any other as it is.
+
+    Without ``data``, what is no attribute of a CloudEvent is its data: such events are flat.
+    """
+    if "specversion" in members or "event.type" not in members:
+        return members
+    event = {name: members[alias] for alias, name in _DYNATRACE.items() if alias in members}
+    event |= {name: value for name, value in members.items() if name in _PLAIN or name in _HEARD}
+    rest = {name: value for name, value in members.items() if name not in event and name not in _DYNATRACE}
+    return {"data": rest, **event, "specversion": "1.0"}
+
+
+_DYNATRACE: Final = {"event.type": "type", "event.provider": "source", "event.id": "id", "timestamp": "time"}
 
 
 def _envelope(attributes: Mapping[str, Any], reading: Reading) -> Envelope:
@@ -174,12 +195,17 @@ def _envelope(attributes: Mapping[str, Any], reading: Reading) -> Envelope:
             envelope.sequence = value
         elif name == "synthetic":
             envelope.synthetic = value
+        elif name == "group":  # Camunda's name for what belongs together
+            envelope.correlation_ids += (_correlation(name, value),)
+        elif name == "traceid" and "traceparent" not in attributes:  # Camunda's, too
+            _add_trace_id(envelope, value, reading)
         elif name.startswith("bam"):
             envelope.facts = {**(envelope.facts or {}), name: _bam_fact(name, value)}
     return envelope
 
 
 _PLAIN: Final = frozenset({"specversion", "id", "source", "type", "time", "recordedtime", "subject", "data"})
+_HEARD: Final = frozenset({"traceparent", "correlationid", "bamtxid", "causationid", "sequence", "group", "traceid"})
 
 
 def _time(name: str, value: object) -> str | None:
@@ -208,6 +234,14 @@ def _add_trace(envelope: Envelope, traceparent: object, reading: Reading) -> Non
         reading.ignored_traceparents += 1
     else:
         envelope.trace_id, envelope.span_id = match[1], match[2]
+
+
+def _add_trace_id(envelope: Envelope, trace_id: object, reading: Reading) -> None:
+    found = trace_id.lower() if isinstance(trace_id, str) else ""
+    if _TRACE_ID.fullmatch(found) is None:
+        reading.ignored_traceparents += 1
+    else:
+        envelope.trace_id = found
 
 
 def _data(attributes: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -132,7 +132,7 @@ REPLAYS = _collector(
 IGNORED_TRACEPARENTS = _collector(
     "throughline_ignored_traceparents_total",
     Kind.COUNTER,
-    "Events taken without their traceparent, as it names no trace.",
+    "Events taken without their traceparent or traceid, as it names no trace.",
     labels=_DOOR,
 )
 CONNECTIONS = _collector("throughline_connections", Kind.GAUGE, "Connections open at a door.", labels=_DOOR)

@@ -183,6 +183,57 @@ def test_an_invalid_traceparent_is_ignored_and_counted(traceparent: object) -> N
     assert reading.ignored_traceparents == 1
 
 
+def test_a_trace_id_alone_is_taken_where_there_is_no_traceparent() -> None:
+    trace_id = "0AF7651916CD43DD8448EB211C80319C"
+    taken = structured(traceid=trace_id).events[0]
+    assert (taken.trace_id, taken.span_id) == (trace_id.lower(), None)
+    parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-b7ad6b7169203331-01"
+    for both in ({"traceid": trace_id, "traceparent": parent}, {"traceparent": parent, "traceid": trace_id}):
+        assert structured(**both).events[0].trace_id == "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+@pytest.mark.parametrize("trace_id", ["", "0" * 32, "order-7", 7])
+def test_an_invalid_trace_id_is_ignored_and_counted(trace_id: object) -> None:
+    reading = structured(traceid=trace_id)
+    assert reading.events[0].trace_id is None
+    assert reading.ignored_traceparents == 1
+
+
+def test_a_group_is_a_correlation_id() -> None:
+    assert structured(group="order-7").events[0].fields["correlation_id"] == "order-7"
+    assert binary({"ce-group": "order-7"}).events[0].fields == {"correlation_id": "order-7"}
+
+
+DYNATRACE = {"event.type": "time.approved", "event.provider": "/psa", "event.id": "e-1"}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        DYNATRACE | {"timestamp": "2026-11-02T16:04:11Z", **DATA},
+        DYNATRACE | {"time": "2026-11-02T16:04:11Z", "data": DATA},
+        DYNATRACE | {"id": "e-1", "event.id": "e-0", "time": "2026-11-02T16:04:11Z", **DATA},
+    ],
+    ids=["flat", "data", "both"],
+)
+def test_a_plain_event_may_name_its_type_and_source_as_dynatrace_does(event: dict[str, Any]) -> None:
+    body = json.dumps(event).encode()
+    assert read_cloudevents(JSON, {}, body, RECEIVED).events == structured().events
+    assert read_cloudevents(JSON, {}, b"[" + body + b"]", RECEIVED).events == structured().events
+
+
+def test_a_plain_event_of_dynatraces_that_is_set_aside_says_whose_it_is() -> None:
+    body = json.dumps(DYNATRACE).encode()
+    (rejected,) = read_cloudevents(JSON, {}, body, RECEIVED).rejected
+    assert (rejected.set_aside.reason, rejected.body) == (Reason.NO_TIME, body)
+    assert (rejected.source, rejected.event_id, rejected.type) == ("/psa", "e-1", "time.approved")
+
+
+def test_an_event_with_a_specversion_has_a_type_of_its_own() -> None:
+    (rejected,) = structured(type=None, **{"event.type": "time.approved"}).rejected
+    assert rejected.set_aside.reason is Reason.MISSING_IDENTITY
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b'{"a": NaN}', b"[" * 5_000, b'{"a":1} x', b"\xef\xbb\xbf{}"])
 def test_a_body_that_is_no_json_refuses_the_request(body: bytes) -> None:
     assert refusal(STRUCTURED, body) is Refusal.MALFORMED
