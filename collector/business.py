@@ -143,8 +143,9 @@ def truth(name: str, value: object, reason: Reason = Reason.BAD_FIELD) -> bool |
 def read_relations(value: object) -> list[Relation]:
     """Read ``relations``, a list of {from, to, qualifier}; raise Unfit where one is malformed.
 
-    An end is an object of one member, type: value. Scope fields of that end stand in its member ``scope``, or as
-    further members after the first.
+    An end is an object of one member, type: value. Scope fields of that end stand in its member ``scope``, or beside
+    it. Which member is the key is for definitions to say (``KeyReader``): a door knows no key types, and the order in
+    which a sender wrote them means nothing, so they are kept in the order of their names.
     """
     value = unfolded(value)
     if not isinstance(value, list):
@@ -174,7 +175,7 @@ def _end(end: object, pair: object) -> tuple[str, str, dict[str, str] | None]:
     scope_member = members.pop("scope", None)
     if not members or not (scope_member is None or isinstance(scope_member, Mapping)):
         raise _bad_relation(pair)
-    (kind, value), *further = members.items()
+    (kind, value), *further = sorted(members.items())
     scope = dict(further) | dict(cast("Mapping[str, Any]", scope_member or {}))
     texts = {name: _end_text(text, pair) for name, text in scope.items() if text is not None}
     return _key_text("relations", kind), _end_text(value, pair), texts or None

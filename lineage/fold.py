@@ -460,5 +460,5 @@ def _count_faults(
         counted["placeholders", event.source] += by * keys.placeholders
     if keys.lacking_scope:
         counted["lacking_scope", event.source] += by * keys.lacking_scope
-    if any(drawing.ambiguous for drawing in drawings):
+    if keys.ambiguous or any(drawing.ambiguous for drawing in drawings):
         counted["ambiguous", event.source] += by

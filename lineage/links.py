@@ -51,12 +51,16 @@ class StatedPair(NamedTuple):
 
 
 class Keys(NamedTuple):
-    """All keys of one event, and what was counted while they were read."""
+    """All keys of one event, and what was counted while they were read.
+
+    ``ambiguous``: an end of a stated pair names several keys, so that the pair states nothing.
+    """
 
     sides: dict[str, Side]
     stated: tuple[StatedPair, ...]
     placeholders: int
     lacking_scope: int
+    ambiguous: bool = False
 
 
 class Owned(NamedTuple):
@@ -77,6 +81,14 @@ class Drawing(NamedTuple):
     owned: tuple[Owned, ...]
     edges: tuple[tuple[EdgeKind, str, str], ...]
     ambiguous: bool
+
+
+class _End(NamedTuple):
+    """The key at an end of a stated pair: its type (None where no process knows it), its value, and its scope."""
+
+    kind: KeyType | None
+    raw: str
+    scope: dict[str, str] | None
 
 
 _EMPTY = Side((), 0)
@@ -155,22 +167,44 @@ class KeyReader:
                 for each in raw if isinstance(raw, list) else [event.text(name) or ""]:
                     self._collect(key_type, each, None, event, found.setdefault(name, _Values()))
         stated: list[StatedPair] = []
+        ambiguous = False
         for relation in event.relations:
-            source = self._types.get(relation.from_type)
-            target = self._types.get(relation.to_type)
-            ends: list[str | None] = []
-            for key_type, raw, scope in (
-                (source, relation.from_value, relation.from_scope),
-                (target, relation.to_value, relation.to_scope),
-            ):
-                if key_type is not None:
-                    values = found.setdefault(key_type.name, _Values())
-                    ends.append(self._collect(key_type, raw, scope, event, values))
-            if source is not None and target is not None:
-                stated.append(StatedPair(source.name, ends[0], target.name, ends[1]))
+            ends = (
+                self._end(relation.from_type, relation.from_value, relation.from_scope),
+                self._end(relation.to_type, relation.to_value, relation.to_scope),
+            )
+            if None in ends:
+                ambiguous = True
+                continue
+            pair = [
+                (
+                    end.kind.name,
+                    self._collect(end.kind, end.raw, end.scope, event, found.setdefault(end.kind.name, _Values())),
+                )
+                for end in ends
+                if end is not None and end.kind is not None
+            ]
+            if len(pair) == 2:
+                stated.append(StatedPair(*pair[0], *pair[1]))
         sides = {name: values.side() for name, values in found.items() if values.size}
         placeholders = sum(len(values.hollow) for values in found.values())
-        return Keys(sides, tuple(stated), placeholders, sum(values.lacks_scope for values in found.values()))
+        lacking = sum(values.lacks_scope for values in found.values())
+        return Keys(sides, tuple(stated), placeholders, lacking, ambiguous)
+
+    def _end(self, name: str, raw: str, beside: dict[str, str] | None) -> _End | None:
+        """Return the key at an end of a stated pair; None where it names several, of which none may be taken.
+
+        What scopes another of its keys is no key there, in whatever order the sender wrote them.
+        """
+        if not beside:
+            return _End(self._types.get(name), raw, None)
+        members = {name: raw, **beside}
+        kinds = [self._types[each] for each in members if each in self._types]
+        scoping = {field for kind in kinds for field in kind.scope}
+        keys = [kind for kind in kinds if kind.name not in scoping]
+        if not kinds:
+            return _End(None, raw, beside)
+        return _End(keys[0], members[keys[0].name], members) if len(keys) == 1 else None
 
     def _collect(
         self, key_type: KeyType, raw: str, end_scope: dict[str, str] | None, event: Event, values: _Values

@@ -69,7 +69,9 @@ def outcome(events: list[Event], statements: list[Statement], declaration: Decla
     plain: Outcome = {each.process.name: _plain(each) for each in resolved}
     plain["placeholders"] = _count(readings, lambda reading: reading.placeholders)
     plain["lacking_scope"] = _count(readings, lambda reading: reading.lacking_scope)
-    plain["ambiguous"] = _count(readings, lambda reading: int(_is_ambiguous(reading, declaration)))
+    plain["ambiguous"] = _count(
+        readings, lambda reading: int(reading.names_several or _is_ambiguous(reading, declaration))
+    )
     plain["orphan_values"] = sorted(key.encode() for key in orphans(readings, resolved, declaration, now))
     return plain
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from tests.identity_model.declaration import Declaration
-from throughline.core.event import Event
+from throughline.core.event import Event, Relation
 from throughline.core.key import Key, KeyType
 
 EventId = tuple[str, str]  # source, id
@@ -34,13 +34,18 @@ class Ends(NamedTuple):
 
 @dataclass(frozen=True)
 class Reading:
-    """One event as every process reads it; ``placeholders`` and ``lacking_scope`` are what it counts for its source."""
+    """One event as every process reads it.
+
+    ``placeholders`` and ``lacking_scope`` are what it counts for its source, as is ``names_several``: an end of a
+    stated pair does, so that this pair is none.
+    """
 
     event: Event
     sides: dict[str, Side]
     stated: tuple[Ends, ...]
     placeholders: int
     lacking_scope: int
+    names_several: bool
 
     @property
     def id(self) -> EventId:
@@ -96,6 +101,7 @@ def read(event: Event, declaration: Declaration) -> Reading:
         stated=_stated(event, declaration),
         placeholders=len({(value.type.name, value.text) for value in raw if value.is_placeholder}),
         lacking_scope=len({value.type.name for value in raw if value.lacks_scope}),
+        names_several=any(len(_keys_at(*end, declaration)) > 1 for pair in event.relations for end in _ends(pair)),
     )
 
 
@@ -147,25 +153,48 @@ def _values_in_fields(event: Event, declaration: Declaration) -> list[_Value]:
     return found
 
 
+End = tuple[str, str, dict[str, str]]  # of a stated pair: type, value, and what stands beside
+
+
+def _ends(relation: Relation) -> tuple[End, End]:
+    return (
+        (relation.from_type, relation.from_value, relation.from_scope or {}),
+        (relation.to_type, relation.to_value, relation.to_scope or {}),
+    )
+
+
+def _keys_at(name: str, text: str, beside: dict[str, str], declaration: Declaration) -> list[End]:
+    """Return what may be the key of an end: a key type that scopes no other one there, with the rest beside it."""
+    members = {name: text, **beside}
+    kinds = [each for each in members if each in declaration.keys]
+    scoping = {field for each in kinds for field in declaration.key_type(each).scope}
+    return [(each, members[each], members) for each in kinds if each not in scoping]
+
+
 def _values_in_relations(event: Event, declaration: Declaration) -> list[_Value]:
-    found: list[_Value] = []
+    return [value for pair in _pairs(event, declaration) for value in pair if value is not None]
+
+
+def _pairs(event: Event, declaration: Declaration) -> list[tuple[_Value | None, _Value | None]]:
+    """Return the stated pairs with the values at their ends, None for no key; without those of which an end is torn."""
+    found: list[tuple[_Value | None, _Value | None]] = []
     for relation in event.relations:
-        ends = (
-            (relation.from_type, relation.from_value, relation.from_scope),
-            (relation.to_type, relation.to_value, relation.to_scope),
-        )
-        for name, text, scope in ends:
-            if name in declaration.keys:
-                found.append(_Value(declaration.key_type(name), text, event, scope))
+        from_keys, to_keys = (_keys_at(*end, declaration) for end in _ends(relation))
+        if len(from_keys) <= 1 and len(to_keys) <= 1:
+            found.append((_value_at(from_keys, event, declaration), _value_at(to_keys, event, declaration)))
     return found
 
 
+def _value_at(keys: list[End], event: Event, declaration: Declaration) -> _Value | None:
+    if not keys:
+        return None
+    ((name, text, beside),) = keys
+    return _Value(declaration.key_type(name), text, event, beside)
+
+
 def _stated(event: Event, declaration: Declaration) -> tuple[Ends, ...]:
-    found: list[Ends] = []
-    for relation in event.relations:
-        from_type, to_type = declaration.key_type(relation.from_type), declaration.key_type(relation.to_type)
-        if from_type.name in declaration.keys and to_type.name in declaration.keys:
-            from_key = _Value(from_type, relation.from_value, event, relation.from_scope).key
-            to_key = _Value(to_type, relation.to_value, event, relation.to_scope).key
-            found.append(Ends(from_type.name, from_key, to_type.name, to_key))
-    return tuple(found)
+    return tuple(
+        Ends(at.type.name, at.key, to.type.name, to.key)
+        for at, to in _pairs(event, declaration)
+        if at is not None and to is not None
+    )

@@ -143,8 +143,16 @@ def values(draw: st.DrawFn, key_type: str) -> FieldValue:
 def ends(draw: st.DrawFn) -> tuple[str, str, dict[str, str] | None]:
     key_type = draw(st.sampled_from(sorted(VALUES)))
     value = draw(st.sampled_from(VALUES[key_type]))
-    scoped = key_type == "inv" and draw(st.booleans())
-    return key_type, value, {"entity": draw(st.sampled_from(ENTITIES))} if scoped else None
+    beside: dict[str, str] = {}
+    if key_type == "inv" and draw(st.booleans()):
+        beside["entity"] = draw(st.sampled_from(ENTITIES))
+    if draw(st.integers(0, 9)) == 9:  # a second key: no end of a pair
+        other = draw(st.sampled_from(sorted({*VALUES} - {key_type})))
+        beside[other] = draw(st.sampled_from(VALUES[other]))
+    if "entity" in beside and draw(st.booleans()):  # as sent with the scope before the key
+        beside[key_type] = value
+        return "entity", beside.pop("entity"), beside
+    return key_type, value, beside or None
 
 
 @st.composite

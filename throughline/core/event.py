@@ -17,7 +17,8 @@ DIGEST_BYTES = 16
 class Relation(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A pair of keys that an event states explicitly, from one end to the other.
 
-    ``from_scope`` and ``to_scope`` hold scope fields given at that end, which win over the event's own.
+    ``from_scope`` and ``to_scope`` hold what stands beside at that end: scope fields, which win over the event's own.
+    Where something does, any of them may be the key and the first one a scope field: definitions tell them apart.
     """
 
     from_type: str
