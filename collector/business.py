@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from functools import cache
 from typing import Any, Final, cast
 
 import msgspec
-from babel.core import get_global
 
 from collector.setaside import Reason, Unfit, shown
+from throughline.core.currency import currencies
 from throughline.core.event import ERROR_CATEGORIES, Failure, Relation
 from throughline.core.number import Number
 
@@ -68,14 +67,9 @@ def decimal_amounts(value: object) -> dict[str, str] | None:
     return read or None
 
 
-@cache
-def _currencies() -> frozenset[str]:
-    return frozenset(get_global("all_currencies"))
-
-
 def iso_currency(value: object) -> str:
     """Return an ISO 4217 code; raise Unfit for anything else."""
-    if isinstance(value, str) and value in _currencies():
+    if isinstance(value, str) and value in currencies():
         return value
     raise Unfit(Reason.BAD_CURRENCY, f"currency: seen {shown(value)}, wanted a code of ISO 4217 such as EUR")
 

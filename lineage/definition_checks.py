@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, cast
 
 from lineage.process import ERROR_KINDS, StepKind
 from lineage.process_file import (
@@ -85,7 +85,7 @@ def process_faults(examined: Examined[ProcessFile], key_types: frozenset[str]) -
         yield from _type_faults(examined, ("links", n), event_type)
     yield from _version_faults(examined)
     for here, course in courses(form):
-        yield from _Course(examined, here, course, examined.whole, form).faults()
+        yield from _Course(examined, here, course, form).faults()
 
 
 def courses(form: ProcessFile) -> list[tuple[Location, Course]]:
@@ -148,7 +148,7 @@ def _version_faults(examined: Examined[ProcessFile]) -> Iterator[Fault]:
         for entry in COURSE_ENTRIES:
             if entry in form.model_fields_set:
                 yield examined.fault((entry,), f"{entry} beside versions", f"{entry} in each version")
-    elif not form.steps and examined.whole:
+    elif examined.lacks(("steps",)) and examined.lacks(("versions",)):
         yield examined.fault((), "neither steps nor versions", "steps")
     latest: int | None = None
     numbers: set[str] = set()
@@ -157,7 +157,7 @@ def _version_faults(examined: Examined[ProcessFile]) -> Iterator[Fault]:
         if version.version in numbers:
             yield examined.fault((*here, "version"), show(version.version), "each version once")
         numbers.add(version.version)
-        yield from _order_faults(examined, here, version, latest, examined.whole)
+        yield from _order_faults(examined, here, version, latest)
         latest = _effective(version) or latest
 
 
@@ -168,12 +168,10 @@ def _effective(version: VersionForm) -> int | None:
         return None
 
 
-def _order_faults(
-    examined: Examined[Any], here: Location, version: VersionForm, latest: int | None, whole: bool
-) -> Iterator[Fault]:
+def _order_faults(examined: Examined[Any], here: Location, version: VersionForm, latest: int | None) -> Iterator[Fault]:
     text, instant = version.effective_from, _effective(version)
     if text is None:
-        if here[-1] != 0 and whole:
+        if examined.place(here)[-1] != 0 and examined.lacks((*here, "effective_from")):
             yield examined.fault(here, "no effective_from", "effective_from, in every version after the first")
     elif instant is None:
         yield examined.fault(
@@ -188,13 +186,10 @@ def _order_faults(
 class _Course:
     """The faults of one version."""
 
-    def __init__(
-        self, examined: Examined[Any], here: Location, form: Course, whole: bool, process: ProcessFile
-    ) -> None:
+    def __init__(self, examined: Examined[Any], here: Location, form: Course, process: ProcessFile) -> None:
         self._examined = examined
         self._here = here
         self._form = form
-        self._whole = whole
         self._links = frozenset(process.links)
         self._context = {*process.keys.carriers, *process.keys.relations}
 
@@ -205,7 +200,7 @@ class _Course:
             yield from self._step_faults(("steps", n), step)
         yield from self._names_twice("steps", "step", [step.step for step in self._form.steps])
         yield from self._shared_type_faults()
-        if self._whole and self._form.steps:
+        if self._form.steps and self._examined.whole_at((*self._here, "steps")):
             yield from self._missing_kinds()
         if self._form.new_round is not None:
             yield from self._round_faults(self._form.new_round)
@@ -226,7 +221,8 @@ class _Course:
             if event_type in self._links:
                 wanted = "a type that is not in links: those only draw links"
                 yield self._fault((*here, "types", n), show(event_type), wanted)
-        if here[-1] == 0 and not step.system and self._whole:
+        place = (*self._here, *here)
+        if self._examined.place(place)[-1] == 0 and self._examined.lacks((*place, "system")):
             yield self._fault(here, "a first step without system", "system, the role that reports it")
         yield from self._due_faults(here, step)
         if _due_entries(step) and (step.kind is StepKind.INITIAL or step.kind in ERROR_KINDS):
@@ -290,7 +286,7 @@ class _Course:
                 yield self._fault(("ended_by", n), f"{show(ending.type)} more than once", "each type once")
 
     def _check_faults(self) -> Iterator[Fault]:
-        steps = [step.step for step in self._form.steps]
+        steps = self._step_names()
         yield from self._names_twice("checks", "check", [check.check for check in self._form.checks])
         for n, check in enumerate(self._form.checks):
             yield from self._condition_faults(("checks", n, "that"), check.that)
@@ -298,7 +294,7 @@ class _Course:
                 yield self._fault(("checks", n, "step"), show(check.step), f"a step: {nearest(check.step, steps)}")
 
     def _expect_faults(self, here: Location, form: ExpectForm) -> Iterator[Fault]:
-        steps = [step.step for step in self._form.steps]
+        steps = self._step_names()
         if not re.fullmatch(STEP, form.expect):
             yield self._fault((*here, "expect"), show(form.expect), "lower-case letters, digits and _")
         if form.expect in steps:
@@ -326,6 +322,13 @@ class _Course:
                 parse_duration(text)
             except ValueError as error:
                 yield self._fault((*here, "within"), show(text), str(error))
+
+    def _step_names(self) -> list[str]:
+        """Return the names of all steps as written: one that is left out as faulty is a step all the same."""
+        written = self._examined.written((*self._here, "steps"))
+        steps = cast("list[Any]", written) if isinstance(written, list) else []
+        names = [cast("dict[str, Any]", step).get("step") for step in steps if isinstance(step, dict)]
+        return [name for name in names if isinstance(name, str)]
 
     def _condition_faults(self, here: Location, source: str) -> Iterator[Fault]:
         try:

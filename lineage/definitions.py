@@ -47,7 +47,7 @@ from throughline.core.forms import Examined, examine, nearest
 from throughline.core.instants import format_instant
 from throughline.core.key import DEFAULT_PLACEHOLDERS, KeyType
 from throughline.core.mappings.folder import is_mapping, read_mappings
-from throughline.core.yaml_file import YamlDocument, load_yaml, yaml_files
+from throughline.core.yaml_file import YamlDocument, further, read_yaml, yaml_files
 
 KINDS = ("process", "keys", "mapping")  # the entries by which a file is known
 PROCESSES = "processes"  # the folder in which every file is a process
@@ -94,7 +94,8 @@ def _read(folder: Path | None) -> tuple[_Found, list[Fault]]:
         if each is not None:
             faults += _read_folder(each, found)
     for process in found.processes.values():
-        faults += process_faults(process, frozenset(found.key_names))
+        key_names = frozenset(found.key_names)
+        faults += [fault for fault in process_faults(process, key_names) if process.judges(fault)]
     return found, sorted(faults, key=lambda fault: (fault.file, fault.line or 0, fault.column or 0))
 
 
@@ -106,21 +107,23 @@ def _read_folder(folder: Path, found: _Found) -> Iterator[Fault]:
     for path in yaml_files(folder):
         if path == folder / ESTATE_FILE:
             continue
-        try:
-            document = load_yaml(path)
-        except ConfigurationError as error:
-            yield from () if is_mapping(path, folder, None) else error.faults
-            continue
-        content: Any = document.content
-        if is_mapping(path, folder, content):
+        document, faults = read_yaml(path)
+        if is_mapping(path, folder, None if document is None else document.content):
             continue  # read_mappings tells of it
-        names: list[str] = list(cast(Any, content)) if isinstance(content, dict) else []
-        if "process" in names or PROCESSES in path.relative_to(folder).parts[:-1]:
-            yield from _take_process(document, found, here)
-        elif "keys" in names:
-            yield from _take_keys(document, found)
-        elif path.parent == folder:
-            yield _unknown_kind(document, names)
+        yield from faults
+        if document is not None:
+            yield from further(_take(document, path, folder, found, here), faults)
+
+
+def _take(document: YamlDocument, path: Path, folder: Path, found: _Found, here: dict[str, str]) -> Iterator[Fault]:
+    content: Any = document.content
+    names: list[str] = list(cast(Any, content)) if isinstance(content, dict) else []
+    if "process" in names or PROCESSES in path.relative_to(folder).parts[:-1]:
+        yield from _take_process(document, found, here)
+    elif "keys" in names:
+        yield from _take_keys(document, found)
+    elif path.parent == folder:
+        yield _unknown_kind(document, names)
 
 
 def _unknown_kind(document: YamlDocument, names: list[str]) -> Fault:
@@ -133,6 +136,9 @@ def _take_process(document: YamlDocument, found: _Found, here: dict[str, str]) -
     examined = examine(document, ProcessFile)
     yield from examined.faults
     if examined.form is None:
+        return
+    if ("process",) in examined.stood_in:
+        found.processes[document.file] = examined
         return
     name = examined.form.process
     if name in here:

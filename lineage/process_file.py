@@ -6,7 +6,8 @@ lineage/definition_checks.py, on every file at once.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
@@ -14,6 +15,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from lineage.process import Every, StepKind, WaitsFor
 from throughline.core.estate_file import Role
+from throughline.core.faults import Location
 from throughline.core.forms import Form, OneOrMore, OrText
 
 EVENT_TYPE = r"^[A-Za-z0-9][A-Za-z0-9_:/-]*(\.[A-Za-z0-9_:/-]+)+$"
@@ -179,8 +181,21 @@ class KeysForm(Form):
     )
 
 
+_STEP_STAND_INS = {"step": "unnamed", "types": ["unknown.seen"]}
+
+
 class ProcessFile(Course):
     """A process: its keys, and its steps as one version or as several."""
+
+    stand_ins: ClassVar[Mapping[Location, Any]] = {
+        ("process",): "unnamed",
+        ("title",): "untitled",
+        ("keys",): {"name": "unnamed"},
+        ("keys", "name"): "unnamed",
+        **{("steps", "*", entry): value for entry, value in _STEP_STAND_INS.items()},
+        **{("versions", "*", "steps", "*", entry): value for entry, value in _STEP_STAND_INS.items()},
+        ("versions", "*", "version"): "unnumbered",
+    }
 
     process: str = Field(max_length=100, json_schema_extra={"pattern": PROCESS})
     title: str = Field(min_length=1, max_length=200)

@@ -29,7 +29,7 @@ from throughline.core.estate_file import (
 )
 from throughline.core.faults import Location
 from throughline.core.forms import Examined, examine, nearest
-from throughline.core.yaml_file import YamlDocument, load_yaml
+from throughline.core.yaml_file import YamlDocument, further, read_yaml
 
 ESTATE_FILE = "estate.yaml"
 
@@ -105,18 +105,22 @@ def load_estate(folder: Path | None) -> Estate:
     """
     if folder is None or not (folder / ESTATE_FILE).exists():
         return Estate(EstateFile(), _fingerprint(None))
-    return read_estate(load_yaml(folder / ESTATE_FILE))
+    return _estate(*read_yaml(folder / ESTATE_FILE))
 
 
 def read_estate(document: YamlDocument) -> Estate:
     """Read an estate from a document; raises ConfigurationError with every fault."""
-    examined = _examine(document)
-    faults = sorted(
-        [*examined.faults, *_cross_faults(examined)], key=lambda fault: (fault.line or 0, fault.column or 0)
-    )
-    if faults or examined.form is None:
-        raise ConfigurationError(faults)
-    return Estate(examined.form, _fingerprint(document.content))
+    return _estate(document, [])
+
+
+def _estate(document: YamlDocument | None, faults: list[Fault]) -> Estate:
+    """Return the estate of what could be read of a file; raises ConfigurationError with its faults and all further."""
+    examined = None if document is None else _examine(document)
+    if examined is not None:
+        faults = [*faults, *further([*examined.faults, *_cross_faults(examined)], faults)]
+    if faults or examined is None or examined.form is None:
+        raise ConfigurationError(sorted(faults, key=lambda fault: (fault.line or 0, fault.column or 0)))
+    return Estate(examined.form, _fingerprint(examined.document.content))
 
 
 def _examine(document: YamlDocument) -> Examined[EstateFile]:

@@ -9,9 +9,10 @@ from enum import StrEnum
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, model_validator
 
 from throughline.core.calendar import Hours, parse_hours
+from throughline.core.currency import currency_code
 from throughline.core.cutoff import MonthDay, Weekday
 from throughline.core.forms import Form, OneOrMore
 from throughline.core.instants import DAY, HOUR, MICROSECONDS, MINUTE
@@ -111,7 +112,9 @@ CutoffDay = Annotated[
     PlainValidator(_day),
     WithJsonSchema({"anyOf": [{"enum": [*Weekday, *MonthDay]}, {"type": "integer", "minimum": 1, "maximum": 31}]}),
 ]
-Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217")]
+Currency = Annotated[
+    str, AfterValidator(currency_code), Field(json_schema_extra={"pattern": "^[A-Z]{3}$"}, description="ISO 4217")
+]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 

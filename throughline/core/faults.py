@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -82,7 +82,17 @@ def faults_of(error: ValidationError, file: str, place_of: Callable[[Location], 
 
     Inputs themselves are shown; use it for nothing that may hold a secret.
     """
-    return [_fault(found, file, place_of) for found in error.errors(include_url=False)]
+    return [_fault(found, file, place_of) for found in errors_of(error)]
+
+
+def errors_of(error: ValidationError) -> list[Any]:
+    """Return the errors that are faults: pydantic calls a list too short also where entries of it failed."""
+    return [found for found in error.errors(include_url=False) if not _only_seems_short(found)]
+
+
+def _only_seems_short(found: Any) -> bool:
+    written = found["input"]
+    return found["type"] == "too_short" and isinstance(written, Sized) and len(written) >= found["ctx"]["min_length"]
 
 
 def split_sentence(sentence: str) -> tuple[str | None, str]:

@@ -5,21 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from throughline.core.errors import Fault
-from throughline.core.faults import Location, faults_of
+from throughline.core.faults import Location, errors_of, faults_of, path_text
 from throughline.core.yaml_file import YamlDocument
 
 
 class Form(BaseModel):
-    """What a person writes: frozen, and an entry of an unknown name is a fault."""
+    """What a person writes: frozen, and an entry of an unknown name is a fault.
+
+    ``stand_ins`` of the form of a file: what is put in the place of a required entry that is missing or faulty, so that
+    the rest can be checked. By place, with ``*`` for any place in a list.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    stand_ins: ClassVar[Mapping[Location, Any]] = {}
 
 
 class OneOrMore:
@@ -54,7 +60,7 @@ def _listed(value: Any) -> Any:
     return cast(Any, value) if isinstance(value, list | tuple) else [value]
 
 
-Model = TypeVar("Model", bound=BaseModel)
+Model = TypeVar("Model", bound=Form)
 
 
 @dataclass(frozen=True)
@@ -62,13 +68,16 @@ class Examined(Generic[Model]):
     """A document held against its form.
 
     ``form`` is what is left of it without the faulty entries, for further checks; None where nothing is. With
-    faults, what ``form`` lacks may have been written, only wrongly.
+    faults, what ``form`` lacks may have been written, only wrongly. ``left_out`` and ``stood_in`` are the places of
+    the document that ``form`` lacks, and those where something else stands in it.
     """
 
     document: YamlDocument
     form: Model | None
     faults: tuple[Fault, ...]
     origins: Mapping[Location, tuple[int, ...]]
+    left_out: frozenset[Location] = frozenset()
+    stood_in: frozenset[Location] = frozenset()
 
     @property
     def whole(self) -> bool:
@@ -77,13 +86,31 @@ class Examined(Generic[Model]):
 
     def lacks(self, location: Location) -> bool:
         """Say whether the document has nothing at a place of the form: what was left out as faulty is not lacking."""
+        return self.written(location) is None
+
+    def written(self, location: Location) -> Any:
+        """Return what the document has at a place of the form, as it was written; None for nothing."""
         content: Any = self.document.content
-        for part in _original(location, self.origins):
+        for part in self.place(location):
             try:
                 content = content[part]
             except (LookupError, TypeError):
-                return True
-        return content is None
+                return None
+        return content
+
+    def place(self, location: Location) -> Location:
+        """Return the place in the document of a place in the form."""
+        return _original(location, self.origins)
+
+    def whole_at(self, location: Location) -> bool:
+        """Say whether the form has at a place, and below it, all that the document says there."""
+        at = self.place(location)
+        return not any(place[: len(at)] == at or at[: len(place)] == place for place in self.left_out | self.stood_in)
+
+    def judges(self, fault: Fault) -> bool:
+        """Say whether a fault is one of what was written, not of what stands in for it."""
+        paths = [path_text(place) for place in self.stood_in]
+        return not any(fault.path == path or fault.path.startswith((f"{path}.", f"{path}[")) for path in paths)
 
     def fault(self, location: Location, seen: str, wanted: str) -> Fault:
         """Return a fault at a place of the form, told by its place in the document."""
@@ -97,36 +124,55 @@ def examine(document: YamlDocument, model: type[Model]) -> Examined[Model]:
     """Hold a document against a form and keep what can be kept, so that later checks find their faults as well."""
     faults: tuple[Fault, ...] = ()
     left_out: set[Location] = set()
+    stood_in: dict[Location, Any] = {}
     origins: dict[Location, tuple[int, ...]] = {}
     for _ in range(ATTEMPTS):
         origins = {}
-        content = _without(document.content, left_out, (), (), origins)
+        content = _without(document.content, left_out, stood_in, (), (), origins)
         try:
-            return Examined(document, model.model_validate(content), faults, origins)
+            form = model.model_validate(content)
+            return Examined(document, form, faults, origins, frozenset(left_out), frozenset(stood_in))
         except ValidationError as error:
             found = faults_of(error, document.file, document.place_of)
             faults = faults or tuple(_hinted(fault, model) for fault in found)
-            left_out |= {_original(_existing(content, each["loc"]), origins) for each in error.errors()}
+            for each in errors_of(error):
+                place = _original(each["loc"], origins)
+                pattern = tuple("*" if isinstance(part, int) else part for part in place)
+                if each["type"] == "missing" and pattern in model.stand_ins:
+                    stood_in[place] = model.stand_ins[pattern]
+                else:
+                    left_out.add(_original(_existing(content, each["loc"]), origins))
         if () in left_out:
             break
     return Examined(document, None, faults, origins)
 
 
 def _without(
-    content: Any, left_out: set[Location], here: Location, new: Location, origins: dict[Location, tuple[int, ...]]
+    content: Any,
+    left_out: set[Location],
+    stood_in: Mapping[Location, Any],
+    here: Location,
+    new: Location,
+    origins: dict[Location, tuple[int, ...]],
 ) -> Any:
-    """Copy the content without some entries; ``origins`` gets, for each list of the copy, its items' first indexes."""
+    """Copy the content without some entries, and with what stands in for others.
+
+    ``origins`` gets, for each list of the copy, its items' first indexes.
+    """
     if isinstance(content, dict):
         held = cast(dict[str, Any], content)
-        return {
-            name: _without(value, left_out, (*here, name), (*new, name), origins)
+        kept = {
+            name: _without(value, left_out, stood_in, (*here, name), (*new, name), origins)
             for name, value in held.items()
             if (*here, name) not in left_out
         }
+        return kept | {place[-1]: value for place, value in stood_in.items() if place[:-1] == here}
     if isinstance(content, list):
         items = cast(list[Any], content)
         origins[new] = tuple(n for n in range(len(items)) if (*here, n) not in left_out)
-        return [_without(items[n], left_out, (*here, n), (*new, m), origins) for m, n in enumerate(origins[new])]
+        return [
+            _without(items[n], left_out, stood_in, (*here, n), (*new, m), origins) for m, n in enumerate(origins[new])
+        ]
     return content
 
 

@@ -65,29 +65,55 @@ class YamlDocument:
 
 def load_yaml(path: Path) -> YamlDocument:
     """Read a file; raises ConfigurationError with every fault of its form."""
+    return _faultless(*read_yaml(path))
+
+
+def read_yaml(path: Path) -> tuple[YamlDocument | None, list[Fault]]:
+    """Read a file and return what of it can be read, to be checked further, and every fault of its form."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise _one(Fault(str(path), None, "", error.strerror or str(error), "a file that can be read")) from error
-    return parse_yaml(content, str(path))
+        return None, [Fault(str(path), None, "", error.strerror or str(error), "a file that can be read")]
+    return read_yaml_text(content, str(path))
 
 
 def parse_yaml(content: bytes, file: str) -> YamlDocument:
     """Read the bytes of a file named ``file``; raises ConfigurationError with every fault of its form."""
+    return _faultless(*read_yaml_text(content, file))
+
+
+def read_yaml_text(content: bytes, file: str) -> tuple[YamlDocument | None, list[Fault]]:
+    """Read the bytes of a file named ``file``; see ``read_yaml``."""
+    reading = _Reading(file)
+    try:
+        root = _compose(_text(content, file), file)
+        value = reading.value(root, (), 0) if root is not None else None
+    except ConfigurationError as error:
+        return None, [*reading.faults, *error.faults]
+    return YamlDocument(file, value, reading.names, reading.values), reading.faults
+
+
+def _faultless(document: YamlDocument | None, faults: list[Fault]) -> YamlDocument:
+    if document is None or faults:
+        raise ConfigurationError(faults)
+    return document
+
+
+def _text(content: bytes, file: str) -> str:
     if len(content) > MAX_BYTES:
         raise _one(Fault(file, None, "", f"more than {MAX_BYTES} bytes", "a smaller file"))
     try:
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise _one(Fault(file, line, "", "bytes that are not UTF-8", "a text in UTF-8")) from error
-    reading = _Reading(file)
-    root = _compose(text, file)
-    value = reading.value(root, (), 0) if root is not None else None
-    if reading.faults:
-        raise ConfigurationError(reading.faults)
-    return YamlDocument(file, value, reading.names, reading.values)
+
+
+def further(faults: Iterable[Fault], before: Iterable[Fault]) -> list[Fault]:
+    """Return the faults of a document that stand elsewhere than those of its form: each entry is faulty once."""
+    known = {fault.path for fault in before if fault.path}
+    return [fault for fault in faults if fault.path not in known]
 
 
 def validate(document: YamlDocument, model: type[Model]) -> Model:

@@ -197,7 +197,7 @@ rates: [{currency: USD, rate: -1, from: 2026-01-01}]
 
 def test_every_fault_is_told_at_once_with_line_and_what_was_wanted() -> None:
     wanted = [
-        "firm.reporting_currency: seen 'Euro', wanted a text that matches ^[A-Z]{3}$",
+        "firm.reporting_currency: seen 'Euro', wanted a code of ISO 4217, such as EUR",
         "regions.EMEA.timezone: seen 'Europe/Bonn'",
         "perhaps subdivision",
         "regions.APAC.open: seen '17:00-09:00', wanted opening hours",
@@ -262,3 +262,27 @@ def test_what_is_lacking_is_told_beside_other_faults_and_what_is_faulty_is_not_l
     assert [fault.split(":")[1] for fault in lacking] == ["6"]
     assert [fault.split(":")[1] for fault in found if "neither instance nor role" in fault] == ["7"]
     assert any("several regions" in fault for fault in found)
+
+
+def test_only_currencies_that_there_are_can_be_declared() -> None:
+    text = FIRM.replace("currency: AED", "currency: ZZZ").replace("currency: USD", "currency: USX")
+    assert [fault.partition(": ")[2] for fault in faults(text)] == [
+        "legal_entities.AE01.currency: seen 'ZZZ', wanted a code of ISO 4217, such as EUR",
+        "rates[0].currency: seen 'USX', wanted a code of ISO 4217, such as EUR",
+    ]
+
+
+def test_a_list_of_which_entries_are_faulty_is_not_too_short() -> None:
+    text = FIRM.replace('{every: week, on: friday, at: "17:00"}', '{every: week, on: 32, at: "25:00"}')
+    assert [fault.split(": ")[1] for fault in faults(text)] == [
+        "cutoffs.billing.default[0].on",
+        "cutoffs.billing.default[0].at",
+    ]
+
+
+def test_a_name_that_stands_twice_hides_no_other_fault(tmp_path: Path) -> None:
+    text = FIRM.replace("  XX01: {}", "  DE01: {}").replace("region: GCC, currency", "region: MARS, currency")
+    (tmp_path / "estate.yaml").write_text(text)
+    with pytest.raises(ConfigurationError) as caught:
+        load_estate(tmp_path)
+    assert [fault.path for fault in caught.value.faults] == ["legal_entities.AE01.region", "legal_entities.DE01"]

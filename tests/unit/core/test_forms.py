@@ -1,9 +1,12 @@
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
+import pytest
 from pydantic import Field
 
+from throughline.core.faults import Location
 from throughline.core.forms import Examined, Form, OneOrMore, OrText, examine, nearest
 from throughline.core.yaml_file import parse_yaml
 
@@ -82,3 +85,46 @@ def test_limits_of_a_field_are_faults_too() -> None:
 
     examined = examine(parse_yaml(b"size: 4\n", "small.yaml"), Small)
     assert [str(fault) for fault in examined.faults] == ["small.yaml:1:1: size: seen 4, wanted at most 3"]
+
+
+class Shop(Form):
+    """A form of which the rest is checked where its name is missing, or that of a fruit."""
+
+    stand_ins: ClassVar[Mapping[Location, Any]] = {("name",): "shop", ("fruits", "*", "kind"): "fruit"}
+
+    name: str
+    fruits: Annotated[tuple[Fruit, ...], Field(min_length=1)]
+
+
+def shop(text: str) -> Examined[Shop]:
+    return examine(parse_yaml(text.encode(), "shop.yaml"), Shop)
+
+
+@pytest.mark.parametrize("name", ["", "name: 7\n"])
+def test_something_stands_in_for_what_a_form_cannot_do_without(name: str) -> None:
+    examined = shop(f"{name}fruits:\n  - {{weight: 1}}\n  - {{kind: pear}}\n")
+    assert examined.form == Shop(name="shop", fruits=(Fruit(kind="fruit", weight=1), Fruit(kind="pear")))
+    assert [fault.path for fault in examined.faults] == ["name", "fruits[0].kind"]
+    assert not examined.whole
+
+
+def test_no_fault_is_told_of_what_stands_in() -> None:
+    examined = shop("fruits:\n  - {weight: 1}\n  - {kind: pear}\n")
+    places: list[Location] = [("name",), ("fruits", 0, "kind"), ("fruits", 0, "weight"), ("fruits", 1, "kind")]
+    judged = [place for place in places if examined.judges(examined.fault(place, "this", "that"))]
+    assert judged == [("fruits", 0, "weight"), ("fruits", 1, "kind")]
+
+
+def test_a_part_is_whole_where_nothing_of_it_is_left_out() -> None:
+    examined = shop("name: ana\nfruits:\n  - {kind: fig, weight: much}\n  - {kind: pear}\nlid: yes\n")
+    assert [examined.whole_at(place) for place in (("name",), ("fruits",), ("fruits", 0), ("fruits", 1))] == [
+        True,
+        False,
+        False,
+        True,
+    ]
+
+
+def test_a_list_of_which_entries_are_faulty_is_not_too_short() -> None:
+    assert [fault.path for fault in shop("name: ana\nfruits: [{kind: 1}]\n").faults] == ["fruits[0].kind"]
+    assert [fault.path for fault in shop("name: ana\nfruits: []\n").faults] == ["fruits"]

@@ -394,3 +394,59 @@ def test_comments_and_order_of_entries_are_in_no_fingerprint(tmp_path: Path) -> 
     lines = REPAIR.strip().splitlines()
     moved = "\n".join(["# a comment", *lines[1:3], lines[0], *lines[3:]])
     assert prints(tmp_path, KEYS, REPAIR) == prints(tmp_path, KEYS, moved)
+
+
+TORN = """
+process: repair
+owner: 5
+keys:
+  name: tiket
+  aliases: [tiket]
+  carriers: order
+steps:
+  - {step: opened, kind: initial, types: [ticket.opened], system: crmx}
+  - {kind: final, types: [throughline.x], within: 4 hours}
+  - {step: done, types: [ticket.opened], by_field: a-b}
+applies_when: "facts.x ==="
+checks:
+  - {check: cheap, that: "1 +", message: m, step: nostep}
+  - {check: dear, that: "true", message: m, step: done}
+foo: bar
+"""
+
+
+def test_faults_of_form_hide_none_of_meaning_in_the_same_file(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, keys=KEYS, repair=TORN)
+    assert {fault.path for fault in validate_folder(folder)} == {
+        "title",
+        "owner",
+        "keys.name",
+        "keys.aliases[0]",
+        "keys.carriers",
+        "steps[0].system[0]",
+        "steps[1].step",
+        "steps[1].kind",
+        "steps[1].types[0]",
+        "steps[1].within",
+        "steps[2].by_field",
+        "applies_when",
+        "checks[0].that",
+        "checks[0].step",
+        "foo",
+    }
+
+
+def test_a_key_type_that_stands_twice_hides_no_other_fault(tmp_path: Path) -> None:
+    keys = KEYS + "  ticket: {}\n  system: {}\n  thing: {normalise: uppr}\n"
+    folder = folder_with(tmp_path, keys=keys, repair=REPAIR)
+    assert [fault.path for fault in validate_folder(folder)] == [
+        "keys.ticket",
+        "keys.system",
+        "keys.thing.normalise[0]",
+    ]
+
+
+def test_a_process_without_a_name_is_checked_all_the_same(tmp_path: Path) -> None:
+    nameless = REPAIR.replace("process: repair\n", "").replace("within: 2 bd", "within: 2 days")
+    folder = folder_with(tmp_path, keys=KEYS, processes__a=nameless, processes__b=nameless)
+    assert [fault.path for fault in validate_folder(folder)] == ["process", "steps[1].within"] * 2
