@@ -46,47 +46,83 @@ def throughline(
     """Watches a firm's business processes across its systems: where each record stands, what is stuck, its worth."""
 
 
+Given = str | None  # settings reads it, and says what is wrong of all sources at once
+
+
 @app.command()
 def serve(
-    data: Data = None,
-    definitions: Definitions = None,
-    http: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Where CloudEvents come in. Port 0 takes a free one.")
+    data: Annotated[Given, typer.Option(metavar="DIR", help="Folder of the databases; it is made if need be.")] = None,
+    definitions: Annotated[
+        Given,
+        typer.Option(
+            metavar="DIR", help="Folder of your own processes, estate.yaml and more, on top of the shipped pack."
+        ),
     ] = None,
-    api: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Where queries are answered.")] = None,
-    otlp_http: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Where OTLP over HTTP comes in.")] = None,
-    otlp_grpc: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Where OTLP over gRPC comes in.")] = None,
+    http: Annotated[
+        Given,
+        typer.Option(
+            metavar="HOST:PORT", help="Where CloudEvents come in, and the collector's health. Port 0 takes a free one."
+        ),
+    ] = None,
+    api: Annotated[
+        Given, typer.Option(metavar="HOST:PORT", help="Where queries are answered, and health and metrics.")
+    ] = None,
+    otlp_http: Annotated[Given, typer.Option(metavar="HOST:PORT", help="Where OTLP over HTTP comes in.")] = None,
+    otlp_grpc: Annotated[Given, typer.Option(metavar="HOST:PORT", help="Where OTLP over gRPC comes in.")] = None,
+    ingest_tokens_file: Annotated[
+        Given, typer.Option(metavar="FILE", help="A file of who may send: NAME:SECRET, one a line.")
+    ] = None,
+    api_tokens_file: Annotated[
+        Given, typer.Option(metavar="FILE", help="A file of who may ask and decide: NAME:SECRET, one a line.")
+    ] = None,
     clock: Annotated[
-        str | None, typer.Option(metavar="SPEC", help="For tests and demos: scale=N, or a file with a time.")
+        Given,
+        typer.Option(
+            metavar="SPEC", help="real; for tests and demos scale=N, scale=N,from=TIME or a file with a time."
+        ),
+    ] = None,
+    body_bytes: Annotated[Given, typer.Option(metavar="SIZE", help="The largest body of a request, as sent.")] = None,
+    inflated_bytes: Annotated[Given, typer.Option(metavar="SIZE", help="The largest body once decompressed.")] = None,
+    nesting: Annotated[Given, typer.Option(metavar="N", help="The deepest nesting of a JSON body.")] = None,
+    header_bytes: Annotated[
+        Given, typer.Option(metavar="SIZE", help="The largest headers of a request together.")
+    ] = None,
+    connections: Annotated[Given, typer.Option(metavar="N", help="The most connections to one door at a time.")] = None,
+    request_seconds: Annotated[
+        Given, typer.Option(metavar="SECONDS", help="The longest that a request may take to arrive.")
+    ] = None,
+    queue_bytes: Annotated[
+        Given, typer.Option(metavar="SIZE", help="The most bytes waiting for the journal; beyond it doors refuse.")
+    ] = None,
+    orphan_hours: Annotated[
+        Given, typer.Option(metavar="HOURS", help="How long an event waits for its case before it is an orphan.")
     ] = None,
     bulk_limit: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="The most cases that may hold a value whose events are folded."),
+        Given,
+        typer.Option(
+            metavar="N", help="The most cases that may hold one carrier before its events are shown with it only."
+        ),
     ] = None,
-    log_level: Annotated[str | None, typer.Option(metavar="LEVEL", help="debug, info, warning or error.")] = None,
-    log_format: Annotated[str | None, typer.Option(metavar="FORM", help="auto, console or json.")] = None,
+    fan_out_limit: Annotated[
+        Given, typer.Option(metavar="N", help="An event that reaches more cases is derived in later batches.")
+    ] = None,
+    log_level: Annotated[
+        Given, typer.Option(metavar="LEVEL", help="The least level of log lines: debug to error.")
+    ] = None,
+    log_format: Annotated[
+        Given, typer.Option(metavar="FORM", help="auto, console or json; auto is json off a terminal.")
+    ] = None,
     settings: SettingsFile = None,
     json: Json = False,
 ) -> None:
-    """Take events in and answer queries, until stopped. `throughline settings` lists every setting."""
+    """Take events in and answer queries, until stopped. `throughline settings` shows every setting and its value.
+
+    Tokens have no option, as everyone on a machine can read a command line: give their file, or their variable.
+    """
+    given = {name: value for name, value in locals().items() if name not in ("settings", "json")}
     from throughline.cli.serve import serve as run
 
-    run(
-        {
-            "data": data,
-            "definitions": definitions,
-            "http": http,
-            "api": api,
-            "otlp_http": otlp_http,
-            "otlp_grpc": otlp_grpc,
-            "clock": clock,
-            "bulk_limit": bulk_limit,
-            "log_level": log_level,
-            "log_format": log_format,
-        },
-        settings,
-        json,
-    )
+    run(given, settings, json)
 
 
 @app.command()

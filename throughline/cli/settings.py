@@ -9,16 +9,22 @@ from rich.table import Table
 from rich.text import Text
 
 from throughline.cli.printing import console, print_json
-from throughline.core.settings import DEFAULT, describe, load_settings, option_of, unknown_variables, variable_of
+from throughline.core.settings import (
+    DEFAULT,
+    describe,
+    has_option,
+    load_settings,
+    option_of,
+    unknown_variables,
+    variable_of,
+)
 
 
 def settings(file: Path | None, as_json: bool) -> None:
     """Print the settings as `throughline serve` would have them here; raises ConfigurationError with every fault."""
     lines = describe(load_settings({}, os.environ, file))
     if as_json:
-        print_json(
-            [{**line._asdict(), "option": option_of(line.name), "variable": variable_of(line.name)} for line in lines]
-        )
+        print_json([{**line._asdict(), **_ways(line.name)} for line in lines])
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("setting", "value", "from", "meaning"):
@@ -34,3 +40,8 @@ def settings(file: Path | None, as_json: bool) -> None:
     out.print("(--settings FILE or THROUGHLINE_SETTINGS), in this order.", style="dim")
     for name in unknown_variables(os.environ):
         out.print(f"{name} is set, but is no setting.", style="yellow")
+
+
+def _ways(name: str) -> dict[str, str | None]:
+    """Return the option and the variable by which a setting is given."""
+    return {"option": option_of(name) if has_option(name) else None, "variable": variable_of(name)}

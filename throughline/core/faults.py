@@ -27,6 +27,8 @@ _WANTED = {
     "decimal_parsing": "a decimal number",
     "bool_type": "true or false",
     "bool_parsing": "true or false",
+    "byte_size": "a size, such as 16 MiB, 64 KiB or a number of bytes",
+    "byte_size_unit": "a size, such as 16 MiB, 64 KiB or a number of bytes",
     "dict_type": "a mapping (name: value)",
     "model_type": "a mapping (name: value)",
     "model_attributes_type": "a mapping (name: value)",

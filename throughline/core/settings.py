@@ -80,14 +80,17 @@ class Settings(BaseModel):
     definitions: Path | None = Field(
         None, description="Folder of your own processes, estate.yaml and more, on top of the shipped pack."
     )
-    http: Door = Field(Address("127.0.0.1", 4380), description="Where CloudEvents come in, and the collector's health.")
+    http: Door = Field(
+        Address("127.0.0.1", 4380),
+        description="Where CloudEvents come in, and the collector's health. Port 0 takes a free one.",
+    )
     api: Door = Field(Address("127.0.0.1", 4381), description="Where queries are answered, and health and metrics.")
     otlp_http: Door = Field(Address("127.0.0.1", 4318), description="Where OTLP over HTTP comes in.")
     otlp_grpc: Door = Field(Address("127.0.0.1", 4317), description="Where OTLP over gRPC comes in.")
     ingest_tokens: Tokens = Field((), description="Who may send: NAME:SECRET, separated by commas or lines.")
-    ingest_tokens_file: Path | None = Field(None, description="A file with such tokens, one a line.")
+    ingest_tokens_file: Path | None = Field(None, description="A file of who may send: NAME:SECRET, one a line.")
     api_tokens: Tokens = Field((), description="Who may ask and decide: NAME:SECRET, separated by commas or lines.")
-    api_tokens_file: Path | None = Field(None, description="A file with such tokens, one a line.")
+    api_tokens_file: Path | None = Field(None, description="A file of who may ask and decide: NAME:SECRET, one a line.")
     clock: str = Field(
         "real", min_length=1, description="real; for tests and demos scale=N, scale=N,from=TIME or a file with a time."
     )
@@ -140,8 +143,13 @@ class _Given(NamedTuple):
     path: str
 
 
+def has_option(name: str) -> bool:
+    """Say whether a setting has a command-line option: secrets have none, as everyone can read a command line."""
+    return name not in _SECRET_NAMES
+
+
 def option_of(name: str) -> str:
-    """Return the command-line option of a setting."""
+    """Return the command-line option of a setting that has one."""
     return "--" + name.replace("_", "-")
 
 

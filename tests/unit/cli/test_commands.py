@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import subprocess
 import sys
@@ -14,7 +15,8 @@ from throughline.cli.client import api_url
 from throughline.cli.main import app
 from throughline.cli.statements import key_members
 from throughline.cli.words import moment, money
-from throughline.core.errors import ThroughlineError
+from throughline.core.errors import ConfigurationError, ThroughlineError
+from throughline.core.settings import Settings, has_option
 from throughline.serve.folder import ADDRESSES
 
 HEAVY = ("pydantic", "rich", "msgspec", "fastapi", "sqlalchemy", "lineage", "collector", "grpc", "throughline.core")
@@ -85,6 +87,30 @@ def test_validate_says_every_fault_with_its_place(tmp_path: Path) -> None:
     code, listed = command("processes", "validate", str(tmp_path), "--json")
     assert code == 1
     assert {fault["line"] for fault in json.loads(listed)} >= {2, 3}
+
+
+def test_serve_has_an_option_for_each_setting_but_the_secrets() -> None:
+    (serve,) = [
+        each for each in app.registered_commands if each.callback is not None and each.callback.__name__ == "serve"
+    ]
+    parameters = inspect.signature(serve.callback, eval_str=True).parameters if serve.callback else {}
+    helps = {name: each.annotation.__metadata__[0].help for name, each in parameters.items()}
+    assert {name: text for name, text in helps.items() if name not in ("settings", "json")} == {
+        name: field.description for name, field in Settings.model_fields.items() if has_option(name)
+    }
+    _, text = command("settings", "--json")
+    named = {line["option"] for line in json.loads(text)}
+    assert named == {None, *(f"--{name.replace('_', '-')}" for name in helps if name not in ("settings", "json"))}
+
+
+def test_what_serve_is_told_is_read_as_any_setting(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        command("serve", "--data", str(tmp_path), "--body-bytes", "much", "--connections", "0", "--nesting", "few")
+    assert [str(fault) for fault in caught.value.faults] == [
+        "command line: --body-bytes: seen 'much', wanted a size, such as 16 MiB, 64 KiB or a number of bytes",
+        "command line: --nesting: seen 'few', wanted a whole number",
+        "command line: --connections: seen '0', wanted at least 1",
+    ]
 
 
 def test_settings_say_where_each_value_came_from_and_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
