@@ -20,7 +20,8 @@ import msgspec
 
 from collector.business import scalar_text
 from collector.canonical import LONGEST_IDENTITY, NESTING, Envelope, canonical_event
-from collector.json_array import UNREADABLE, cause_of, decode_json, is_array, split_batch
+from collector.json_array import UNREADABLE, decode_json, is_array, split_batch
+from collector.json_fault import json_fault
 from collector.mapped import NO_MAPPINGS, InputOrigin, take_mapped
 from collector.reading import Reading, Refusal, Refused, Rejected, bound_records
 from collector.setaside import Reason, SetAside, Unfit, shown
@@ -100,7 +101,7 @@ def _take_raw(taking: _Taking, index: int, raw: bytes) -> None:
     try:
         event = _json.decode(raw)
     except UNREADABLE as error:
-        set_aside = SetAside(Reason.NO_EVENT, f"the event is no JSON: {cause_of(error)}")
+        set_aside = SetAside(Reason.NO_EVENT, f"the event is no JSON: {json_fault(error, raw)}")
         taking.reading.rejected.append(Rejected(index, set_aside, STRUCTURED, raw))
     else:
         _take(taking, index, event, raw)

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from collector.json_fault import json_fault
 from collector.reading import Refusal, Refused
 from throughline.core.number import Number
 
@@ -30,7 +31,7 @@ def decode_json(body: bytes) -> object:
     try:
         return _json.decode(body)
     except UNREADABLE as error:
-        raise Refused(Refusal.MALFORMED, f"the body is no JSON: {cause_of(error)}") from error
+        raise Refused(Refusal.MALFORMED, f"the body is no JSON: {json_fault(error, body)}") from error
 
 
 def is_array(body: bytes) -> bool:
@@ -45,13 +46,8 @@ def split_batch(body: bytes) -> Sequence[bytes | msgspec.Raw]:
     except UNREADABLE as error:
         elements = split_array(body) if len(body) <= LARGEST_MENDED else None
         if elements is None:
-            raise Refused(Refusal.MALFORMED, f"the body is no JSON array: {cause_of(error)}") from error
+            raise Refused(Refusal.MALFORMED, f"the body is no JSON array: {json_fault(error, body)}") from error
         return elements
-
-
-def cause_of(error: Exception) -> str:
-    """Say why a text could not be decoded."""
-    return "nested too deeply" if isinstance(error, RecursionError) else str(error)
 
 
 def split_array(body: bytes) -> list[bytes] | None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from collector.json_fault import json_fault
 from collector.otlp_wire import wire
 from collector.reading import Refusal, Refused
 
@@ -174,10 +175,8 @@ def _message(
         if json_depth(body) > nesting:
             raise ValueError(f"nested deeper than {nesting}")
         fill(message, decoder.decode(body))
-    except RecursionError as error:
-        raise Refused(Refusal.MALFORMED, "the body is no OTLP/JSON: nested too deeply") from error
-    except (msgspec.DecodeError, ValueError, OverflowError) as error:
-        raise Refused(Refusal.MALFORMED, f"the body is no OTLP/JSON: {error}") from error
+    except (msgspec.DecodeError, RecursionError, ValueError, OverflowError) as error:
+        raise Refused(Refusal.MALFORMED, f"the body is no OTLP/JSON: {json_fault(error, body)}") from error
     return message
 
 

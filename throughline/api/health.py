@@ -116,9 +116,20 @@ class Neighbours:
             return answer.read().decode()
 
 
+class _Readiness(msgspec.Struct):
+    """What the collector answers where it isn't ready."""
+
+    reasons: list[str]
+
+
 def _reason(error: urllib.error.HTTPError) -> str:
+    """Return the reasons that the collector gives, as a sentence; its answer itself where it is another one."""
     with error:
-        text = error.read().decode(errors="replace").strip()
+        content = error.read()
+    try:
+        text = "; ".join(msgspec.json.decode(content, type=_Readiness).reasons)
+    except msgspec.DecodeError:
+        text = content.decode(errors="replace").strip()
     return text or f"it answers {error.code}"
 
 

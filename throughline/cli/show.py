@@ -23,6 +23,7 @@ from throughline.cli.words import (
     spoken,
     statement_text,
     turn,
+    waiting_text,
 )
 from throughline.core.errors import StartRefused
 
@@ -78,11 +79,7 @@ def _record(out: Console, record: Document) -> None:
     out.rule(Text(f"{title}, times in UTC", style="bold"), align="left")
     waiting = record["waiting"]
     if waiting:
-        orphan = ", an orphan by now" if waiting["orphan"] else ""
-        events = f"{waiting['events']} event{'s' if waiting['events'] != 1 else ''}"
-        out.print(
-            f"{events} wait here since {moment(waiting['since'])} for a case that holds it{orphan}.", style="yellow"
-        )
+        out.print(waiting_text(waiting), style="yellow")
     if record["bulk"]:
         _bulk(out, record["bulk"])
     if record["case_count"] > len(record["cases"]):

@@ -56,6 +56,13 @@ def scope_text(scope: Mapping[str, str]) -> str:
     return f" ({', '.join(f'{spoken(name)} {value}' for name, value in scope.items())})" if scope else ""
 
 
+def waiting_text(waiting: Mapping[str, Any]) -> str:
+    """Say how many events wait at a value that no case holds, and since when."""
+    events = "1 event waits" if waiting["events"] == 1 else f"{waiting['events']} events wait"
+    orphan = ", an orphan by now" if waiting["orphan"] else ""
+    return f"{events} here since {moment(waiting['since'])} for a case that holds it{orphan}."
+
+
 def turn(who: str | None, systems: list[str]) -> str:
     """Say whose turn it is."""
     if who == "person":

@@ -51,6 +51,9 @@ _SENTENCES = {
     "string_pattern_mismatch": "a text that matches {pattern}",
     "too_short": "at least {min_length} entries",
     "too_long": "at most {max_length} entries",
+    "decimal_max_digits": "a decimal number of at most {max_digits} digits",
+    "decimal_whole_digits": "a decimal number of at most {whole_digits} digits before its point",
+    "decimal_max_places": "a decimal number of at most {decimal_places} digits after its point",
     "literal_error": "{expected}",
     "enum": "{expected}",
 }

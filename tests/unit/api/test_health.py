@@ -107,6 +107,14 @@ def test_the_collector_s_own_reason_is_told(neighbours: Around, store: Path) -> 
     assert "does not answer" in str(reasons(neighbours(store, NOWHERE))["collector"])
 
 
+def test_reasons_that_the_collector_gives_as_a_document_are_told_as_a_sentence(neighbours: Around, store: Path) -> None:
+    document = b'{"ready": false, "reasons": ["the disk is full", "no room for connections"]}'
+    with collector(503, document) as at:
+        assert reasons(neighbours(store, at))["collector"] == "the disk is full; no room for connections"
+    with collector(503, b"") as at:
+        assert reasons(neighbours(store, at))["collector"] == "it answers 503"
+
+
 def test_an_engine_that_does_not_run_or_has_no_store_is_told(
     neighbours: Around, store: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from throughline.cli.client import api_url
 from throughline.cli.main import app
 from throughline.cli.statements import key_members
-from throughline.cli.words import moment, money
+from throughline.cli.words import moment, money, waiting_text
 from throughline.core.errors import ConfigurationError, ThroughlineError
 from throughline.core.settings import Settings, has_option
 from throughline.serve.folder import ADDRESSES
@@ -183,3 +183,10 @@ def test_what_is_no_event_is_refused_with_an_example(event: str) -> None:
     arguments = ("statements", "unlink", "time_entry=T1", "billing_event=B1", "--why", "so", "--event", event)
     with pytest.raises(ThroughlineError, match="/erp#3"):
         command(*arguments)
+
+
+def test_what_waits_is_said_of_one_event_and_of_several() -> None:
+    waiting = {"events": 1, "since": "2026-03-02T09:00:00Z", "orphan": False}
+    assert waiting_text(waiting) == "1 event waits here since 2026-03-02 09:00 for a case that holds it."
+    several = waiting_text(waiting | {"events": 2, "orphan": True})
+    assert several == "2 events wait here since 2026-03-02 09:00 for a case that holds it, an orphan by now."

@@ -234,6 +234,34 @@ def test_an_event_with_a_specversion_has_a_type_of_its_own() -> None:
     assert rejected.set_aside.reason is Reason.MISSING_IDENTITY
 
 
+@pytest.mark.parametrize(
+    ("text", "half"),
+    [
+        (rb"cut \ud83d", "\\ud83d"),
+        (rb"cut \ud83dhere", "\\ud83d"),
+        (rb"\\\udc00", "\\udc00"),
+        (rb"\ud83d\u0041", "\\ud83d"),
+    ],
+)
+def test_half_a_character_is_named_where_it_stands(text: bytes, half: str) -> None:
+    body = b'{"id": "' + text + b'"}'
+    at = body.index(half.encode())
+    with pytest.raises(Refused) as refused:
+        read_cloudevents(STRUCTURED, {}, body, RECEIVED)
+    assert (
+        refused.value.sentence == f"the body is no JSON: half a character at byte {at} ({half} without its other half)"
+    )
+    (rejected,) = read_cloudevents(BATCH, {}, b"[" + body + b"]", RECEIVED).rejected
+    assert half in rejected.set_aside.sentence
+
+
+@pytest.mark.parametrize("text", [rb"\ud83d\ude00", rb"\\ud83d", rb"plain"])
+def test_a_whole_character_is_not_blamed_for_another_fault(text: bytes) -> None:
+    with pytest.raises(Refused) as refused:
+        read_cloudevents(STRUCTURED, {}, b'{"id": "' + text + b'", }', RECEIVED)
+    assert "half a character" not in refused.value.sentence
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b'{"a": NaN}', b"[" * 5_000, b'{"a":1} x', b"\xef\xbb\xbf{}"])
 def test_a_body_that_is_no_json_refuses_the_request(body: bytes) -> None:
     assert refusal(STRUCTURED, body) is Refusal.MALFORMED

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Annotated, Any, ClassVar
 
 import pytest
@@ -83,8 +84,13 @@ def test_limits_of_a_field_are_faults_too() -> None:
     class Small(Form):
         size: Annotated[int, Field(le=3)]
 
-    examined = examine(parse_yaml(b"size: 4\n", "small.yaml"), Small)
-    assert [str(fault) for fault in examined.faults] == ["small.yaml:1:1: size: seen 4, wanted at most 3"]
+        worth: Annotated[Decimal, Field(max_digits=5)]
+
+    examined = examine(parse_yaml(b"size: 4\nworth: '1e9999'\n", "small.yaml"), Small)
+    assert [str(fault) for fault in examined.faults] == [
+        "small.yaml:1:1: size: seen 4, wanted at most 3",
+        "small.yaml:2:1: worth: seen '1e9999', wanted a decimal number of at most 5 digits",
+    ]
 
 
 class Shop(Form):
