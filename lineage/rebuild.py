@@ -53,22 +53,23 @@ class Progress(NamedTuple):
 Tell = Callable[[Progress], None]
 
 
-def rebuild(subject: Subject, path: Path, tell: Tell) -> Changes:
+def rebuild(subject: Subject, path: Path, tell: Tell, *, whole: bool = False) -> Changes:
     """Make the store anew at ``path``, up to all that is durable by now; complete and closed once this returns.
 
     Return which cases stand otherwise than in the store in force, of what both had folded when this began. Where there
-    is no store yet, it is made from the journal alone. Raises StoreUnavailable or sqlite3.Error where a
+    is no store yet, it is made from the journal alone. ``whole``: a journal or statements that are others than those
+    folded are folded from their beginning, beside what the store has. Raises StoreUnavailable or sqlite3.Error where a
     file cannot be read or written; then nothing stands at ``path``.
     """
     old = store_path(subject.data)
     found = Changes({}, [])
     try:
-        fault = _fault_of_journal(old, subject.data) if old.is_file() else None
+        fault = _fault_of_journal(old, subject.data) if whole and old.is_file() else None
         if old.is_file():
             _copy(old, path, fault, tell)
         with closing(open_engine(subject, path)) as engine:
             if old.is_file():
-                _make_anew(engine, old, subject, tell)
+                _make_anew(engine, old, subject, tell, whole)
                 found = _compare(engine.store.connection)
             repeated = engine.store.counters().get("duplicates", {})
             catch_up(engine, subject, tell)
@@ -81,11 +82,11 @@ def rebuild(subject: Subject, path: Path, tell: Tell) -> Changes:
     return found
 
 
-def _make_anew(engine: Engine, old: Path, subject: Subject, tell: Tell) -> None:
+def _make_anew(engine: Engine, old: Path, subject: Subject, tell: Tell, whole: bool) -> None:
     now = subject.clock.now
     with _reading(old) as source, closing(DecisionReader(subject.data / DECISIONS_FILE)) as decisions:
         statements = StoreReader(source).statements()
-        if statements_fault(StoreReader(source), decisions):
+        if whole and statements_fault(StoreReader(source), decisions):
             statements = _lost(statements, decisions)
         beliefs = [each for each in _beliefs(source) if _can_be(each[0], each[1], subject.definitions)]
     _place_all(engine, now, tell)

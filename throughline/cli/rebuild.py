@@ -50,7 +50,7 @@ def rebuild_store(
         alone = _is_free(data, stack)
         path = next_path(data)
         with _bar(as_json) as tell:
-            found = rebuild(subject, path, tell)
+            found = rebuild(subject, path, tell, whole=True)
         if preview:
             remove(path)
         elif alone:
