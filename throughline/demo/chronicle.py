@@ -7,6 +7,7 @@ it is written down beside the happenings and never read back from anything that 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any, NamedTuple
@@ -66,8 +67,24 @@ class Flag(NamedTuple):
 
 
 @dataclass
+class Weeks:
+    """What is expected every week of one assignment: from a first day on, and when each week's was there first."""
+
+    begins: date
+    came: dict[date, int] = field(default_factory=dict[date, int])
+
+    def did(self, day: date, time: int) -> None:
+        """Write down what came for the week of a day; the first counts."""
+        monday = day - timedelta(days=day.weekday())
+        self.came[monday] = min(self.came.get(monday, time), time)
+
+
+@dataclass
 class Life:
-    """One piece of work as the firm knows it, and how it went; ``closed`` says when a round was cut short."""
+    """One piece of work as the firm knows it, and how it went; ``closed`` says when a round was cut short.
+
+    ``amount`` None: nobody has said what it is worth. ``weeks``: by assignment, what must come every week.
+    """
 
     process: str
     name: str
@@ -85,6 +102,7 @@ class Life:
     rejected_at: int | None = None
     closed: dict[int, int] = field(default_factory=dict[int, int])
     ended_as: str | None = None
+    weeks: dict[str, Weeks] = field(default_factory=dict[str, "Weeks"])
     applies: bool = True
     provisional: bool = False
     due_at: int | None = None
@@ -100,6 +118,12 @@ class Life:
         self.closed[self.round] = time
         self.round += 1
         self.rejected_at = time
+
+    def again(self, time: int) -> None:
+        """Write down that it begins anew, without any rejection: what follows belongs to the next round."""
+        self.closed[self.round] = time
+        self.round += 1
+        self.rejected_at = None
 
     def end(self, word: str, time: int) -> None:
         """Write down that the life is over by something other than its last step."""

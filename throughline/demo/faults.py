@@ -50,6 +50,18 @@ class Fault(StrEnum):
     VOIDED = "voided"
     PAID_UNSENT = "paid though never sent"
     REMITTANCE = "paid together with another invoice"
+    # work that systems simply pass on, of any kind
+    LOST = "never arrived, without a word"
+    BELATED = "done after the deadline"
+    REFUSED = "refused by the next system"
+    RESENT = "refused by the next system, then sent again"
+    RULE_BROKEN = "against a rule"
+    SENT_BACK = "sent back, then done again"
+    SENT_BACK_LEFT = "sent back and left"
+    BEGUN_AGAIN = "begun again with a new date"
+    # time that is expected every week
+    NEVER_SUBMITTED = "never submitted"
+    SUBMITTED_LATE = "submitted after the deadline"
 
 
 def deal_out(rng: Random, count: int, shares: dict[Fault, float]) -> dict[int, Fault]:

@@ -12,11 +12,12 @@ from throughline.demo.worktime import Region
 NAMESPACE = "meridian"
 BEGINS = date(2026, 10, 5)  # a Monday; the weeks after it hold both ends of daylight saving and four public holidays
 
-FRIDAY = 4
+WEDNESDAY, FRIDAY = 2, 4
+CUTOFFS = {"billing": (FRIDAY, time(18)), "payroll": (WEDNESDAY, time(12))}
 REGIONS = {
-    "EMEA": Region("EMEA", "Europe/Berlin", "DE", time(9), time(17, 30), FRIDAY, time(18)),
-    "AMER": Region("AMER", "America/New_York", "US", time(9), time(17, 30), FRIDAY, time(18)),
-    "APAC": Region("APAC", "Asia/Tokyo", "JP", time(9), time(17, 30), FRIDAY, time(18)),
+    "EMEA": Region("EMEA", "Europe/Berlin", "DE", time(9), time(17, 30), CUTOFFS),
+    "AMER": Region("AMER", "America/New_York", "US", time(9), time(17, 30), CUTOFFS),
+    "APAC": Region("APAC", "Asia/Tokyo", "JP", time(9), time(17, 30), CUTOFFS),
 }
 
 
@@ -39,14 +40,39 @@ ENTITIES = (
     Entity("JP01", "APAC", "JPY", Decimal("21500"), 15),
     Entity("AU01", "APAC", "AUD", Decimal("214.75"), 10),
 )
+REGION_OF = {entity.code: entity.region for entity in ENTITIES}
 ERP_OF = {"EMEA": "erp-emea", "AMER": "erp-amer", "APAC": "erp-apac"}
-SYSTEMS = ("crm", "psa", "scheduling", *ERP_OF.values(), "fpna")
+ACQUIRED = {"UK01": "erp-uk"}  # a firm bought lately keeps its books in an installation of its own
+SYSTEMS = (
+    "crm",
+    "psa",
+    "scheduling",
+    *ERP_OF.values(),
+    *ACQUIRED.values(),
+    "hcm",
+    "procurement",
+    "expense",
+    "payroll",
+    "billing",
+    "fpna",
+    "bi",
+)
 PRACTICES = ("cloud", "data", "risk")
+
+
+def erp_of(entity: str) -> str:
+    """Return the system that keeps the books of a legal entity."""
+    return ACQUIRED.get(entity) or ERP_OF[REGION_OF[entity]]
 
 
 def role_of(system: str) -> str:
     """Return the role of a system: ``erp`` of ``erp-emea``."""
     return system.partition("-")[0]
+
+
+def instance_of(system: str) -> str:
+    """Return the name of a system's installation: that of a firm that was bought is the second of EMEA's ERP."""
+    return "erp-emea-2" if system in ACQUIRED.values() else f"{system}-1"
 
 
 FIRST_NAMES = (
@@ -121,6 +147,7 @@ class Size:
     timed_contracts: int
     fixed_contracts: int
     milestones: int
+    routed: int  # pieces of each kind of work that systems simply pass on
     weeks: int
 
 
@@ -136,7 +163,7 @@ def size_of(scale: str, weeks: int) -> Size:
     def of(count: int, least: int) -> int:
         return max(least, round(count * factor))
 
-    return Size(of(60, 16), of(150, 36), of(27, 9), of(15, 6), of(60, 24), max(weeks, LEAST_WEEKS))
+    return Size(of(60, 16), of(150, 36), of(27, 9), of(15, 6), of(60, 24), of(24, 12), max(weeks, LEAST_WEEKS))
 
 
 @dataclass(frozen=True)

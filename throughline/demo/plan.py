@@ -9,11 +9,14 @@ from random import Random
 from throughline.core.instants import from_datetime
 from throughline.demo.chronicle import Chronicle, Happening, Life
 from throughline.demo.firm import BEGINS, DEFAULT_WEEKS, REGIONS, Firm, build_firm, size_of
+from throughline.demo.lives.back_office import tell_back_office
 from throughline.demo.lives.billing_runs import BillingNumbers, bill_time
 from throughline.demo.lives.deals import tell_deals
 from throughline.demo.lives.invoices import tell_invoices
 from throughline.demo.lives.milestones import bill_milestones
+from throughline.demo.lives.planning import tell_planning
 from throughline.demo.lives.postings import Outage, post_all
+from throughline.demo.lives.staffing import seek, tell_staffing
 from throughline.demo.lives.time_entries import make_sheets, tell_sheets
 
 
@@ -38,14 +41,19 @@ def plan(seed: int = 7, scale: str = "default", weeks: int = DEFAULT_WEEKS) -> P
     last_friday = BEGINS + timedelta(weeks=size.weeks - 1, days=5)
     chronicle = Chronicle(begins, from_datetime(datetime.combine(last_friday, time(), tzinfo=UTC)))
     outages = outages_of(size.weeks)
-    tell_deals(chronicle, Random(f"{seed}:deals"), BEGINS, firm, size)
-    sheets = make_sheets(Random(f"{seed}:sheets"), firm, size)
+    requests = tell_deals(chronicle, Random(f"{seed}:deals"), BEGINS, firm, size)
+    staffed = seek(Random(f"{seed}:staff"), BEGINS, firm, size)
+    sheets = make_sheets(Random(f"{seed}:sheets"), BEGINS, firm, size, staffed.gaps)
     decided = tell_sheets(chronicle, Random(f"{seed}:decisions"), BEGINS, sheets)
     posted = post_all(chronicle, Random(f"{seed}:postings"), decided, outages)
     numbers = BillingNumbers()
     billed = bill_time(chronicle, Random(f"{seed}:billing"), BEGINS, size, posted, numbers)
     reached, unmapped = bill_milestones(chronicle, Random(f"{seed}:milestones"), BEGINS, firm, size, numbers)
     tell_invoices(chronicle, Random(f"{seed}:invoices"), billed + reached, unmapped)
+    entries = [entry for sheet in sheets for entry in sheet]
+    tell_staffing(chronicle, Random(f"{seed}:staffing"), BEGINS, staffed, requests, entries)
+    tell_back_office(chronicle, Random(f"{seed}:back office"), BEGINS, firm, size, entries)
+    tell_planning(chronicle, Random(f"{seed}:planning"), BEGINS, size)
     happenings = sorted(chronicle.happenings, key=lambda each: (each.reported, each.sequence))
     return Plan(seed, begins, chronicle.ends, firm, outages, tuple(happenings), tuple(chronicle.lives))
 

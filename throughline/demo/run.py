@@ -16,7 +16,7 @@ import msgspec
 from rich.console import Console
 
 from throughline.demo.expectations import COURSES
-from throughline.demo.firm import DEFAULT_WEEKS, SCALES
+from throughline.demo.firm import DEFAULT_WEEKS, SCALES, SYSTEMS
 from throughline.demo.plan import Plan, plan
 from throughline.demo.play import IN_A_HURRY, ClockFile, Pace, Played, play, seen_until
 from throughline.demo.product import Api, Product
@@ -130,7 +130,7 @@ def live_through(
     weeks = round((told.ends - told.begins) / 7 / 86_400_000_000)
     with stage(told, data) as on:
         console.print(f"Meridian Partners, a fictional firm, works {weeks} weeks in about a minute.")
-        console.print("Seven systems report over OTLP and CloudEvents; questions are answered at ", end="")
+        console.print(f"{len(SYSTEMS)} systems report over OTLP and CloudEvents; questions are answered at ", end="")
         console.print(on.api.url, highlight=False)
         with Live(console, told.begins, told.ends) as screen:
             ask = occasionally(lambda: known(on.api))

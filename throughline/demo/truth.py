@@ -6,11 +6,12 @@ This reads lives, the firm's expectations and its working time, and nothing that
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
 from throughline.demo.chronicle import Life, Mark, money
-from throughline.demo.expectations import COURSES, PERSON, RESUBMISSION, Course, ExpectedStep
+from throughline.demo.expectations import COURSES, PERSON, RESUBMISSION, WEEKLY, Course, ExpectedStep
 from throughline.demo.firm import REGIONS
 from throughline.demo.worktime import Region
 
@@ -47,7 +48,10 @@ class Turn(NamedTuple):
 
 
 class CaseTruth(NamedTuple):
-    """What must be seen of one life. ``exposure`` None: nothing is held up. ``rounds`` 0: none are shown."""
+    """What must be seen of one life. ``exposure`` None: nothing is held up; UNKNOWN: nobody said what it is worth.
+
+    ``rounds`` 0: none are shown.
+    """
 
     process: str
     name: str
@@ -57,13 +61,14 @@ class CaseTruth(NamedTuple):
     rounds: int
     steps: frozenset[StepTruth]
     deviations: frozenset[DeviationTruth]
-    exposure: tuple[str, str] | None
+    exposure: tuple[str, str] | str | None
     turn: Turn | None
     keys: dict[str, str]
     stories: tuple[str, ...]
 
 
-HOLDING = frozenset({"overdue", "failed", "missing_master_data", "conflicting_keys"})
+HOLDING = frozenset({"overdue", "failed", "missing_master_data", "conflicting_keys", "policy_violation"})
+UNKNOWN = "unknown"
 
 
 def tell_truth(life: Life, now: int, seen_until: SeenUntil) -> CaseTruth:
@@ -81,7 +86,7 @@ def _case(
     rounds: int,
     steps: set[StepTruth],
     deviations: set[DeviationTruth],
-    held: Decimal | None,
+    held: Decimal | str | None,
     turn: Turn | None,
 ) -> CaseTruth:
     return CaseTruth(
@@ -93,7 +98,7 @@ def _case(
         rounds=rounds,
         steps=frozenset(steps),
         deviations=frozenset(deviations),
-        exposure=None if held is None else (money(held), life.currency),
+        exposure=(money(held), life.currency) if isinstance(held, Decimal) else held,
         turn=turn,
         keys=life.keys,
         stories=tuple(life.stories),
@@ -121,7 +126,7 @@ class _Judge:
         self.deviations = {DeviationTruth(flag.deviation, flag.step, flag.round, True) for flag in life.flags}
 
     def case(self) -> CaseTruth:
-        last = self.course.steps[-1].type
+        last = self.course.steps[-1]
         state = "ended" if self.life.ended_as else "done" if self.done(self.life.round, last) else "open"
         turn: Turn | None = None
         for number in range(1, self.life.round + 1):
@@ -133,10 +138,20 @@ class _Judge:
             self.note_cut_short(number)
             if current and state == "open":
                 turn = self.note_turn(number)
+        self.note_weeks()
         return _case(self.life, state, self.life.round, self.steps, self.deviations, self.held(state), turn)
 
     def successes(self, number: int, step: str) -> list[int]:
         return sorted(m.time for m in self.life.marks if m.step == step and m.round == number and m.category is None)
+
+    def reported(self, number: int, step: ExpectedStep) -> int | None:
+        """Return when a step was reported by every role that must; None where one of them has not."""
+        marks = [m for m in self.life.marks if m.step == step.type and m.round == number and m.category is None]
+        if step.also is None:
+            return min((mark.time for mark in marks), default=None)
+        firsts = [min((m.time for m in marks if m.system == role), default=None) for role in (step.role, step.also)]
+        first, second = firsts
+        return None if first is None or second is None else max(first, second)
 
     def failures(self, number: int, step: str) -> list[Mark]:
         return sorted(m for m in self.life.marks if m.step == step and m.round == number and m.category is not None)
@@ -144,12 +159,12 @@ class _Judge:
     def paid(self) -> Decimal:
         return sum(self.life.paid, Decimal(0))
 
-    def done(self, number: int, step: str) -> int | None:
+    def done(self, number: int, step: ExpectedStep) -> int | None:
         """Return when a step of a round was done; None where it was not, or not in full."""
-        times = self.successes(number, step)
-        if not times or (step == self.course.covered and self.paid() < (self.life.amount or 0)):
-            return None
-        return times[-1] if step == self.course.covered else times[0]
+        if step.type != self.course.covered:
+            return self.reported(number, step)
+        times = self.successes(number, step.type)
+        return times[-1] if times and self.paid() >= (self.life.amount or 0) else None
 
     def farthest(self, number: int) -> int:
         """Return the place of the farthest step seen in a round; -1 where none was."""
@@ -177,14 +192,18 @@ class _Judge:
                 self.deviations.add(DeviationTruth(kind, step.word, number, is_open))
 
     def note_seen(self, number: int) -> None:
-        for step in (*self.course.path, *self.course.troubles):
+        for step in (*self.course.path, *self.course.asides, *self.course.troubles):
             times = self.successes(number, step.type)
             if self.failing(number, step.type) is not None:
                 status = "failed"
             elif not times:
                 continue
+            elif self.done(number, step) is not None:
+                status = "done"
+            elif step.type == self.course.covered:
+                status = "partial"
             else:
-                status = "done" if self.done(number, step.type) is not None else "partial"
+                continue  # half reported: it waits, or is late, as if nothing were there
             self.steps.add(StepTruth(number, step.word, status, min(times, default=None), max(times, default=None)))
 
     def note_skipped(self, number: int) -> None:
@@ -198,7 +217,7 @@ class _Judge:
         """Note the steps that were done, but after they were due."""
         before: int | None = None
         for place, step in enumerate(self.course.steps):
-            done = self.done(number, step.type)
+            done = self.done(number, step)
             due = self.due(number, place, before)
             if done is not None and due is not None and due < done:
                 self.deviations.add(DeviationTruth("overdue", step.word, number, False))
@@ -235,12 +254,12 @@ class _Judge:
         """Return the place of the first step not done at or after the farthest one seen."""
         start = max(0, self.farthest(number))
         steps = enumerate(self.course.steps)
-        return next((place for place, step in steps if place >= start and self.done(number, step.type) is None), None)
+        return next((place for place, step in steps if place >= start and self.done(number, step) is None), None)
 
     def done_before(self, number: int, place: int) -> int | None:
         """Return when the nearest step before a place was done."""
         for step in reversed(self.course.steps[:place]):
-            done = self.done(number, step.type)
+            done = self.done(number, step)
             if done is not None:
                 return done
         return None
@@ -251,11 +270,31 @@ class _Judge:
             status = "overdue" if self.seen_until(step.role, self.life.entity) >= due else "unconfirmed"
         if status == "overdue":
             self.deviations.add(DeviationTruth("overdue", step.word, number, True))
-        if not self.successes(number, step.type) and self.failing(number, step.type) is None:
-            self.steps.add(StepTruth(number, step.word, status, None, None))
+        times = self.successes(number, step.type)
+        if (not times or step.also) and self.failing(number, step.type) is None:
+            first, last = min(times, default=None), max(times, default=None)
+            self.steps.add(StepTruth(number, step.word, status, first, last))
 
-    def held(self, state: str) -> Decimal | None:
-        """Return the amount that an open life holds up; None where nothing is wrong with it."""
+    def note_weeks(self) -> None:
+        """Note the weeks whose time came late or never, as far as we have seen; an ended life expects no more."""
+        until = min(self.now, self.life.closed.get(self.life.round, self.now) if self.life.ended_as else self.now)
+        for weeks in self.life.weeks.values():
+            monday = weeks.begins - timedelta(days=weeks.begins.weekday())
+            while (due := self.week_due(monday)) <= until:
+                came = weeks.came.get(monday)
+                if came is None or came > due:
+                    year, week, _ = monday.isocalendar()
+                    is_open = came is None and self.life.ended_as is None
+                    self.deviations.add(DeviationTruth("overdue", WEEKLY.word, year * 100 + week, is_open))
+                monday += timedelta(weeks=1)
+
+    def week_due(self, monday: date) -> int:
+        due = WEEKLY.term.due(self.region.end_of_day(monday + timedelta(days=6)), self.region, None)
+        assert due is not None
+        return due
+
+    def held(self, state: str) -> Decimal | str | None:
+        """Return what an open life holds up, UNKNOWN where nobody said so; None where nothing is wrong with it."""
         if state != "open":
             return None
         wrong = any(each.open and each.kind in HOLDING for each in self.deviations)
@@ -263,5 +302,7 @@ class _Judge:
         partly = self.course.covered is not None and bool(self.life.paid)
         if not (wrong or awaited or partly):
             return None
-        amount = self.life.amount or Decimal(0)
+        amount = self.life.amount
+        if amount is None:
+            return UNKNOWN
         return max(amount - self.paid(), Decimal(0)) if self.course.covered else amount

@@ -48,9 +48,19 @@ def compare(truths: Iterable[CaseTruth], documents: Iterable[Document]) -> list[
         else:
             found.extend(compare_case(truth, document))
     for document in seen.values():
+        if is_nameless(document):
+            continue
         name = f"{document['process']} {document['name']}"
         found.append(Difference(name, "case", "no such thing happened", document["state"]))
     return sorted(found)
+
+
+def is_nameless(document: Document) -> bool:
+    """Tell whether a case is a mere number of another process's work: searchable, in no sum, and nothing is wrong.
+
+    The ERP numbers the documents of time and of expenses alike; each process knows the other's numbers that way.
+    """
+    return document["state"] == "provisional" and not document["deviations"] and document["exposure"] == {}
 
 
 def label(truth: CaseTruth) -> str:
@@ -101,8 +111,9 @@ def deviations_of(document: Document) -> frozenset[DeviationTruth]:
     )
 
 
-def exposure(truth: CaseTruth) -> tuple[Decimal, str] | None:
-    return None if truth.exposure is None else (Decimal(truth.exposure[0]), truth.exposure[1])
+def exposure(truth: CaseTruth) -> tuple[Decimal, str] | str | None:
+    held = truth.exposure
+    return (Decimal(held[0]), held[1]) if isinstance(held, tuple) else held
 
 
 def exposure_of(document: Document) -> tuple[Decimal, str] | str | None:
@@ -162,13 +173,13 @@ def tally_documents(documents: Iterable[Document]) -> Tally:
     tally = Tally(Counter(), Counter(), {})
     for document in documents:
         kinds = {each["kind"] for each in document["deviations"] if each["open"]}
-        held = exposure_of(document)
-        _count(tally, document["process"], document["state"], kinds, None if isinstance(held, str) else held)
+        if not is_nameless(document):
+            _count(tally, document["process"], document["state"], kinds, exposure_of(document))
     return tally
 
 
-def _count(tally: Tally, process: str, state: str, kinds: set[str], held: tuple[Decimal, str] | None) -> None:
+def _count(tally: Tally, process: str, state: str, kinds: set[str], held: tuple[Decimal, str] | str | None) -> None:
     tally.states[process, state] += 1
     tally.deviations.update((process, kind) for kind in kinds)
-    if held is not None:
+    if isinstance(held, tuple):
         tally.money[held[1]] = tally.money.get(held[1], Decimal(0)) + held[0]

@@ -5,6 +5,7 @@ It shares nothing with the business time of the product, so that one checks the 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
@@ -26,8 +27,7 @@ class Region:
     country: str
     opens: time
     closes: time
-    cutoff_weekday: int  # Monday is 0
-    cutoff_at: time
+    cutoffs: Mapping[str, tuple[int, time]]  # of each kind, every week: the weekday (Monday is 0) and the local time
 
     def at(self, day: date, clock: time) -> int:
         """Return the instant of a local date and time."""
@@ -75,11 +75,12 @@ class Region:
         local = self.local(self.next_opening(start))
         return self.at(self.workday(local.date(), count), local.time())
 
-    def cutoff(self, start: int) -> int:
-        """Return the first billing cut-off at or after ``start``."""
+    def cutoff(self, start: int, kind: str = "billing") -> int:
+        """Return the first cut-off of a kind at or after ``start``."""
+        weekday, at = self.cutoffs[kind]
         day = self.local(start).date()
         while True:
-            if day.weekday() == self.cutoff_weekday and (found := self.at(day, self.cutoff_at)) >= start:
+            if day.weekday() == weekday and (found := self.at(day, at)) >= start:
                 return found
             day += timedelta(days=1)
 

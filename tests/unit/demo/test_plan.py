@@ -71,7 +71,7 @@ def test_each_system_sends_only_the_ids_that_it_knows(told: Plan):
     assert "time_entry" in sent["psa", "document.registered"]
     assert "opportunity" not in sent["erp-emea", "customer.validated"]
     assert "opportunity" not in sent["fpna", "margin_baseline.published"]
-    for erp in ("erp-emea", "erp-amer", "erp-apac"):
+    for erp in ("erp-emea", "erp-uk", "erp-amer", "erp-apac"):
         assert not {"time_entry", "milestone", "erp_document"} & sent[erp, "invoice.issued"]
         assert "billing_event" not in sent[erp, "invoice.paid"]
         assert {"invoice"} <= sent[erp, "revenue.recognised"] | {"invoice"}

@@ -1,7 +1,10 @@
 """The shipped estate.yaml says of the firm what the firm's own programs live by."""
 
+from collections import defaultdict
+
 from throughline.core.estate import load_estate
-from throughline.demo.firm import ENTITIES, ERP_OF, REGIONS, SYSTEMS, role_of
+from throughline.core.estate_file import Role
+from throughline.demo.firm import ENTITIES, REGIONS, SYSTEMS, erp_of, instance_of, role_of
 from throughline.demo.plan import plan
 from throughline.demo.product import DEFINITIONS
 from throughline.demo.stuck import RATES
@@ -11,12 +14,23 @@ ESTATE = load_estate(DEFINITIONS)
 
 
 def test_every_system_is_a_declared_source_with_its_role_and_entities():
-    declared = {source.source: (source.role.value, source.legal_entities) for source in ESTATE.sources}
-    entities_of = {
-        erp: frozenset(entity.code for entity in ENTITIES if entity.region == region) for region, erp in ERP_OF.items()
+    instances = {source.source: source.instance for source in ESTATE.declared.sources}
+    declared = {
+        source.source: (instances[source.source], source.role.value, source.legal_entities) for source in ESTATE.sources
     }
+    entities_of = defaultdict[str, set[str]](set)
+    for entity in ENTITIES:
+        entities_of[erp_of(entity.code)].add(entity.code)
     assert declared == {
-        source_of(system): (role_of(system), entities_of.get(system, frozenset())) for system in SYSTEMS
+        source_of(system): (instance_of(system), role_of(system), frozenset(entities_of[system])) for system in SYSTEMS
+    }
+
+
+def test_every_role_has_a_system_and_one_erp_two_installations_in_one_region():
+    assert {role_of(system) for system in SYSTEMS} == {role.value for role in Role}
+    assert {instance_of(erp_of(entity.code)) for entity in ENTITIES if entity.region == "EMEA"} == {
+        "erp-emea-1",
+        "erp-emea-2",
     }
 
 

@@ -10,7 +10,7 @@ from random import Random
 from throughline.core.instants import DAY
 from throughline.demo.chronicle import Chronicle, Error, Fields, Happening, Life, minutes, money, travel
 from throughline.demo.faults import Fault
-from throughline.demo.firm import ERP_OF, REGIONS, Contract, Size
+from throughline.demo.firm import REGIONS, Contract, Size, erp_of
 from throughline.demo.lives.time_entries import Entry
 
 STEP = "billing.released"
@@ -68,7 +68,10 @@ def write_off(chronicle: Chronicle, rng: Random, posted: list[Entry]) -> None:
         posted_at = entry.life.last("time.posted")
         if entry.fault is Fault.WRITTEN_OFF and posted_at is not None:
             at = posted_at + minutes(rng, 60, 240)
-            chronicle.tell("psa", "time.written_off", at, {"time_entry": entry.life.name, "reason": "goodwill"})
+            worth: Fields = {"amount": money(entry.life.amount or Decimal(0)), "currency": entry.life.currency}
+            written_off = {"time_entry": entry.life.name, "contract": entry.assignment.contract.id} | worth
+            written_off |= {"reason": "goodwill", "actor_kind": "person"}
+            chronicle.tell("psa", "time.written_off", at, written_off)
             entry.life.end("written_off", at)
             entry.life.stories.append(entry.fault.value)
 
@@ -95,7 +98,7 @@ def refuse(chronicle: Chronicle, entry: Entry, at: int, number: str) -> None:
     """Tell that the run could not price an entry: the ERP names it as it knows it."""
     error = Error("business_rule", "RATE-07", "no valid rate for the period of the entry")
     body = known_as([entry]) | common(entry) | {"billing_event": number}
-    chronicle.tell(ERP_OF[entry.life.region], STEP, at, body, error=error)
+    chronicle.tell(erp_of(entry.life.entity), STEP, at, body, error=error)
     entry.life.failed(STEP, at, "erp", error.category)
     entry.life.stories.append(Fault.RELEASE_FAILED.value)
 
@@ -126,7 +129,7 @@ def release(chronicle: Chronicle, rng: Random, entries: list[Entry], at: int, nu
             "amounts": {name: money(amount) for name, amount in amounts.items()},
             "currency": entries[0].life.currency,
         }
-    told = chronicle.tell(ERP_OF[entries[0].life.region], STEP, at, body, post=travel(rng))
+    told = chronicle.tell(erp_of(entries[0].life.entity), STEP, at, body, post=travel(rng))
     for entry in entries:
         entry.life.did(STEP, at, "erp")
         entry.life.keys["billing_event"] = number

@@ -22,7 +22,10 @@ from throughline.demo.chronicle import (
     travel,
 )
 from throughline.demo.faults import Fault, deal_out
-from throughline.demo.firm import ERP_OF, PRACTICES, REGIONS, Customer, Firm, Size, role_of
+from throughline.demo.firm import PRACTICES, REGIONS, Customer, Firm, Size, erp_of, role_of
+from throughline.demo.lives.planning import PIPELINE, committed
+from throughline.demo.lives.routes import begin
+from throughline.demo.lives.staffing import Request
 from throughline.demo.worktime import Region
 
 PROCESS = "opportunity-to-project"
@@ -60,15 +63,23 @@ class Deal:
         return {"region": self.life.region, "legal_entity": self.life.entity}
 
 
-def tell_deals(chronicle: Chronicle, rng: Random, begins: date, firm: Firm, size: Size) -> None:
-    """Tell every deal, spread over the weeks; those with faults come early enough to be overdue in the end."""
+def tell_deals(chronicle: Chronicle, rng: Random, begins: date, firm: Firm, size: Size) -> list[Request]:
+    """Tell every deal, spread over the weeks; those with faults come early enough to be overdue in the end.
+
+    Return the requests for staff that new projects made.
+    """
+    requests: list[Request] = []
     faults = deal_out(rng, size.deals, FAULTS)
     for number in range(size.deals):
         fault = faults.get(number)
         week = 0 if fault else number * size.weeks // size.deals
         deal = make(rng, number, rng.choice(firm.customers), fault)
         day = begins + timedelta(weeks=week, days=rng.randrange(5))
-        tell(chronicle, rng, deal, deal.region.at(deal.region.workday(day), time(9)) + minutes(rng, 10, 400))
+        at = deal.region.at(deal.region.workday(day), time(9)) + minutes(rng, 10, 400)
+        if fault is Fault.CANCELLED or (week > 0 and not chronicle.over(at)):
+            commit(chronicle, rng, deal, at)
+        requests += tell(chronicle, rng, deal, at)
+    return requests
 
 
 def make(rng: Random, number: int, customer: Customer, fault: Fault | None) -> Deal:
@@ -82,10 +93,24 @@ def make(rng: Random, number: int, customer: Customer, fault: Fault | None) -> D
     return Deal(life, customer, rng.choice(PRACTICES), fault, *ids)
 
 
-def tell(chronicle: Chronicle, rng: Random, deal: Deal, at: int) -> None:
-    """Tell a deal from its approval as far as it gets."""
+def commit(chronicle: Chronicle, rng: Random, deal: Deal, approved: int) -> None:
+    """Tell that sales committed to the deal shortly before; of the first week's we mostly were not there yet."""
+    assert deal.life.amount is not None
+    close_date = deal.region.local(approved).date()
+    piece = committed(deal.life.name, deal.customer.entity, deal.life.amount, close_date)
+    begin(chronicle, rng, PIPELINE, piece, approved - minutes(rng, 5, 9))
+    if deal.fault is Fault.CANCELLED:
+        piece.life.end("cancelled", cancelled_at(approved))
+
+
+def cancelled_at(approved: int) -> int:
+    return approved + DAY
+
+
+def tell(chronicle: Chronicle, rng: Random, deal: Deal, at: int) -> list[Request]:
+    """Tell a deal from its approval as far as it gets; return its request for staff."""
     if chronicle.over(at):
-        return
+        return []
     chronicle.lives.append(deal.life)
     approved = approve(chronicle, rng, deal, at)
     if deal.fault is Fault.DEAL_REJECTED:
@@ -95,13 +120,12 @@ def tell(chronicle: Chronicle, rng: Random, deal: Deal, at: int) -> None:
         approved = approve(chronicle, rng, deal, deal.region.plus_workdays(at, 1) + minutes(rng, 5, 60))
     if deal.fault is Fault.CANCELLED:
         validate(chronicle, rng, deal, approved)
-        at = approved.time + DAY
+        at = cancelled_at(approved.time)
         chronicle.tell("crm", "opportunity.cancelled", at, deal.where() | {"opportunity": deal.life.name})
         deal.life.end("cancelled", at)
-        return
+        return []
     validated = validate(chronicle, rng, deal, approved)
-    if validated is not None:
-        start_project(chronicle, rng, deal, approved, validated)
+    return [] if validated is None else start_project(chronicle, rng, deal, validated)
 
 
 def approve(chronicle: Chronicle, rng: Random, deal: Deal, at: int) -> Happening:
@@ -121,7 +145,7 @@ def approve(chronicle: Chronicle, rng: Random, deal: Deal, at: int) -> Happening
 
 def validate(chronicle: Chronicle, rng: Random, deal: Deal, approved: Happening) -> Happening | None:
     """Tell the ERP's look at the customer: it knows the quote that asks, not the opportunity."""
-    step, erp, flow = "customer.validated", ERP_OF[deal.life.region], "crm-erp-customers"
+    step, erp, flow = "customer.validated", erp_of(deal.life.entity), "crm-erp-customers"
     body = deal.where() | {"quote": deal.quote, "customer": deal.customer.id}
     at = approved.time + minutes(rng, 4, 30)
     if deal.fault in (Fault.CUSTOMER_MISSING, Fault.CUSTOMER_ADDED):
@@ -134,27 +158,30 @@ def validate(chronicle: Chronicle, rng: Random, deal: Deal, approved: Happening)
     return chronicle.tell(erp, step, at, body, after=approved, flow=flow, post=travel(rng))
 
 
-def start_project(chronicle: Chronicle, rng: Random, deal: Deal, approved: Happening, validated: Happening) -> None:
+def start_project(chronicle: Chronicle, rng: Random, deal: Deal, validated: Happening) -> list[Request]:
     """Tell the project's start: the PSA ties deal, project and contract; after it each system names its own id."""
     at = validated.time + minutes(rng, 15, 90)
     if deal.fault is Fault.DEAL_DROPPED or chronicle.over(at):
-        return
+        return []
     created = create(chronicle, rng, deal, validated, at, deal.project)
     if deal.fault is Fault.PROJECT_TWICE:
         create(chronicle, rng, deal, validated, at + minutes(rng, 10, 30), f"{deal.project}B")
         deal.life.flag("conflicting_keys")
     activated = activate(chronicle, rng, deal, created)
     if activated is None:
-        return
+        return []
     requested = activated.time + minutes(rng, 20, 150)
     scheduled = deal.region.plus_workdays(requested, 1) + minutes(rng, 5, 60)
     body = deal.where() | {"project": deal.project, "staffing_request": deal.request, "practice": deal.practice}
     staffing = step_if_time(chronicle, rng, deal, "scheduling", "staffing.requested", requested, body, activated)
     plan = deal.where() | {"contract": deal.contract}
-    erp = ERP_OF[deal.life.region]
+    erp = erp_of(deal.life.entity)
     billing = step_if_time(chronicle, rng, deal, erp, "billing_schedule.created", scheduled, plan, staffing)
     if billing is not None:
         publish_margin(chronicle, rng, deal, billing)
+    if staffing is None:
+        return []
+    return [Request(deal.request, deal.project, deal.practice, deal.customer.entity, staffing.time, staffing)]
 
 
 def create(chronicle: Chronicle, rng: Random, deal: Deal, cause: Happening, at: int, project: str) -> Happening:
@@ -170,7 +197,7 @@ def create(chronicle: Chronicle, rng: Random, deal: Deal, cause: Happening, at: 
 
 
 def activate(chronicle: Chronicle, rng: Random, deal: Deal, created: Happening) -> Happening | None:
-    step, erp, flow = "project.activated", ERP_OF[deal.life.region], "psa-erp-projects"
+    step, erp, flow = "project.activated", erp_of(deal.life.entity), "psa-erp-projects"
     at = deal.region.next_opening(created.time + minutes(rng, 60, 240)) + minutes(rng, 5, 50)
     body = deal.where() | {"project": deal.project, "customer": deal.customer.id}
     if chronicle.over(at):

@@ -10,7 +10,7 @@ from random import Random
 from throughline.core.instants import DAY
 from throughline.demo.chronicle import Chronicle, Error, Fields, Happening, Life, minutes, money, travel
 from throughline.demo.faults import Fault, deal_out
-from throughline.demo.firm import ERP_OF, REGIONS, Contract
+from throughline.demo.firm import REGIONS, Contract, erp_of
 from throughline.demo.lives.billing_runs import BillingEvent
 from throughline.demo.lives.milestones import PROCESS as MILESTONES
 from throughline.demo.lives.milestones import recognise
@@ -49,7 +49,7 @@ class Invoice:
 
     @property
     def erp(self) -> str:
-        return ERP_OF[self.life.region]
+        return erp_of(self.life.entity)
 
     def named(self) -> Fields:
         """Return how the ERP names the invoice: numbers are given anew in each legal entity."""

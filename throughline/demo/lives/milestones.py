@@ -9,7 +9,7 @@ from random import Random
 
 from throughline.demo.chronicle import Chronicle, Error, Fields, Happening, Life, minutes, money, travel
 from throughline.demo.faults import Fault, deal_out
-from throughline.demo.firm import ERP_OF, REGIONS, Contract, Firm, Size
+from throughline.demo.firm import REGIONS, Contract, Firm, Size, erp_of
 from throughline.demo.lives.billing_runs import BillingEvent, BillingNumbers
 
 PROCESS = "milestone-to-invoice"
@@ -135,7 +135,7 @@ def release(
         "currency": life.currency,
     }
     told = chronicle.tell(
-        ERP_OF[life.region], "billing.released", at, body, after=approved, flow=FLOW, post=travel(rng)
+        erp_of(life.entity), "billing.released", at, body, after=approved, flow=FLOW, post=travel(rng)
     )
     life.did("billing.released", at, "erp")
     life.keys["billing_event"] = number
@@ -147,7 +147,7 @@ def recognise(chronicle: Chronicle, rng: Random, life: Life, issued: int, unmapp
     region = REGIONS[life.region]
     at = region.plus_workdays(issued, 2) + minutes(rng, 30, 120)
     body: Fields = {"invoice": life.keys["invoice"], "region": life.region, "legal_entity": life.entity}
-    step, erp = "revenue.recognised", ERP_OF[life.region]
+    step, erp = "revenue.recognised", erp_of(life.entity)
     if chronicle.over(at):
         return
     if unmapped:

@@ -11,7 +11,7 @@ from random import Random
 from throughline.core.instants import HOUR, MINUTE
 from throughline.demo.chronicle import Chronicle, Error, Fields, Happening, Life, minutes, money, travel
 from throughline.demo.faults import Fault
-from throughline.demo.firm import ERP_OF
+from throughline.demo.firm import erp_of
 from throughline.demo.lives.time_entries import PROCESS, Decided, Entry
 
 FLOW = "psa-erp-time"
@@ -37,9 +37,10 @@ class Numbers:
     def __init__(self) -> None:
         self.last: dict[str, int] = {}
 
-    def next(self, region: str) -> str:
-        self.last[region] = self.last.get(region, 50000) + 1
-        return f"{region[:2]}-D{self.last[region]}"
+    def next(self, entity: str, kind: str = "D") -> str:
+        system = erp_of(entity)
+        self.last[system] = self.last.get(system, 50000) + 1
+        return f"{system.removeprefix('erp-')[:2].upper()}-{kind}{self.last[system]}"
 
 
 def post_all(chronicle: Chronicle, rng: Random, decided: list[Decided], outages: tuple[Outage, ...]) -> list[Entry]:
@@ -102,13 +103,13 @@ def post_one_by_one(
             arrives = arrives + minutes(rng, 5, 60) if arrives else None
         if arrives is None or chronicle.over(arrives):
             continue
-        entry.document = numbers.next("EMEA")
+        entry.document = numbers.next(entry.life.entity)
         if entry.fault is Fault.SHARED_DOCUMENT:
             entry.document = shared = shared or entry.document
             entry.life.flag("conflicting_keys")
         post_with_entry(chronicle, rng, each, arrives)
         if entry.fault is Fault.POSTED_TWICE:
-            second = numbers.next("EMEA")
+            second = numbers.next(entry.life.entity)
             post_with_entry(chronicle, rng, each, arrives + minutes(rng, 8, 15), second)
             entry.life.flag("duplicate", round=entry.life.round)
         note(entry)
@@ -120,7 +121,7 @@ def post_with_entry(chronicle: Chronicle, rng: Random, each: Decided, at: int, d
     number = document or entry.document
     body = where(entry) | {"time_entry": entry.life.name, "erp_document": number, **price(entry)}
     cause = each.happening if each.happening.time < at else None
-    chronicle.tell(ERP_OF["EMEA"], STEP, at, body, after=cause, flow=FLOW, post=travel(rng))
+    chronicle.tell(erp_of(entry.life.entity), STEP, at, body, after=cause, flow=FLOW, post=travel(rng))
     entry.life.did(STEP, at, "erp")
 
 
@@ -163,9 +164,9 @@ def post_runs(
 
 def post_by_document(chronicle: Chronicle, rng: Random, each: Decided, at: int, numbers: Numbers) -> Iterator[Entry]:
     entry = each.entry
-    entry.document = numbers.next("AMER")
+    entry.document = numbers.next(entry.life.entity)
     body = where(entry) | {"erp_document": entry.document, **price(entry)}
-    told = chronicle.tell(ERP_OF["AMER"], STEP, at, body, after=each.happening, flow=FLOW, post=travel(rng))
+    told = chronicle.tell(erp_of(entry.life.entity), STEP, at, body, after=each.happening, flow=FLOW, post=travel(rng))
     if entry.fault is Fault.LINK_LOST:
         entry.life.stories.append(entry.fault.value)
         chronicle.lives.append(unlinked(entry, at))
@@ -215,7 +216,7 @@ def post_batch(
     chronicle: Chronicle, rng: Random, batch: list[Decided], at: int, name: str, numbers: Numbers
 ) -> Happening:
     for each in batch:
-        each.entry.document = numbers.next("APAC")
+        each.entry.document = numbers.next(each.entry.life.entity)
         each.entry.life.did(STEP, at, "erp")
         note(each.entry)
     body = where(batch[0].entry) | {
@@ -234,4 +235,4 @@ def post_batch(
         ],
     }
     causes = tuple({each.happening.id: each.happening for each in batch}.values())
-    return chronicle.tell(ERP_OF["APAC"], STEP, at, body, after=causes, flow=FLOW, post=travel(rng))
+    return chronicle.tell(erp_of(batch[0].entry.life.entity), STEP, at, body, after=causes, flow=FLOW, post=travel(rng))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, time, timedelta
 from decimal import Decimal
@@ -17,6 +17,7 @@ from throughline.demo.worktime import Region
 
 PROCESS = "time-to-bill"
 CENT = Decimal("0.01")
+COST = Decimal("0.62")  # of what the customer pays, what the worker costs
 
 
 @dataclass
@@ -28,6 +29,7 @@ class Entry:
     sheet: str
     week: int
     hours: Decimal
+    worked_on: date
     fault: Fault | None = None
     document: str | None = None
 
@@ -49,6 +51,8 @@ class Entry:
             "hours": str(self.hours),
             "amount": money(self.life.amount or Decimal(0)),
             "currency": self.life.currency,
+            "worked_on": self.worked_on.isoformat(),
+            "cost_amount": money((self.hours * self.assignment.rate * COST).quantize(CENT)),
             "billable": self.life.applies,
             "billing_method": contract.billing_method,
             "region": self.life.region,
@@ -96,11 +100,16 @@ FAULTS: dict[Fault, tuple[float, Eligible]] = {
     Fault.RELEASE_FAILED: (0.005, anywhere),
     Fault.RELEASE_LATE: (0.006, first_week_in("EMEA", "AMER", "APAC")),
     Fault.WRITTEN_OFF: (0.003, first_week_in("EMEA", "AMER", "APAC")),
+    Fault.CANCELLED: (0.002, anywhere),
 }
 UNBILLABLE_SHARE = 0.02
 
 
-def make_sheets(rng: Random, firm: Firm, size: Size) -> list[list[Entry]]:
+Gaps = Mapping[tuple[str, int], Fault]
+"""Whose time comes late or never: by assignment and week."""
+
+
+def make_sheets(rng: Random, begins: date, firm: Firm, size: Size, gaps: Gaps) -> list[list[Entry]]:
     """Return every sheet of every week: the two entries of one worker each, faults already dealt out."""
     sheets: list[list[Entry]] = []
     for week in range(size.weeks):
@@ -108,12 +117,16 @@ def make_sheets(rng: Random, firm: Firm, size: Size) -> list[list[Entry]]:
             number = len(sheets)
             split = Decimal(rng.choice((16, 20, 24)))
             pair = ((first, split), (second, 40 - split))
-            sheets.append([make_entry(rng, 2 * number + turn, week, *each) for turn, each in enumerate(pair)])
+            thursday = begins + timedelta(weeks=week, days=3)
+            sheet = [make_entry(rng, 2 * number + turn, week, thursday, *each) for turn, each in enumerate(pair)]
+            for entry in sheet:
+                entry.fault = gaps.get((entry.assignment.id, week))
+            sheets.append(sheet)
     deal_faults(rng, [entry for sheet in sheets for entry in sheet], size.weeks)
     return sheets
 
 
-def make_entry(rng: Random, number: int, week: int, assignment: Assignment, hours: Decimal) -> Entry:
+def make_entry(rng: Random, number: int, week: int, day: date, assignment: Assignment, hours: Decimal) -> Entry:
     contract = assignment.contract
     billable = contract.billing_method == "time_and_materials" and rng.random() >= UNBILLABLE_SHARE
     life = Life(
@@ -127,7 +140,7 @@ def make_entry(rng: Random, number: int, week: int, assignment: Assignment, hour
     )
     sheet = f"TS-{7000 + number // 2}"
     life.keys = {"timesheet": sheet, "project": contract.project, "worker": assignment.worker}
-    return Entry(life, assignment, sheet, week, hours)
+    return Entry(life, assignment, sheet, week, hours, day)
 
 
 def deal_faults(rng: Random, entries: list[Entry], weeks: int) -> None:
@@ -159,11 +172,18 @@ def tell_sheets(chronicle: Chronicle, rng: Random, begins: date, sheets: list[li
 
 
 def tell_sheet(chronicle: Chronicle, rng: Random, begins: date, sheet: list[Entry]) -> list[Decided]:
+    sheet = [entry for entry in sheet if entry.fault is not Fault.NEVER_SUBMITTED]
+    if not sheet:
+        return []
     region = sheet[0].region
     friday = begins + timedelta(weeks=sheet[0].week, days=4)
     submitted = region.at(region.workday(friday), time(13)) + minutes(rng, 0, 240)
     chronicle.lives += [entry.life for entry in sheet]
-    reports = {entry.life.name: submit(chronicle, rng, entry, submitted) for entry in sheet}
+    reports = {
+        entry.life.name: submit(chronicle, rng, entry, submitted)
+        for entry in sheet
+        if entry.fault is not Fault.SUBMITTED_LATE
+    }
     monday = friday + timedelta(days=3)
     decided = region.at(region.workday(monday, rng.randint(0, 1)), time(9, 30)) + minutes(rng, 0, 360)
     if chronicle.over(decided):
@@ -172,11 +192,19 @@ def tell_sheet(chronicle: Chronicle, rng: Random, begins: date, sheet: list[Entr
     ready = approve(chronicle, rng, ordinary, decided, whole=len(ordinary) == len(sheet)) if ordinary else []
     for entry in sheet:
         if entry.fault in DECIDED_APART:
-            ready += decide_apart(chronicle, rng, entry, decided, reports[entry.life.name])
+            ready += decide_apart(chronicle, rng, entry, decided, reports.get(entry.life.name))
     return ready
 
 
-DECIDED_APART = {Fault.REJECTED, Fault.REJECTED_LEFT, Fault.NOT_APPROVED, Fault.APPROVED_LATE, Fault.UNAPPROVED}
+DECIDED_APART = {
+    Fault.REJECTED,
+    Fault.REJECTED_LEFT,
+    Fault.NOT_APPROVED,
+    Fault.APPROVED_LATE,
+    Fault.UNAPPROVED,
+    Fault.CANCELLED,
+    Fault.SUBMITTED_LATE,
+}
 
 
 def submit(chronicle: Chronicle, rng: Random, entry: Entry, at: int) -> Happening:
@@ -190,7 +218,7 @@ def approve(chronicle: Chronicle, rng: Random, entries: list[Entry], at: int, *,
         entry.life.did("time.approved", at, "psa")
     region, first = entries[0].life.region, entries[0]
     run = f"RUN-{first.sheet}-{at // HOUR % 10000}"
-    where: Fields = {"region": region, "legal_entity": first.life.entity}
+    where: Fields = {"region": region, "legal_entity": first.life.entity, "actor_kind": "person"}
     if region == "EMEA" and whole:
         bodies: list[Fields] = [where | {"timesheet": first.sheet}]
     elif region == "AMER":
@@ -201,14 +229,27 @@ def approve(chronicle: Chronicle, rng: Random, entries: list[Entry], at: int, *,
     return [Decided(entry, at, told[min(index, len(told) - 1)], run) for index, entry in enumerate(entries)]
 
 
-def decide_apart(chronicle: Chronicle, rng: Random, entry: Entry, at: int, submitted: Happening) -> list[Decided]:
+def decide_apart(
+    chronicle: Chronicle, rng: Random, entry: Entry, at: int, submitted: Happening | None
+) -> list[Decided]:
     """Tell the decision about an entry that does not go the ordinary way."""
     assert entry.fault is not None
     entry.life.stories.append(entry.fault.value)
     match entry.fault:
         case Fault.NOT_APPROVED:
             return []
+        case Fault.CANCELLED:
+            body = {"time_entry": entry.life.name, "reason": "entered twice", "actor_kind": "person"}
+            chronicle.tell("psa", "time.cancelled", at, body)
+            entry.life.end("cancelled", at)
+            return []
+        case Fault.SUBMITTED_LATE:
+            late = entry.region.plus_workdays(at, 3)
+            submit(chronicle, rng, entry, late)
+            decided = entry.region.plus_workdays(late, 1)
+            return [] if chronicle.over(decided) else approve(chronicle, rng, [entry], decided, whole=False)
         case Fault.UNAPPROVED:
+            assert submitted is not None, "it is submitted on time"
             return [Decided(entry, at, submitted, f"RUN-{entry.sheet}-admin")]
         case Fault.APPROVED_LATE:
             late = entry.region.plus_workdays(at, 4)

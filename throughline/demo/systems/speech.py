@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Span, format_span_id, format_trace_id
 
 from throughline.core.instants import format_instant
-from throughline.demo.firm import NAMESPACE, role_of
+from throughline.demo.firm import NAMESPACE, instance_of, role_of
 from throughline.demo.systems.message import Addresses, Headers, Order
 from throughline.demo.systems.telemetry import NANOSECONDS, Telemetry
 
@@ -120,7 +120,7 @@ class CloudSpeech:
     def __init__(self, system: str, telemetry: Telemetry, addresses: Addresses, *, batched: bool) -> None:
         self._telemetry = telemetry
         self._role = role_of(system)
-        self._instance = f"{system}-1"
+        self._instance = instance_of(system)
         self._source = source_of(system)
         host, _, port = addresses.http.rpartition(":")
         self._connection = HTTPConnection(host, int(port), timeout=SECONDS)
@@ -191,7 +191,7 @@ class CloudSpeech:
         self._telemetry.close()
 
 
-CLOUD_SYSTEMS = ("crm", "erp-apac", "fpna")
+CLOUD_SYSTEMS = ("crm", "erp-apac", "fpna", "hcm", "payroll", "bi")
 
 
 def source_of(system: str) -> str:
@@ -200,23 +200,23 @@ def source_of(system: str) -> str:
 
 
 def speech_of(system: str, addresses: Addresses, seed: str) -> Speech:
-    """Return the way in which a system of the firm speaks: seven systems, five ways."""
+    """Return the way in which a system of the firm speaks: there are five ways."""
 
     def telemetry(transport: str) -> Telemetry:
         return Telemetry(system, role_of(system), transport, addresses, seed)
 
     match system:
-        case "psa":
+        case "psa" | "procurement":
             return LogSpeech(telemetry("grpc"), own_ids=True)
-        case "erp-emea":
+        case "erp-emea" | "erp-uk" | "billing":
             return LogSpeech(telemetry("http"), own_ids=False)
         case "erp-amer":
             return LogSpeech(telemetry("grpc"), own_ids=False)
-        case "scheduling":
+        case "scheduling" | "expense":
             return SpanSpeech(telemetry("http"))
-        case "crm":
+        case "crm" | "bi":
             return CloudSpeech(system, telemetry("http"), addresses, batched=False)
-        case "erp-apac" | "fpna":
+        case "erp-apac" | "fpna" | "hcm" | "payroll":
             return CloudSpeech(system, telemetry("http"), addresses, batched=True)
         case _:
             raise ValueError(f"no such system: {system}")

@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 
-from throughline.demo.firm import NAMESPACE
+from throughline.demo.firm import NAMESPACE, instance_of
 from throughline.demo.systems.message import Addresses, Headers, Order
 
 NANOSECONDS = 1000  # in a microsecond
@@ -49,7 +49,7 @@ class Telemetry:
                 "service.namespace": NAMESPACE,
                 "service.name": system,
                 "throughline.system": role,
-                "throughline.instance": f"{system}-1",
+                "throughline.instance": instance_of(system),
             }
         )
         grpc = transport == "grpc"
