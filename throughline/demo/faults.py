@@ -39,9 +39,12 @@ class Fault(StrEnum):
     MILESTONE_DROPPED = "milestone silently dropped on its way to billing"
     MILESTONE_REJECTED = "milestone rejected, then completed again"
     MILESTONE_WAITING = "milestone left without approval"
+    MILESTONE_LATE = "milestone approved after the deadline"
     MAPPING_FAILED = "revenue run failed on a mapping"
+    MAPPING_MENDED = "revenue run failed on a mapping, then run again"
     # invoices
     POSTING_FAILED = "invoice could not be posted"
+    POSTED_AGAIN = "invoice could not be posted, then posted again"
     NOT_SENT = "invoice never sent"
     PART_PAID = "paid in part"
     UNPAID = "not paid when due"

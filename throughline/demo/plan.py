@@ -12,11 +12,13 @@ from throughline.demo.firm import BEGINS, DEFAULT_WEEKS, REGIONS, Firm, build_fi
 from throughline.demo.lives.back_office import tell_back_office
 from throughline.demo.lives.billing_runs import BillingNumbers, bill_time
 from throughline.demo.lives.deals import tell_deals
-from throughline.demo.lives.invoices import tell_invoices
+from throughline.demo.lives.expenses import bill_expenses
+from throughline.demo.lives.invoices import InvoiceNumbers, PaymentNumbers, tell_invoices
 from throughline.demo.lives.milestones import bill_milestones
 from throughline.demo.lives.planning import tell_planning
 from throughline.demo.lives.postings import Outage, post_all
 from throughline.demo.lives.staffing import seek, tell_staffing
+from throughline.demo.lives.subscriptions import tell_subscriptions
 from throughline.demo.lives.time_entries import make_sheets, tell_sheets
 
 
@@ -49,7 +51,12 @@ def plan(seed: int = 7, scale: str = "default", weeks: int = DEFAULT_WEEKS) -> P
     numbers = BillingNumbers()
     billed = bill_time(chronicle, Random(f"{seed}:billing"), BEGINS, size, posted, numbers)
     reached, unmapped = bill_milestones(chronicle, Random(f"{seed}:milestones"), BEGINS, firm, size, numbers)
-    tell_invoices(chronicle, Random(f"{seed}:invoices"), billed + reached, unmapped)
+    spent = bill_expenses(chronicle, Random(f"{seed}:expenses"), BEGINS, firm, size, numbers)
+    invoices, payments = InvoiceNumbers(), PaymentNumbers()
+    events = billed + reached + spent
+    tell_invoices(chronicle, Random(f"{seed}:invoices"), events, unmapped, invoices, payments)
+    subscriptions = Random(f"{seed}:subscriptions")
+    tell_subscriptions(chronicle, subscriptions, BEGINS, firm, size, invoices, payments)
     entries = [entry for sheet in sheets for entry in sheet]
     tell_staffing(chronicle, Random(f"{seed}:staffing"), BEGINS, staffed, requests, entries)
     tell_back_office(chronicle, Random(f"{seed}:back office"), BEGINS, firm, size, entries)

@@ -10,8 +10,9 @@ from random import Random
 from throughline.core.instants import DAY
 from throughline.demo.chronicle import Chronicle, Error, Fields, Happening, Life, minutes, money, travel
 from throughline.demo.faults import Fault
-from throughline.demo.firm import REGIONS, Contract, Size, erp_of
+from throughline.demo.firm import ENTITIES, REGIONS, Contract, Size, erp_of
 from throughline.demo.lives.time_entries import Entry
+from throughline.demo.worktime import Region
 
 STEP = "billing.released"
 
@@ -50,9 +51,19 @@ def bill_time(
         for region in REGIONS.values():
             start = region.at(region.workday(begins + timedelta(weeks=week, days=3)), time(10))
             ready = [entry for entry in waiting if entry.region is region and is_ready(entry, start)]
+            tell_run(chronicle, rng, region, week, start)
             released += run(chronicle, rng, start, ready, numbers)
             waiting = [entry for entry in waiting if entry not in ready]
     return released
+
+
+def tell_run(chronicle: Chronicle, rng: Random, region: Region, week: int, start: int) -> None:
+    """Tell that the run of each legal entity began and ended, as the billing system sees it."""
+    for entity in ENTITIES:
+        if entity.region == region.name:
+            body = {"billing_run": f"BR-{entity.code}-{week}", "region": region.name, "legal_entity": entity.code}
+            chronicle.tell("billing", "billing_run.started", start, body)
+            chronicle.tell("billing", "billing_run.completed", start + minutes(rng, 120, 170), body)
 
 
 def is_ready(entry: Entry, start: int) -> bool:

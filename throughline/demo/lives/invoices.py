@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -13,7 +14,7 @@ from throughline.demo.faults import Fault, deal_out
 from throughline.demo.firm import REGIONS, Contract, erp_of
 from throughline.demo.lives.billing_runs import BillingEvent
 from throughline.demo.lives.milestones import PROCESS as MILESTONES
-from throughline.demo.lives.milestones import recognise
+from throughline.demo.lives.milestones import Revenue, recognise
 from throughline.demo.worktime import Region
 
 PROCESS = "invoice-to-cash"
@@ -27,6 +28,9 @@ FAULTS = {
     Fault.DISPUTED: 0.03,
     Fault.VOIDED: 0.02,
     Fault.REMITTANCE: 0.06,
+    Fault.POSTED_AGAIN: 0.02,
+    Fault.CANCELLED: 0.02,
+    Fault.WRITTEN_OFF: 0.02,
 }
 NOT_POSTED = Error("validation", "FI-88", "tax code of the customer is not valid")
 CENT = Decimal("0.01")
@@ -76,9 +80,15 @@ class PaymentNumbers:
         return f"PAY-{70000 + self.last}"
 
 
-def tell_invoices(chronicle: Chronicle, rng: Random, events: list[BillingEvent], unmapped: list[Life]) -> None:
+def tell_invoices(
+    chronicle: Chronicle,
+    rng: Random,
+    events: list[BillingEvent],
+    unmapped: Mapping[str, Revenue],
+    numbers: InvoiceNumbers,
+    payments: PaymentNumbers,
+) -> None:
     """Tell every invoice that comes of the billing events, to the end or as far as it gets."""
-    numbers, payments = InvoiceNumbers(), PaymentNumbers()
     issuable = sorted((issue_time(rng, event), event.id, event) for event in events)
     invoices = [make(event, issued, numbers, chronicle) for issued, _, event in issuable if not chronicle.over(issued)]
     settle_faults(rng, invoices, chronicle.ends)
@@ -89,7 +99,7 @@ def tell_invoices(chronicle: Chronicle, rng: Random, events: list[BillingEvent],
             life.did("invoice.issued", invoice.issued, "erp")
             life.keys["invoice"] = invoice.life.name
             if life.process == MILESTONES:
-                recognise(chronicle, rng, life, invoice.issued, life in unmapped)
+                recognise(chronicle, rng, life, invoice.issued, unmapped.get(life.name, Revenue.RECOGNISED))
         follow(chronicle, rng, invoice, issued, numbers, payments)
         if invoice.fault is Fault.REMITTANCE:
             remitted.append(invoice)
@@ -161,10 +171,12 @@ def follow(
     posted_at = issued.time + minutes(rng, 10, 40)
     if chronicle.over(posted_at):
         return
-    if invoice.fault is Fault.POSTING_FAILED:
+    if invoice.fault in (Fault.POSTING_FAILED, Fault.POSTED_AGAIN):
         chronicle.tell(invoice.erp, "invoice.posted", posted_at, invoice.named(), after=issued, error=NOT_POSTED)
         invoice.life.failed("invoice.posted", posted_at, "erp", NOT_POSTED.category)
-        return
+        if invoice.fault is Fault.POSTING_FAILED:
+            return
+        posted_at = invoice.region.plus_workdays(posted_at, 1) + minutes(rng, 5, 60)
     posted = chronicle.tell(invoice.erp, "invoice.posted", posted_at, invoice.named(), after=issued, post=travel(rng))
     invoice.life.did("invoice.posted", posted_at, "erp")
     sent_at = posted_at + minutes(rng, 30, 150)
@@ -178,8 +190,8 @@ def follow(
             return
         case Fault.CORRECTED:
             correct(chronicle, rng, invoice, numbers, payments)
-        case Fault.VOIDED:
-            void(chronicle, rng, invoice)
+        case Fault.VOIDED | Fault.CANCELLED | Fault.WRITTEN_OFF:
+            end(chronicle, rng, invoice, invoice.fault)
         case Fault.DISPUTED:
             dispute(chronicle, rng, invoice)
         case Fault.PART_PAID:
@@ -262,11 +274,15 @@ def correct(chronicle: Chronicle, rng: Random, old: Invoice, numbers: InvoiceNum
     follow(chronicle, rng, new, issued, numbers, payments)
 
 
-def void(chronicle: Chronicle, rng: Random, invoice: Invoice) -> None:
+ENDS = {Fault.VOIDED: "voided", Fault.CANCELLED: "cancelled", Fault.WRITTEN_OFF: "written_off"}
+
+
+def end(chronicle: Chronicle, rng: Random, invoice: Invoice, fault: Fault) -> None:
     at = invoice.region.plus_workdays(invoice.issued, 3) + minutes(rng, 5, 90)
     if not chronicle.over(at):
-        chronicle.tell(invoice.erp, "invoice.voided", at, invoice.named() | {"reason": "wrong customer"})
-        invoice.life.end("voided", at)
+        body = invoice.named() | {"reason": "wrong customer", "actor_kind": "person"}
+        chronicle.tell(invoice.erp, f"invoice.{ENDS[fault]}", at, body)
+        invoice.life.end(ENDS[fault], at)
 
 
 def dispute(chronicle: Chronicle, rng: Random, invoice: Invoice) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, time, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from random import Random
 
+from throughline.core.instants import HOUR
 from throughline.demo.chronicle import Chronicle, Error, Fields, Happening, Life, minutes, money, travel
 from throughline.demo.faults import Fault, deal_out
 from throughline.demo.firm import REGIONS, Contract, Firm, Size, erp_of
@@ -20,7 +22,21 @@ FAULTS = {
     Fault.MILESTONE_WAITING: 0.04,
     Fault.MAPPING_FAILED: 0.03,
     Fault.CANCELLED: 0.03,
+    Fault.MAPPING_MENDED: 0.03,
+    Fault.WRITTEN_OFF: 0.02,
+    Fault.MILESTONE_LATE: 0.02,
 }
+
+
+class Revenue(StrEnum):
+    """How the revenue run takes a piece of work."""
+
+    RECOGNISED = "recognised"
+    FAILED = "failed on a mapping"
+    MENDED = "failed on a mapping, then run again"
+
+
+UNMAPPED = {Fault.MAPPING_FAILED: Revenue.FAILED, Fault.MAPPING_MENDED: Revenue.MENDED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +62,12 @@ class Milestone:
 
 def bill_milestones(
     chronicle: Chronicle, rng: Random, begins: date, firm: Firm, size: Size, numbers: BillingNumbers
-) -> tuple[list[BillingEvent], list[Life]]:
-    """Tell every milestone up to its release; return what was released, and the lives whose revenue run will fail."""
+) -> tuple[list[BillingEvent], dict[str, Revenue]]:
+    """Tell every milestone up to its release; return what was released, and whose revenue run will fail."""
     contracts = firm.contracts_by("fixed_fee")
     faults = deal_out(rng, size.milestones, FAULTS)
     released: list[BillingEvent] = []
-    unmapped: list[Life] = []
+    unmapped: dict[str, Revenue] = {}
     for number in range(size.milestones):
         contract = contracts[number % len(contracts)]
         fault = faults.get(number)
@@ -60,9 +76,23 @@ def bill_milestones(
         day = begins + timedelta(weeks=week, days=rng.randrange(5))
         found = tell(chronicle, rng, make(rng, number, contract, fault), day, numbers)
         released += found
-        if fault is Fault.MAPPING_FAILED:
-            unmapped += [life for event in found for life in event.lives]
+        if fault is not None and fault in UNMAPPED:
+            unmapped |= {life.name: UNMAPPED[fault] for event in found for life in event.lives}
+    close_projects(chronicle, begins, contracts[:CLOSED], size.weeks)
     return released, unmapped
+
+
+CLOSED = 2  # projects that end with the play, with what their contracts leave unbilled
+
+
+def close_projects(chronicle: Chronicle, begins: date, contracts: list[Contract], weeks: int) -> None:
+    """Tell that projects are over; whoever counts what was never billed asks for it."""
+    friday = begins + timedelta(weeks=weeks - 1, days=4)
+    for contract in contracts:
+        region = REGIONS[contract.entity.region]
+        at = min(region.at(region.workday(friday), time(11)), chronicle.ends - HOUR)
+        body = {"project": contract.project, "contract": contract.id, "region": region.name}
+        chronicle.tell("psa", "project.closed", at, body | {"legal_entity": contract.entity.code})
 
 
 def make(rng: Random, number: int, contract: Contract, fault: Fault | None) -> Milestone:
@@ -84,7 +114,7 @@ def tell(
         return []
     chronicle.lives.append(life)
     complete(chronicle, rng, milestone, completed)
-    decided = region.plus_workdays(completed, 1) + minutes(rng, 5, 60)
+    decided = region.plus_workdays(completed, 5 if fault is Fault.MILESTONE_LATE else 1) + minutes(rng, 5, 60)
     if fault is Fault.MILESTONE_WAITING or chronicle.over(decided):
         return []
     if fault is Fault.CANCELLED:
@@ -101,8 +131,14 @@ def tell(
         decided = region.plus_workdays(again, 1) + minutes(rng, 5, 60)
         if chronicle.over(decided):
             return []
-    approved = chronicle.tell("psa", "milestone.approved", decided, where(milestone) | {"milestone": life.name})
+    approval = where(milestone) | {"milestone": life.name, "actor_kind": "person"}
+    approved = chronicle.tell("psa", "milestone.approved", decided, approval)
     life.did("milestone.approved", decided, "psa")
+    if fault is Fault.WRITTEN_OFF:
+        at = decided + minutes(rng, 5, 40)
+        chronicle.tell("psa", "milestone.written_off", at, {"milestone": life.name, "reason": "goodwill"})
+        life.end("written_off", at)
+        return []
     if fault is Fault.MILESTONE_DROPPED:
         return []
     return release(chronicle, rng, milestone, approved, numbers)
@@ -142,7 +178,7 @@ def release(
     return [BillingEvent(number, milestone.contract, (life,), life.amount, at, told)]
 
 
-def recognise(chronicle: Chronicle, rng: Random, life: Life, issued: int, unmapped: bool) -> None:
+def recognise(chronicle: Chronicle, rng: Random, life: Life, issued: int, revenue: Revenue) -> None:
     """Tell the revenue run that follows an invoice; it names the invoice and nothing else."""
     region = REGIONS[life.region]
     at = region.plus_workdays(issued, 2) + minutes(rng, 30, 120)
@@ -150,10 +186,13 @@ def recognise(chronicle: Chronicle, rng: Random, life: Life, issued: int, unmapp
     step, erp = "revenue.recognised", erp_of(life.entity)
     if chronicle.over(at):
         return
-    if unmapped:
+    if revenue is not Revenue.RECOGNISED:
         error = Error("mapping", "GL-212", "no revenue account for the practice of the project")
         chronicle.tell(erp, step, at, body, error=error)
         life.failed(step, at, "erp", error.category)
-        return
+        at = region.plus_workdays(at, 1) + minutes(rng, 30, 120)
+        if revenue is Revenue.FAILED or chronicle.over(at):
+            return
+        body["actor_kind"] = "person"
     chronicle.tell(erp, step, at, body, post=travel(rng))
     life.did(step, at, "erp")
