@@ -15,7 +15,6 @@ from typing import Any
 import msgspec
 from rich.console import Console
 
-from throughline.demo.expectations import COURSES
 from throughline.demo.firm import DEFAULT_WEEKS, SCALES, SYSTEMS
 from throughline.demo.plan import Plan, plan
 from throughline.demo.play import IN_A_HURRY, ClockFile, Pace, Played, play, seen_until
@@ -31,10 +30,19 @@ from throughline.demo.questions import (
     set_aside,
     wait_until_folded,
 )
-from throughline.demo.screen import Live, commands_for, picture, show_blind, show_commands, show_comparison, show_page
-from throughline.demo.stuck import Group, groups_of
+from throughline.demo.screen import (
+    Live,
+    commands_for,
+    picture,
+    show_besides,
+    show_blind,
+    show_commands,
+    show_comparison,
+    show_page,
+)
+from throughline.demo.stuck import Group, groups_of, open_besides
 from throughline.demo.truth import CaseTruth, tell_truth
-from throughline.demo.verify import Difference, Document, compare, tally_documents, tally_truth
+from throughline.demo.verify import Difference, Document, compare, is_nameless, tally_documents, tally_truth
 
 DEFAULT_SEED = 7
 LIVE_SECONDS = 55.0
@@ -142,6 +150,7 @@ def live_through(
 
         def page(to: Console) -> None:
             show_page(to, told.ends, Counter(line["state"] for line in lines), groups)
+            show_besides(to, open_besides(lines))
             show_blind(to, blind)
 
         if picture_file is not None:
@@ -190,8 +199,8 @@ def verify_plan(told: Plan, console: Console, data: Path | None, *, as_json: boo
 
 
 def told_lines(api: Api) -> list[Document]:
-    """Return the cases of the processes that the firm tells of: its events are the first steps of others as well."""
-    return [line for line in case_lines(api) if line["process"] in COURSES]
+    """Return the cases of the firm's work, without the mere numbers that one process knows of another's."""
+    return [line for line in case_lines(api) if not is_nameless(line)]
 
 
 def compare_reports(api: Api, ended: Played) -> list[Difference]:

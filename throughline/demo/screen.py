@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from io import StringIO
 from pathlib import Path
@@ -18,10 +18,18 @@ from rich.text import Text
 from throughline.core.instants import parse_instant, to_datetime
 from throughline.demo.firm import ENTITIES
 from throughline.demo.play import Progress as Played
-from throughline.demo.stuck import REPORTING, Group, in_reporting_currency
+from throughline.demo.stuck import REPORTING, Group, in_reporting_currency, pieces
 from throughline.demo.verify import Difference, Tally
 
 PICTURE_COLUMNS = 100
+SHOWN = 12  # groups that a person reads before the rest becomes a list
+BESIDES = {
+    "duplicate": "posted twice",
+    "out_of_order": "done in the wrong order",
+    "overdue": "time of a week was never submitted",
+    "policy_violation": "done against a rule",
+    "skipped": "a step was left out",
+}
 _FONT = re.compile(r"@font-face\s*\{.*?\}\s*", re.DOTALL)
 
 
@@ -72,13 +80,36 @@ def show_page(console: Console, now: int, counts: Counter[str], groups: Sequence
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right", no_wrap=True)
     table.add_column()
-    for group in groups:
+    for group in groups[:SHOWN]:
         what = f"{group.what}{where_of(group)} {group.place}"
         turn = f"\nsince {moment(group.since)}; turn: {group.turn}"
         table.add_row(worth_of(group), Text.assemble((what, "bold"), f": {group.why}", (turn, "dim")))
     console.print(table)
     console.print()
+    show_rest(console, groups[SHOWN:])
     console.print(f"~ other currencies at the firm's rates to {REPORTING}.")
+
+
+def show_rest(console: Console, groups: Sequence[Group]) -> None:
+    """Print in a sentence what is worth less than the groups shown, by kind of work."""
+    counts: Counter[str] = Counter()
+    for group in groups:
+        counts[group.process] += group.count
+    if counts:
+        worth = in_reporting_currency(_together(groups))
+        console.print(f"And less, about {REPORTING} {worth:,.0f} in all, where it is known: {listed(counts)}.")
+
+
+def listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(pieces(process, count) for process, count in sorted(counts.items(), key=lambda each: -each[1]))
+
+
+def show_besides(console: Console, besides: Mapping[tuple[str, str], int]) -> None:
+    """Print what is wrong though nothing waits for it, one line a kind."""
+    kinds = sorted({kind for _, kind in besides})
+    for kind in kinds:
+        of_kind = {process: count for (process, each), count in besides.items() if each == kind}
+        console.print(f"Nothing waits, but {BESIDES.get(kind, kind.replace('_', ' '))}: {listed(of_kind)}.")
 
 
 def picture(page: Callable[[Console], None]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -26,6 +27,20 @@ PIECES = {
     "time-to-bill": ("time entry", "time entries"),
     "milestone-to-invoice": ("milestone", "milestones"),
     "invoice-to-cash": ("invoice", "invoices"),
+    "pipeline-to-forecast": ("committed deal", "committed deals"),
+    "contract-to-billing-terms": ("contract", "contracts"),
+    "staffing": ("staffing request", "staffing requests"),
+    "assignment-change": ("changed assignment", "changed assignments"),
+    "expense-to-bill": ("expense", "expenses"),
+    "subscription-to-invoice": ("subscription line", "subscription lines"),
+    "change-order": ("change order", "change orders"),
+    "subcontractor-cost": ("subcontractor order", "subcontractor orders"),
+    "capacity-sync": ("change of capacity", "changes of capacity"),
+    "payroll-feed": ("pay item", "pay items"),
+    "customer-master": ("changed account", "changed accounts"),
+    "forecast-cycle": ("forecast", "forecasts"),
+    "actuals-to-plan": ("ledger batch", "ledger batches"),
+    "period-close": ("close of a period", "closes of a period"),
 }
 
 # Where a piece of work stopped, by process and the step that it waits for.
@@ -44,6 +59,28 @@ PLACES = {
     ("invoice-to-cash", "posted"): "not posted",
     ("invoice-to-cash", "sent"): "posted, but not sent",
     ("invoice-to-cash", "paid"): "with the customer",
+    ("pipeline-to-forecast", "demand_forecasted"): "between CRM and scheduling",
+    ("pipeline-to-forecast", "forecast_updated"): "before FP&A forecast it",
+    ("contract-to-billing-terms", "terms_synced"): "before the PSA had its terms",
+    ("contract-to-billing-terms", "terms_synced_erp"): "before the ERP had its terms",
+    ("staffing", "synced"): "confirmed, but not in ERP and PSA both",
+    ("assignment-change", "cost_forecast_updated"): "before the ERP planned its cost",
+    ("expense-to-bill", "submitted"): "sent back, waiting to be submitted again",
+    ("expense-to-bill", "posted"): "between expenses and ERP",
+    ("expense-to-bill", "released"): "before the billing run",
+    ("subscription-to-invoice", "issued"): "due, but not invoiced",
+    ("subscription-to-invoice", "revenue_recognised"): "before revenue was recognised",
+    ("change-order", "billing_plan_updated"): "before the ERP billed by it",
+    ("subcontractor-cost", "cost_posted"): "between procurement and ERP",
+    ("subcontractor-cost", "project_cost_synced"): "posted, but not on its project",
+    ("capacity-sync", "synced"): "planned, but not in PSA and ERP both",
+    ("payroll-feed", "loaded"): "between PSA and payroll",
+    ("payroll-feed", "confirmed"): "in payroll, not confirmed",
+    ("customer-master", "synced_psa"): "not the same in the PSA",
+    ("forecast-cycle", "scenario_returned"): "with FP&A, no scenario came back",
+    ("forecast-cycle", "report_refreshed"): "before the report showed it",
+    ("actuals-to-plan", "report_refreshed"): "before the report showed it",
+    ("period-close", "revenue_posted"): "costs complete, revenue not posted",
 }
 
 FAILURES = {
@@ -96,8 +133,13 @@ class Group:
 
     @property
     def what(self) -> str:
-        one, many = PIECES.get(self.process, ("record", "records"))
-        return f"{self.count:,} {one if self.count == 1 else many}"
+        return pieces(self.process, self.count)
+
+
+def pieces(process: str, count: int) -> str:
+    """Return so many pieces of a process's work in words."""
+    one, many = PIECES.get(process, ("record", "records"))
+    return f"{count:,} {one if count == 1 else many}"
 
 
 def in_reporting_currency(money: dict[str, Decimal]) -> Decimal:
@@ -112,6 +154,15 @@ def groups_of(documents: Iterable[Document]) -> list[Group]:
         if is_stuck(document):
             _add(groups, document)
     return sorted(groups.values(), key=lambda group: (-group.worth, group.process, group.place, group.why))
+
+
+def open_besides(lines: Iterable[Document]) -> Counter[tuple[str, str]]:
+    """Return what is wrong though nothing waits for it, by process and kind: a broken rule, a week without time."""
+    found: Counter[tuple[str, str]] = Counter()
+    for line in lines:
+        if not is_stuck(line):
+            found.update({(line["process"], each["kind"]) for each in line["deviations"]})
+    return found
 
 
 def is_stuck(document: Document) -> bool:
@@ -162,6 +213,8 @@ def why_of(document: Document) -> str:
         return "the answer that names its record was lost"
     if is_partly_done(document):
         return "paid in part only"
+    if "policy_violation" in kinds:
+        return "against a rule"
     waits = document["waits_for"]
     if waits is None:
         return "nobody knows why"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from decimal import Decimal
 from html import unescape
+from io import StringIO
 from xml.etree import ElementTree
 
 from rich.console import Console
@@ -41,3 +43,16 @@ def test_a_picture_loads_nothing_from_elsewhere() -> None:
     assert "url(http" not in drawn
     assert "@font-face" not in drawn
     assert "href" not in drawn
+
+
+def test_what_is_worth_less_than_the_first_dozen_becomes_one_sentence() -> None:
+    groups = [GROUP] * 12 + [
+        replace(GROUP, process="payroll-feed", count=3),
+        replace(GROUP, process="unheard-of", count=1),
+    ]
+    console = Console(file=StringIO(), width=200)
+    show_page(console, NOW, Counter(), groups)
+    assert isinstance(console.file, StringIO)
+    said = console.file.getvalue()
+    assert said.count("between PSA and ERP") == 12
+    assert "And less, about EUR 2,250 in all, where it is known: 3 pay items, 1 record." in said

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from throughline.core.instants import parse_instant
-from throughline.demo.stuck import groups_of
+from throughline.demo.stuck import groups_of, open_besides
 
 
 def stuck(name: str, amount: str, currency: str = "EUR", since: str = "2026-11-03T12:00:00Z", **changes: Any) -> Any:
@@ -63,3 +63,9 @@ def test_an_unknown_amount_is_counted_and_never_added_as_zero():
 def test_each_currency_is_converted_once():
     (group,) = groups_of([stuck("TE-1", "100", "USD"), stuck("TE-2", "100", "GBP")])
     assert group.worth == Decimal("201.00")
+
+
+def test_what_is_wrong_though_nothing_waits_is_counted_by_kind_and_not_twice():
+    broken = {"kind": "policy_violation", "step": None, "round": None, "since": "2026-11-03T12:00:00Z"}
+    through = stuck("C-1", "10", process="contract-to-billing-terms", exposure={}, deviations=[broken, broken])
+    assert open_besides([through, stuck("TE-1", "10")]) == {("contract-to-billing-terms", "policy_violation"): 1}

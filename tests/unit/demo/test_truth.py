@@ -1,12 +1,13 @@
 """The truth about one life at a time, hand-counted: each kind of fault in its smallest form."""
 
+from datetime import date
 from decimal import Decimal
 
 import pytest
 
 from throughline.core.instants import parse_instant
-from throughline.demo.chronicle import Life
-from throughline.demo.truth import CaseTruth, DeviationTruth, StepTruth, Turn, tell_truth
+from throughline.demo.chronicle import Life, Weeks
+from throughline.demo.truth import UNKNOWN, CaseTruth, DeviationTruth, StepTruth, Turn, tell_truth
 
 FRIDAY = parse_instant("2026-10-09T12:00:00Z")
 MONDAY = parse_instant("2026-10-12T08:00:00Z")
@@ -172,3 +173,66 @@ def test_work_that_is_not_billable_does_not_apply():
     life.applies = False
     told = truth(life)
     assert (told.state, told.deviations, told.exposure) == ("not_applicable", frozenset(), None)
+
+
+def synced(*systems: str) -> Life:
+    life = Life("capacity-sync", "RC-1", "EMEA", "DE01", None, "EUR")
+    life.did("resource.changed", FRIDAY, "hcm")
+    life.did("availability.updated", FRIDAY, "scheduling")
+    for place, system in enumerate(systems):
+        life.did("resource.synced", MONDAY + place, system)
+    return life
+
+
+def test_what_two_systems_must_report_is_done_with_the_second():
+    told = truth(synced("psa", "erp"))
+    assert told.state == "done"
+    assert StepTruth(1, "synced", "done", MONDAY, MONDAY + 1) in told.steps
+
+
+def test_what_one_of_two_systems_reported_is_late_and_worth_nobody_knows_what():
+    told = truth(synced("erp"))
+    assert StepTruth(1, "synced", "overdue", MONDAY, MONDAY) in told.steps
+    assert kinds(told) == {("overdue", "synced", True)}
+    assert told.exposure == UNKNOWN
+
+
+def test_what_begins_again_is_open_though_it_was_through():
+    life = Life("pipeline-to-forecast", "O-1", "EMEA", "DE01", Decimal(100), "EUR")
+    for step in ("opportunity.committed", "demand.forecasted", "forecast.updated"):
+        life.did(step, FRIDAY, "crm")
+    life.again(TUESDAY)
+    life.did("opportunity.committed", TUESDAY, "crm")
+    told = truth(life, now=TUESDAY + 1)
+    assert (told.state, told.rounds, told.deviations) == ("open", 2, frozenset())
+    assert told.turn == Turn("demand_forecasted", 2, "system", parse_instant("2026-10-13T12:00:00Z"))
+
+
+def staffed(*came: tuple[date, int]) -> Life:
+    life = Life("staffing", "SR-1", "EMEA", "DE01", None, "EUR")
+    for step, system in (
+        ("staffing.requested", "scheduling"),
+        ("candidate.proposed", "scheduling"),
+        ("assignment.confirmed", "scheduling"),
+        ("assignment.synced", "erp"),
+        ("assignment.synced", "psa"),
+    ):
+        life.did(step, MONDAY, system)
+    life.weeks["AS-1"] = Weeks(date(2026, 10, 5))
+    for day, time in came:
+        life.weeks["AS-1"].did(day, time)
+    return life
+
+
+def test_a_week_whose_time_never_came_is_overdue_two_workdays_after_it_though_all_else_is_through():
+    due = parse_instant("2026-10-14T07:00:00Z")  # Wednesday, when the office opens
+    assert truth(staffed(), now=due - 1).deviations == frozenset()
+    told = truth(staffed(), now=due)
+    assert (told.state, told.exposure) == ("done", None)
+    assert told.deviations == {DeviationTruth("overdue", "time_submitted", 202641, True)}
+
+
+def test_time_that_came_late_closes_its_week_and_one_of_another_week_does_not():
+    late = staffed((date(2026, 10, 8), THURSDAY), (date(2026, 10, 12), THURSDAY))
+    assert truth(late).deviations == {DeviationTruth("overdue", "time_submitted", 202641, False)}
+    assert truth(staffed((date(2026, 10, 8), TUESDAY))).deviations == frozenset()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from throughline.core.instants import format_instant, parse_instant
-from throughline.demo.truth import CaseTruth, DeviationTruth, StepTruth, Turn
+from throughline.demo.truth import UNKNOWN, CaseTruth, DeviationTruth, StepTruth, Turn
 from throughline.demo.verify import compare, tally_documents, tally_truth
 
 AT = parse_instant("2026-10-06T12:00:00Z")
@@ -85,3 +85,19 @@ def test_a_case_that_only_one_side_knows_is_a_difference():
 
 def test_both_sides_are_added_up_alike():
     assert tally_truth([TRUTH]) == tally_documents([document()])
+
+
+def test_a_mere_number_of_another_processs_work_is_no_difference_unless_something_is_wrong_with_it():
+    number = document(name="D-1", state="provisional", deviations=[], exposure={})
+    orphan = {"kind": "orphan", "step": None, "round": None, "open": True}
+    assert compare([], [number]) == []
+    assert tally_documents([number]) == tally_truth([])
+    (surplus,) = compare([], [number | {"deviations": [orphan]}])
+    assert surplus.seen == "provisional"
+
+
+def test_what_nobody_said_the_worth_of_is_unknown_on_both_sides():
+    truth = TRUTH._replace(exposure=UNKNOWN)
+    assert compare([truth], [document(exposure={"amount": None, "currency": None, "hours": None})]) == []
+    (difference,) = compare([truth], [document()])
+    assert (difference.what, difference.truth) == ("exposure", "unknown")
