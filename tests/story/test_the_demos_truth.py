@@ -99,7 +99,17 @@ def test_every_case_is_reconstructed_as_it_happened(tmp_path: Path, seed: int, w
     assert differences(tmp_path, told, told.happenings) == []
 
 
-@pytest.mark.parametrize("kind", ["time.posted", "invoice.paid", "document.registered", "opportunity.rejected"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "time.posted",
+        "invoice.paid",
+        "document.registered",
+        "opportunity.rejected",
+        "assignment.synced",
+        "report.refreshed",
+    ],
+)
 def test_a_report_that_is_kept_back_is_a_difference(tmp_path: Path, kind: str):
     told = plan(7, "small")
     kept_back = next(each for each in told.happenings if each.type == kind and each.error is None)

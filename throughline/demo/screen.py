@@ -23,6 +23,7 @@ from throughline.demo.verify import Difference, Tally
 
 PICTURE_COLUMNS = 100
 SHOWN = 12  # groups that a person reads before the rest becomes a list
+MANY = 3  # pieces of work that one cause holds up: such a group is shown whatever it is worth
 BESIDES = {
     "duplicate": "posted twice",
     "out_of_order": "done in the wrong order",
@@ -80,13 +81,14 @@ def show_page(console: Console, now: int, counts: Counter[str], groups: Sequence
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right", no_wrap=True)
     table.add_column()
-    for group in groups[:SHOWN]:
+    shown = [group for place, group in enumerate(groups) if place < SHOWN or group.count >= MANY]
+    for group in shown:
         what = f"{group.what}{where_of(group)} {group.place}"
         turn = f"\nsince {moment(group.since)}; turn: {group.turn}"
         table.add_row(worth_of(group), Text.assemble((what, "bold"), f": {group.why}", (turn, "dim")))
     console.print(table)
     console.print()
-    show_rest(console, groups[SHOWN:])
+    show_rest(console, [group for group in groups if group not in shown])
     console.print(f"~ other currencies at the firm's rates to {REPORTING}.")
 
 

@@ -46,13 +46,19 @@ def test_a_picture_loads_nothing_from_elsewhere() -> None:
 
 
 def test_what_is_worth_less_than_the_first_dozen_becomes_one_sentence() -> None:
-    groups = [GROUP] * 12 + [
-        replace(GROUP, process="payroll-feed", count=3),
-        replace(GROUP, process="unheard-of", count=1),
-    ]
+    pay = replace(GROUP, process="payroll-feed", money={"EUR": Decimal(10)})
+    groups = [GROUP] * 12 + [pay, replace(pay, process="unheard-of", count=1)]
+    said = printed(groups)
+    assert said.count("between PSA and ERP") == 12
+    assert "And less, about EUR 20 in all, where it is known: 2 pay items, 1 record." in said
+
+
+def test_one_cause_that_holds_up_many_is_shown_whatever_it_is_worth() -> None:
+    assert "9 time entries" in printed([GROUP] * 12 + [replace(GROUP, count=9, money={"EUR": Decimal(1)})])
+
+
+def printed(groups: list[Group]) -> str:
     console = Console(file=StringIO(), width=200)
     show_page(console, NOW, Counter(), groups)
     assert isinstance(console.file, StringIO)
-    said = console.file.getvalue()
-    assert said.count("between PSA and ERP") == 12
-    assert "And less, about EUR 2,250 in all, where it is known: 3 pay items, 1 record." in said
+    return console.file.getvalue()

@@ -176,7 +176,7 @@ def follow(
         invoice.life.failed("invoice.posted", posted_at, "erp", NOT_POSTED.category)
         if invoice.fault is Fault.POSTING_FAILED:
             return
-        posted_at = invoice.region.plus_workdays(posted_at, 1) + minutes(rng, 5, 60)
+        posted_at += minutes(rng, 30, 90)
     posted = chronicle.tell(invoice.erp, "invoice.posted", posted_at, invoice.named(), after=issued, post=travel(rng))
     invoice.life.did("invoice.posted", posted_at, "erp")
     sent_at = posted_at + minutes(rng, 30, 150)
