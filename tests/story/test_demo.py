@@ -54,7 +54,8 @@ def test_it_ends_with_a_page_of_what_is_stuck(told: Plan, tmp_path: Path):
     page = said(console)
     assert "are held up, worth about EUR" in page
     assert "time entries in EMEA between PSA and ERP: the connector is turned away: its token has expired" in page
-    assert "turn: customer" in page
+    assert "turn: system (finance-ops)" in page
+    assert "Nothing waits, but done against a rule: " in page
     assert "Not seen: /meridian/fpna is silent since Wed 21 Oct 04:00" in page
     assert "The demo has ended" in page
 

@@ -18,7 +18,6 @@ from throughline.core.estate import load_estate
 from throughline.core.event import Event
 from throughline.core.instants import format_instant
 from throughline.demo.chronicle import Happening
-from throughline.demo.expectations import COURSES
 from throughline.demo.firm import SYSTEMS, role_of
 from throughline.demo.plan import Plan, plan
 from throughline.demo.play import heartbeat, seen_until
@@ -69,7 +68,7 @@ def reports(told: Plan, happenings: Iterable[Happening]) -> list[Event]:
 
 
 def reconstructed(folder: Path, events: list[Event], now: int) -> list[Document]:
-    """Return every case document that the engine makes of some events, of the processes that the firm tells of."""
+    """Return every case document that the engine makes of some events."""
     definitions, estate = load_definitions(DEFINITIONS), load_estate(DEFINITIONS)
     engine = Engine.open(folder / "store.db", definitions, estate)
     engine.fold(events, now)
@@ -81,8 +80,7 @@ def reconstructed(folder: Path, events: list[Event], now: int) -> list[Document]
         documents = [snapshot.document(view) for view in snapshot.views(ids).values()]
     reader.close()
     engine.close()
-    told = [document for document in documents if document.members and document.process in COURSES]
-    return [json.loads(encode_document(document)) for document in told]
+    return [json.loads(encode_document(document)) for document in documents if document.members]
 
 
 def truths(told: Plan) -> list[CaseTruth]:

@@ -48,6 +48,7 @@ class Fault(StrEnum):
     NOT_SENT = "invoice never sent"
     PART_PAID = "paid in part"
     UNPAID = "not paid when due"
+    PAID_LATE = "paid after it was due"
     CORRECTED = "corrected and replaced"
     DISPUTED = "disputed by the customer"
     VOIDED = "voided"

@@ -22,6 +22,7 @@ FAULTS = {
     Fault.PART_PAID: 0.05,
     Fault.CORRECTED: 0.04,
     Fault.UNPAID: 0.08,
+    Fault.PAID_LATE: 0.02,
     Fault.POSTING_FAILED: 0.02,
     Fault.NOT_SENT: 0.02,
     Fault.PAID_UNSENT: 0.02,
@@ -203,7 +204,11 @@ def follow(
 
 
 def payday(rng: Random, invoice: Invoice) -> int:
-    """Return when the customer pays: some days before the invoice is due, on a workday."""
+    """Return when the customer pays: some days before the invoice is due, on a workday; or on the one after that."""
+    if invoice.fault is Fault.PAID_LATE:
+        return invoice.region.at(invoice.region.workday(invoice.due + timedelta(days=1)), time(11)) + minutes(
+            rng, 0, 200
+        )
     early = invoice.due - timedelta(days=rng.randint(1, 4))
     day = max(early, invoice.region.local(invoice.issued).date() + timedelta(days=1))
     while not invoice.region.is_workday(day) and day < invoice.due:
