@@ -25,7 +25,7 @@ PIPELINE = Route(
         Fault.LOST: Befalls(1),
         Fault.BELATED: Befalls(1),
         Fault.RESENT: Befalls(1),
-        Fault.BEGUN_AGAIN: Befalls(2),
+        Fault.BEGUN_AGAIN: Befalls(2, changes={"close_date": "2027-03-31"}),
     },
 )
 MEASURED = ("measure", "period", "amount", "currency")

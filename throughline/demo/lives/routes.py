@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, time, timedelta
 from random import Random
 from typing import NamedTuple
 
 from throughline.demo.chronicle import (
-    PUNCTUAL,
     Chronicle,
     Error,
     Fields,
@@ -50,7 +49,9 @@ class Stop(NamedTuple):
 class Befalls(NamedTuple):
     """What befalls a share of the pieces at a stop: ``type`` is the event that sends it back or ends it.
 
-    ``late`` is how many workdays late, ``changes`` is what a system knows otherwise there.
+    ``late``: what is belated comes so many workdays after the stop before. ``changes``: what is known otherwise there,
+    or when it begins again; a rule that this breaks is checked once the step ``flags`` is seen (None: always). A stop
+    past the last one is left to who goes on from there.
     """
 
     stop: int
@@ -77,7 +78,6 @@ class Piece:
     life: Life
     knows: Fields
     fault: Fault | None = None
-    told: Happening | None = None
 
     @property
     def region(self) -> Region:
@@ -86,11 +86,11 @@ class Piece:
 
 @dataclass
 class Way:
-    """How far a piece has come: when it was last passed on, and by which happening."""
+    """How far a piece has come: when it was last passed on, by which happening, and whether past its last stop."""
 
     at: int
     cause: Happening | None = None
-    through: bool = field(default=False)
+    through: bool = False
 
 
 def send_all(
@@ -126,40 +126,65 @@ def begin(chronicle: Chronicle, rng: Random, route: Route, piece: Piece, start: 
 
 
 def go_on(chronicle: Chronicle, rng: Random, route: Route, piece: Piece, way: Way, number: int) -> Way:
-    """Tell a piece from a stop on; ``through`` says whether it got past its last one."""
+    """Tell a piece from a stop on, as far as it gets."""
     befalls = route.faults[piece.fault] if piece.fault else None
     for place, stop in enumerate(route.stops[number:], start=number):
         if stop.sometimes and rng.random() < SELDOM:
             continue
         at = way.at if place == 0 else after(rng, piece.region, way.at, stop)
+        passing = Passing(piece, stop, at)
         if befalls is not None and befalls.stop == place:
-            ordinary = replace(piece, fault=None)
-            match piece.fault:
-                case Fault.LOST:
-                    return way
-                case Fault.BELATED:
-                    at = piece.region.plus_workdays(way.at, befalls.late) + minutes(rng, 5, 60)
-                case Fault.REFUSED | Fault.RESENT:
-                    refuse(chronicle, piece, stop, way, at)
-                    if piece.fault is Fault.REFUSED:
-                        return way
-                    at = piece.region.plus_workdays(at, 1) + minutes(rng, 5, 60)
-                case Fault.RULE_BROKEN:
-                    piece = replace(ordinary, knows=piece.knows | dict(befalls.changes))
-                    piece.life.flag("policy_violation", befalls.flags)
-                case Fault.SENT_BACK | Fault.SENT_BACK_LEFT:
-                    return send_back(chronicle, rng, route, piece, befalls, at)
-                case Fault.CANCELLED | Fault.WRITTEN_OFF:
-                    end(chronicle, route, piece, befalls, at)
-                    return way
-                case Fault.BEGUN_AGAIN:
-                    piece.life.again(at)
-                    return go_on(chronicle, rng, route, ordinary, Way(at), 0)
-                case _:
-                    pass
-        if chronicle.over(at) or not pass_on(chronicle, rng, piece, stop, way, at):
+            if piece.fault not in PASSING:
+                return turn_aside(chronicle, rng, route, passing, befalls, way)
+            passing = hold_up(chronicle, rng, passing, befalls, way)
+        if chronicle.over(passing.at) or not pass_on(chronicle, rng, passing, way):
             return way
     way.through = True
+    return way
+
+
+class Passing(NamedTuple):
+    """A piece about to be at a stop."""
+
+    piece: Piece
+    stop: Stop
+    at: int
+
+
+PASSING = frozenset({Fault.BELATED, Fault.RESENT, Fault.RULE_BROKEN})
+
+
+def hold_up(chronicle: Chronicle, rng: Random, passing: Passing, befalls: Befalls, way: Way) -> Passing:
+    """Return how a piece gets to a stop all the same: late, by hand after a failure, or against a rule."""
+    piece, stop, at = passing
+    match piece.fault:
+        case Fault.BELATED:
+            return passing._replace(at=piece.region.plus_workdays(way.at, befalls.late) + minutes(rng, 5, 60))
+        case Fault.RESENT:
+            refuse(chronicle, passing, way, UNREACHED)
+            later = piece.region.plus_workdays(at, 1) + minutes(rng, 5, 60)
+            return Passing(piece, stop._replace(person=True), later)
+        case _:
+            piece.life.flag("policy_violation", befalls.flags)
+            return passing._replace(piece=replace(piece, knows=piece.knows | dict(befalls.changes)))
+
+
+def turn_aside(chronicle: Chronicle, rng: Random, route: Route, passing: Passing, befalls: Befalls, way: Way) -> Way:
+    """Tell what keeps a piece from a stop: it is lost, refused, sent back, ended, or begun again."""
+    piece, _, at = passing
+    match piece.fault:
+        case Fault.REFUSED:
+            refuse(chronicle, passing, way, REFUSED)
+        case Fault.SENT_BACK | Fault.SENT_BACK_LEFT:
+            return send_back(chronicle, rng, route, piece, befalls, at)
+        case Fault.CANCELLED | Fault.WRITTEN_OFF:
+            end(chronicle, route, piece, befalls, at)
+        case Fault.BEGUN_AGAIN:
+            piece.life.again(at)
+            anew = replace(piece, fault=None, knows=piece.knows | dict(befalls.changes))
+            return go_on(chronicle, rng, route, anew, Way(at), 0)
+        case _:
+            pass  # lost: nobody says anything
     return way
 
 
@@ -171,8 +196,9 @@ def after(rng: Random, region: Region, before: int, stop: Stop) -> int:
     return start + minutes(rng, *stop.spread)
 
 
-def pass_on(chronicle: Chronicle, rng: Random, piece: Piece, stop: Stop, way: Way, at: int) -> bool:
+def pass_on(chronicle: Chronicle, rng: Random, passing: Passing, way: Way) -> bool:
     """Tell that a piece came to a stop; False where its system is not read out again before the end."""
+    piece, stop, at = passing
     post = travel(rng)
     if stop.role == POLLED:
         post = Post(delay=next_night(at) - at)
@@ -207,9 +233,9 @@ def known_of(piece: Piece, stop: Stop) -> Fields:
     return where(piece) | {name: piece.knows[name] for name in stop.knows if name in piece.knows}
 
 
-def refuse(chronicle: Chronicle, piece: Piece, stop: Stop, way: Way, at: int) -> None:
-    """Tell that a stop failed; what is sent again later had met a system that did not answer."""
-    error = REFUSED if piece.fault is Fault.REFUSED else UNREACHED
+def refuse(chronicle: Chronicle, passing: Passing, way: Way, error: Error) -> None:
+    """Tell that a stop failed."""
+    piece, stop, at = passing
     system = system_of(stop.role, piece)
     cause, flow = passed_by(way, system)
     chronicle.tell(system, stop.type, at, known_of(piece, stop), after=cause, flow=flow, error=error)
@@ -237,4 +263,4 @@ def decide(chronicle: Chronicle, route: Route, piece: Piece, befalls: Befalls, a
     first = route.stops[0]
     name = first.knows[0]
     body = where(piece) | {name: piece.knows[name], "reason": reason, "actor_kind": "person"}
-    chronicle.tell(system_of(first.role, piece), befalls.type, at, body, post=PUNCTUAL)
+    chronicle.tell(system_of(first.role, piece), befalls.type, at, body)
