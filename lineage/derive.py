@@ -146,7 +146,7 @@ def _wake_at(standing: Standing, now: int) -> int | None:
 def _sight(standing: Standing, context: Context) -> tuple[tuple[str, int], ...]:
     """Return whose watermarks, from which instant on, would confirm the steps that are past due unconfirmed."""
     found: set[tuple[str, int]] = set()
-    for each in standing.awaited.expected:
+    for each in (*standing.awaited.expected, *standing.awaited.unseen):
         if each.status is StepStatus.UNCONFIRMED:
             seen = context.sight.watermark(each.systems, standing.place.legal_entity)
             found |= {(seen.source, each.due)} if seen.declared and seen.source is not None else set()

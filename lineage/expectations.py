@@ -27,10 +27,14 @@ Bearing = Mapping[int, tuple[str, ...]]
 
 
 class Awaited(NamedTuple):
-    """What expectations say of a case now: where they were not met, and what has yet to come."""
+    """What expectations say of a case now: where they were not met, and what has yet to come.
+
+    ``unseen``: periods before the end of a case, without their event.
+    """
 
     deviations: tuple[Deviation, ...]
     expected: tuple[Expected, ...]
+    unseen: tuple[Expected, ...]
 
     @property
     def wake_at(self) -> int | None:
@@ -38,7 +42,7 @@ class Awaited(NamedTuple):
         return min((each.due for each in self.expected if each.status is StepStatus.WAITING), default=None)
 
 
-NOTHING_AWAITED = Awaited((), ())
+NOTHING_AWAITED = Awaited((), (), ())
 
 
 class _Missing(NamedTuple):
@@ -65,6 +69,7 @@ def awaited(course: Course, place: Place, context: Context, bearing: Bearing, en
     """Return the periods without their event, the next one ahead included; after ``ended_at`` nothing is expected."""
     deviations: list[Deviation] = []
     outstanding: list[Expected] = []
+    unseen: list[Expected] = []
     for expectation in course.version.expects:
         missing: dict[int, list[_Missing]] = {}
         for key, each in sorted(_objects(expectation, course, bearing, place, context.calendars).items()):
@@ -73,9 +78,9 @@ def awaited(course: Course, place: Place, context: Context, bearing: Bearing, en
                     break
                 came = each.came.get(start)
                 status = StepStatus.OVERDUE
-                if came is None and ended_at is None:
+                if came is None:
                     found = _expected(expectation, key, start, due, course.version, place, context)
-                    outstanding.append(found)
+                    (outstanding if ended_at is None else unseen).append(found)
                     status = found.status
                 if status is StepStatus.WAITING:
                     break
@@ -83,7 +88,7 @@ def awaited(course: Course, place: Place, context: Context, bearing: Bearing, en
                     lacking = _missing(expectation, key, start, due, came, ended_at)
                     missing.setdefault(number_of(expectation.every, start), []).append(lacking)
         deviations += (_deviation(expectation, number, some) for number, some in missing.items())
-    return Awaited(tuple(deviations), tuple(outstanding))
+    return Awaited(tuple(deviations), tuple(outstanding), tuple(unseen))
 
 
 def _expected(

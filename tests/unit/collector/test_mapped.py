@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from collector.canonical import NESTING
 from collector.cloudevents import BATCH, STRUCTURED, read_cloudevents
-from collector.intake import Incoming, _entry
+from collector.intake import Incoming, entry_of
 from collector.json_bodies import content_type_of, read_json
 from collector.reading import Door, Reading, Refusal, Refused, Signal
 from throughline.core.instants import parse_instant
@@ -99,7 +99,7 @@ def test_what_is_set_aside_of_one_input_is_kept_once_and_can_be_taken_again() ->
     incoming = Incoming(Door.CLOUDEVENTS, Signal.EVENTS, "test", STRUCTURED, {}, body)
     reading = read_cloudevents(STRUCTURED, {}, body, RECEIVED, NESTING, BOTH)
     assert (len(reading.events), len(reading.rejected)) == (200, 200)
-    (kept,) = _entry(incoming, reading, RECEIVED).quarantined
+    (kept,) = entry_of(incoming, reading, RECEIVED).quarantined
     assert "and 199 more of the same input" in kept.sentence
     again = read_cloudevents(kept.content_type, {}, kept.body, RECEIVED, NESTING, BOTH)
     assert again.events == reading.events
