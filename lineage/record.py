@@ -12,7 +12,7 @@ from lineage.evidence import Link, Why, evidence, statements_of
 from lineage.fact import Fact
 from lineage.lookup import Bulk, Found, Part, Waiting, bulk_at, cases_of, count_cases, known_keys, waiting_at
 from lineage.read import CaseView, Snapshot
-from lineage.related import RelatedDocument, related
+from lineage.related import RelatedDocument, Relatives
 from lineage.trace_documents import TraceDocument, cases_of_trace
 from throughline.core.instants import format_instant
 from throughline.core.key import Key
@@ -200,7 +200,8 @@ def _record(snapshot: Snapshot, key: Key, shown: Sequence[Found], traces: Traces
 
 def _lineages(snapshot: Snapshot, shown: Sequence[Found], traces: Traces) -> list[CaseLineage]:
     views = snapshot.views(each.case_id for each in shown)
-    return [case_lineage(snapshot, views[each.case_id], each.part, traces) for each in shown]
+    relatives = Relatives(snapshot)
+    return [case_lineage(snapshot, views[each.case_id], each.part, relatives, traces) for each in shown]
 
 
 def _waiting(waiting: Waiting | None) -> WaitingDocument | None:
@@ -233,7 +234,7 @@ def _bulk_event(fact: Fact) -> BulkEventDocument:
     )
 
 
-def case_lineage(snapshot: Snapshot, view: CaseView, part: Part, traces: Traces) -> CaseLineage:
+def case_lineage(snapshot: Snapshot, view: CaseView, part: Part, relatives: Relatives, traces: Traces) -> CaseLineage:
     """Return a case with all that is known around it."""
     trace_ids = sorted({member.fact.trace_id for member in view.joined.members if member.fact.trace_id})
     return CaseLineage(
@@ -241,7 +242,7 @@ def case_lineage(snapshot: Snapshot, view: CaseView, part: Part, traces: Traces)
         case=snapshot.document(view),
         why=[_why(snapshot, why) for why in evidence(snapshot, view)],
         statements=[statement_document(statement) for statement in statements_of(snapshot, view)],
-        related=related(snapshot, view),
+        related=relatives.of(view),
         traces=traces(snapshot, trace_ids[:MOST_TRACES]),
         more_traces=len(trace_ids) > MOST_TRACES,
     )

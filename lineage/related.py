@@ -46,17 +46,31 @@ class RelatedDocument(msgspec.Struct, frozen=True):
     query: str
 
 
-def related(snapshot: Snapshot, view: CaseView) -> list[RelatedDocument]:
-    """Return every key of a case with the cases it leads to: by role, then type and value."""
-    return [_related(snapshot, view, role, key) for role, keys in snapshot.keys_by_role(view).items() for key in keys]
+class Relatives:
+    """Finds related objects in one snapshot; what a key leads to is asked once, however many cases have it."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._known: dict[tuple[str, str, Key], RelatedDocument] = {}
+
+    def of(self, view: CaseView) -> list[RelatedDocument]:
+        """Return every key of a case with the cases it leads to: by role, then type and value."""
+        keys_by_role = self._snapshot.keys_by_role(view)
+        return [self._of_key(view.process.name, role, key) for role, keys in keys_by_role.items() for key in keys]
+
+    def _of_key(self, process: str, role: str, key: Key) -> RelatedDocument:
+        known = self._known.get((process, role, key))
+        if known is None:
+            known = self._known[process, role, key] = _related(self._snapshot, process, role, key)
+        return known
 
 
-def _related(snapshot: Snapshot, view: CaseView, role: str, key: Key) -> RelatedDocument:
+def _related(snapshot: Snapshot, process: str, role: str, key: Key) -> RelatedDocument:
     shown = KeyDocument(key.type, key.value, snapshot.scope(key))
     parts = _UP if role == Part.RELATION.word else tuple(Part)
-    others = cases_of(snapshot, key, parts, None, MOST_CASES + 1, but=view.process.name)
+    others = cases_of(snapshot, key, parts, None, MOST_CASES + 1, but=process)
     more = len(others) > MOST_CASES
-    count = count_cases(snapshot, key, parts, but=view.process.name) if more else len(others)
+    count = count_cases(snapshot, key, parts, but=process) if more else len(others)
     return RelatedDocument(shown, role, case_refs(snapshot, others[:MOST_CASES]), count, more, _query(shown))
 
 
