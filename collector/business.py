@@ -12,7 +12,7 @@ import msgspec
 from collector.setaside import Reason, Unfit, shown
 from throughline.core.currency import currencies
 from throughline.core.event import ERROR_CATEGORIES, Failure, Relation
-from throughline.core.number import Number
+from throughline.core.number import Number, scalar_text
 
 LONGEST_DECIMAL: Final = 40
 LARGEST_EXPONENT: Final = 30
@@ -25,17 +25,6 @@ _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?", re.ASCII)
 
 
 _json = msgspec.json.Decoder(float_hook=Number)
-
-
-def scalar_text(value: object) -> str | None:
-    """Return a scalar as text; None where it is none (absent, array, object, bytes)."""
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return str(value)
-    return None
 
 
 def decimal_text(name: str, value: object) -> str:

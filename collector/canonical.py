@@ -19,13 +19,12 @@ from collector.business import (
     iso_currency,
     read_failure,
     read_relations,
-    scalar_text,
     truth,
 )
 from collector.setaside import Reason, SetAside, Unfit, shown
 from throughline.core.event import Event, Failure, FieldValue, seal
 from throughline.core.instants import MINUTE, format_instant, parse_instant
-from throughline.core.number import Number
+from throughline.core.number import Number, scalar_text
 from throughline.core.text import has_control_characters
 
 MOST_AHEAD: Final = 10 * MINUTE  # a time further after its own receipt than this is no time

@@ -18,7 +18,6 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from collector.business import scalar_text
 from collector.canonical import LONGEST_IDENTITY, NESTING, Envelope, canonical_event
 from collector.json_array import UNREADABLE, decode_json, is_array, split_batch
 from collector.json_fault import json_fault
@@ -27,7 +26,7 @@ from collector.reading import Reading, Refusal, Refused, Rejected, bound_records
 from collector.setaside import Reason, SetAside, Unfit, shown
 from throughline.core.mappings.folder import Mappings
 from throughline.core.mappings.form import Input
-from throughline.core.number import Number
+from throughline.core.number import Number, scalar_text
 
 STRUCTURED: Final = "application/cloudevents+json"
 BATCH: Final = "application/cloudevents-batch+json"

@@ -15,11 +15,11 @@ from collector.mapped import InputOrigin, take_mapped, unknown_mapping
 from collector.reading import Reading, Refusal, Refused, Rejected, bound_records
 from collector.setaside import Reason, SetAside, shown
 from throughline.core.forms import nearest
-from throughline.core.mappings.conversion import scalar_text
 from throughline.core.mappings.folder import Mappings
 from throughline.core.mappings.form import Input
 from throughline.core.mappings.mapping import InputMapping, content_id
 from throughline.core.mappings.value import Scope
+from throughline.core.number import scalar_text
 
 JSON: Final = "application/json"
 _PARAMETER: Final = "mapping="

@@ -14,7 +14,6 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from google.protobuf.message import DecodeError
 
-from collector.business import scalar_text
 from collector.canonical import LONGEST_IDENTITY, NESTING, Envelope, canonical_event
 from collector.mapped import NO_MAPPINGS, InputOrigin, take_mapped
 from collector.otlp_error import gather_error
@@ -26,6 +25,7 @@ from collector.setaside import Reason, SetAside
 from throughline.core.journal import LogFact, SpanFact
 from throughline.core.mappings.folder import Mappings
 from throughline.core.mappings.form import Input
+from throughline.core.number import scalar_text
 
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"

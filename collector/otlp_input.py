@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from collector.business import scalar_text
 from throughline.core.instants import format_instant
 from throughline.core.mappings.folder import Mappings
 from throughline.core.mappings.form import Input
+from throughline.core.number import scalar_text
 
 _STATUS: Final = {0: "unset", 1: "ok", 2: "error"}
 _ATTRIBUTES: Final = "attributes"

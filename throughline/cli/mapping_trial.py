@@ -16,11 +16,11 @@ from lineage.reach import Reach, reach
 from throughline.cli.samples import Sample
 from throughline.core.event import Event
 from throughline.core.instants import format_instant
-from throughline.core.mappings.conversion import scalar_text
 from throughline.core.mappings.folder import Mappings
 from throughline.core.mappings.form import Input
 from throughline.core.mappings.mapping import InputMapping
 from throughline.core.mappings.value import Scope
+from throughline.core.number import scalar_text
 
 
 class TriedEvent(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from throughline.core.instants import format_instant, from_datetime, parse_instant
 from throughline.core.mappings.misfit import Lack, Misfit, shown
+from throughline.core.number import scalar_text
 
 LONGEST_NUMBER: Final = 40
 MOST_PLACES: Final = 20  # so that no arithmetic on it is rounded
@@ -51,17 +52,6 @@ def convert(value: Any, to: As, detail: Detail) -> Any:
     if text is None:
         raise Misfit(Lack.BAD_FIELD, f"seen {shown(value)}, wanted a single value")
     return _CONVERSIONS[to](text, detail)
-
-
-def scalar_text(value: Any) -> str | None:
-    """Return a scalar as text, a number exactly as written; None where it is none."""
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return str(value)
-    return None
 
 
 def _decimal(text: str, detail: Detail) -> str:

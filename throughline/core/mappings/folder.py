@@ -11,12 +11,12 @@ from throughline.core.errors import ConfigurationError, Fault
 from throughline.core.faults import show
 from throughline.core.forms import examine
 from throughline.core.mappings.compiling import LONGEST_VERSION, compile_mapping
-from throughline.core.mappings.conversion import scalar_text
 from throughline.core.mappings.form import Input, MappingFile
 from throughline.core.mappings.mapping import InputMapping
 from throughline.core.mappings.path import Path as ValuePath
 from throughline.core.mappings.path import Segment
 from throughline.core.mappings.value import Scope
+from throughline.core.number import scalar_text
 from throughline.core.yaml_file import YamlDocument, load_yaml, yaml_files
 
 MAPPINGS: Final = "mappings"  # the folder in which every file is a mapping

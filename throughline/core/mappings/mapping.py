@@ -11,11 +11,11 @@ from typing import Any, Final, NamedTuple, cast
 import msgspec
 
 from throughline.core.expressions import Expression, NoAnswer
-from throughline.core.mappings.conversion import scalar_text
 from throughline.core.mappings.form import Input
 from throughline.core.mappings.misfit import Lack, Misfit, shown
 from throughline.core.mappings.path import Path
 from throughline.core.mappings.value import Scope, Value, evaluate
+from throughline.core.number import scalar_text
 
 MOST_PAIRS: Final = 10_000
 FAILURE: Final = "failure"
