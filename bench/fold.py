@@ -31,7 +31,7 @@ from lineage.run import MOST_EVENTS, Subject, open_engine
 from throughline.core.clock import RealClock
 from throughline.core.estate import load_estate
 from throughline.core.event import decode_block, encode_block
-from throughline.core.instants import parse_instant
+from throughline.core.instants import DAY, parse_instant
 from throughline.core.journal import MAPPING, Record, compress, decompress
 
 BEGIN = parse_instant("2026-11-10T08:00:00Z")
@@ -41,7 +41,11 @@ SHOWN = 45
 
 @dataclass(frozen=True)
 class Figures:
-    """CPU in microseconds an event, over all and in the first and the last tenth; rows and bytes an event."""
+    """CPU in microseconds an event, over all and in the first and the last tenth; rows and bytes an event.
+
+    ``retired``: the share of events that leave once all of them are older than what is kept; ``cpu_retired``: CPU in
+    microseconds for each of these.
+    """
 
     events: int
     memberships: float
@@ -52,6 +56,8 @@ class Figures:
     rows: dict[str, float]
     bytes_by_table: dict[str, float]
     bytes_per_event: float
+    retired: float
+    cpu_retired: float
 
 
 def blocks(workload: Workload, size: int) -> Iterator[tuple[int, bytes]]:
@@ -80,6 +86,17 @@ def fold_all(engine: Engine, made: list[tuple[int, bytes]]) -> tuple[list[float]
     return spent, seconds
 
 
+def retire_all(engine: Engine, received: int) -> tuple[int, float]:
+    """Let everything grow older than what is kept; return how many events leave then, and the CPU seconds of that."""
+    now = received + Limits().keep + DAY
+    while engine.tick(now):
+        pass
+    before, retired = process_time(), 0
+    while (counted := engine.retain(now)) is not None:
+        retired += counted.events
+    return retired, process_time() - before
+
+
 def measure(workload: Workload, size: int, folder: Path, profile: cProfile.Profile | None) -> Figures:
     """Fold a workload in batches of ``size`` into a new store in a folder."""
     made = list(blocks(workload, size))
@@ -98,6 +115,8 @@ def measure(workload: Workload, size: int, folder: Path, profile: cProfile.Profi
         tables = [row[0] for row in engine.store.rows("SELECT name FROM sqlite_schema WHERE type = 'table'")]
         rows = {table: engine.store.one(f"SELECT count(*) FROM {table}") / workload.events for table in tables}
         sizes = engine.store.rows("SELECT name, sum(pgsize) FROM dbstat GROUP BY name")
+        size_in_bytes = (folder / STORE_FILE).stat().st_size
+        retired, cpu_retired = retire_all(engine, made[-1][0])
     tenth = max(len(spent) // 10, 1)
     return Figures(
         workload.events,
@@ -108,7 +127,9 @@ def measure(workload: Workload, size: int, folder: Path, profile: cProfile.Profi
         workload.events / seconds,
         {table: count for table, count in rows.items() if count >= 0.001},
         {name: total / workload.events for name, total in sizes if total / workload.events >= 0.5},
-        (folder / STORE_FILE).stat().st_size / workload.events,
+        size_in_bytes / workload.events,
+        retired / workload.events,
+        cpu_retired / max(retired, 1) * 1e6,
     )
 
 
@@ -118,7 +139,8 @@ def show(figures: Figures) -> None:
         f"CPU an event     {figures.cpu:7.1f} µs   (first tenth {figures.cpu_first:.1f}, last {figures.cpu_last:.1f})\n"
         f"events a second  {figures.events_per_second:7,.0f}\n"
         f"rows an event    {sum(figures.rows.values()):7.2f}\n"
-        f"bytes an event   {figures.bytes_per_event:7.0f}"
+        f"bytes an event   {figures.bytes_per_event:7.0f}\n"
+        f"retention        {figures.cpu_retired:7.1f} µs an event that leaves ({figures.retired:.0%} of them)"
     )
     for title, table in (("rows", figures.rows), ("bytes", figures.bytes_by_table)):
         line = ", ".join(f"{name} {count:.3g}" for name, count in sorted(table.items(), key=lambda each: -each[1]))

@@ -13,7 +13,7 @@ from collector.counts import DoorCounts
 from collector.http_answers import JSON, PROTOBUF, export_answer, problem_answer, receipt_answer, status_answer
 from collector.http_types import Answer, Head, InHand, Request
 from collector.inflate import inflate
-from collector.intake import Incoming, Intake
+from collector.intake import Incoming, Intake, asks_for_history
 from collector.json_bodies import content_type_of, find_mapping, json_media_type
 from collector.reading import Door, Refusal, Refused, Signal
 from collector.signatures import Signatures
@@ -124,7 +124,8 @@ class JsonDoor:
             mapping = self._webhooks.admit(request.head)
             sender = self._webhooks.sender(mapping, request)
             body = self._bodies.take(request)
-            incoming = Incoming(Door.JSON, Signal.JSON, sender, content_type_of(mapping.name), {}, body)
+            history = asks_for_history(request.head.headers)
+            incoming = Incoming(Door.JSON, Signal.JSON, sender, content_type_of(mapping.name), {}, body, history)
             return receipt_answer(await self._intake.take(incoming))
         except Refused as refused:
             return self.refuse(request.head.path, refused)
@@ -186,7 +187,8 @@ class EventsDoor:
             body = self._bodies.take(request)
             headers = {name: value for name, value in head.headers.items() if name.startswith(HEADER_PREFIX)}
             content_type = head.headers.get("content-type", "")
-            incoming = Incoming(Door.CLOUDEVENTS, Signal.EVENTS, sender, content_type, headers, body)
+            history = asks_for_history(head.headers)
+            incoming = Incoming(Door.CLOUDEVENTS, Signal.EVENTS, sender, content_type, headers, body, history)
             return receipt_answer(await self._intake.take(incoming))
         except Refused as refused:
             return self.refuse(head.path, refused)

@@ -21,7 +21,7 @@ from collector.otlp import read_logs, read_metrics, read_traces
 from collector.reading import Door, Reading, Refusal, Refused, Rejected, Signal
 from collector.setaside import SetAside
 from throughline.core.clock import Clock
-from throughline.core.event import Event, encode_block, identity_digest
+from throughline.core.event import HISTORY_HEADER, Event, encode_block, identity_digest
 from throughline.core.journal import RawRequest, encode_array, position_text
 from throughline.core.mappings.folder import Mappings
 
@@ -30,7 +30,10 @@ RECENT_EVENTS: Final = 100_000
 
 
 class Incoming(NamedTuple):
-    """A request, its body inflated; ``headers`` holds its ``ce-`` headers."""
+    """A request, its body inflated; ``headers`` holds its ``ce-`` headers.
+
+    ``history``: its events may be older than what is kept.
+    """
 
     door: Door
     signal: Signal
@@ -38,6 +41,7 @@ class Incoming(NamedTuple):
     content_type: str
     headers: Mapping[str, str]
     body: bytes
+    history: bool = False
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -132,8 +136,24 @@ class Intake:
         return await loop.run_in_executor(self._large, read, incoming, received, self._nesting, self._mappings)
 
 
+def asks_for_history(headers: Mapping[str, str]) -> bool:
+    """Return whether a request says that its events may be older than what is kept; raise Refused for nonsense."""
+    said = headers.get(HISTORY_HEADER, "false").strip().lower()
+    if said not in ("true", "false"):
+        raise Refused(Refusal.MALFORMED, f"{HISTORY_HEADER}: seen {said[:64]!r}, wanted true or false")
+    return said == "true"
+
+
 def read(incoming: Incoming, received: int, nesting: int, mappings: Mappings = NO_MAPPINGS) -> Reading:
     """Decode a request by its signal; raises Refused where it can't be read."""
+    reading = _read(incoming, received, nesting, mappings)
+    if incoming.history:
+        for event in reading.events:
+            msgspec.structs.force_setattr(event, "history", True)  # known to nobody else yet
+    return reading
+
+
+def _read(incoming: Incoming, received: int, nesting: int, mappings: Mappings) -> Reading:
     content_type, body = incoming.content_type, incoming.body
     match incoming.signal:
         case Signal.EVENTS:
@@ -157,7 +177,9 @@ def entry_of(incoming: Incoming, reading: Reading, received: int) -> Entry:
     taken: list[Event] = reading.events
     request = None
     if taken or reading.spans or reading.logs:
-        headers = dict(incoming.headers) or None
+        headers = dict(incoming.headers)
+        if incoming.history:
+            headers[HISTORY_HEADER] = "true"
         request = RawRequest(
             received,
             incoming.door,
@@ -165,7 +187,7 @@ def entry_of(incoming: Incoming, reading: Reading, received: int) -> Entry:
             incoming.sender,
             incoming.content_type,
             incoming.body,
-            headers,
+            headers or None,
         )
     events, spans, logs = encode_block(taken), encode_array(reading.spans), encode_array(reading.logs)
     quarantined = [_quarantined(incoming, rejected, received) for rejected in _by_body(reading.rejected)]

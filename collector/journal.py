@@ -23,12 +23,14 @@ from collector.reading import Refusal, Refused
 from throughline.core.database import passing_cause
 from throughline.core.errors import StoreUnavailable
 from throughline.core.journal import MAPPING
+from throughline.core.release import read_release
 
 MOST_GROUP_BYTES: Final = 8 * 1024 * 1024
 MOST_GROUP_ENTRIES: Final = 2_000
 FIRST_WAIT_SECONDS: Final = 0.1
 LONGEST_WAIT_SECONDS: Final = 5.0
 RETRY_AFTER_SECONDS: Final = 5
+TRIM_LOOK_SECONDS: Final = 2.0
 
 _log = structlog.get_logger(__name__)
 
@@ -70,6 +72,9 @@ class Journal:
     ) -> None:
         """``mapping`` is written beside each record: what turned its payloads into events."""
         self._file = JournalFile(path, at, mapping)
+        self._folder = path.parent
+        self._looked = time.monotonic()
+        self._trimming = False  # there is more to remove
         self._most_bytes = most_bytes
         self._observer = observer
         self._waiting: deque[_Waiting] = deque()
@@ -146,9 +151,11 @@ class Journal:
             if self._state.open:
                 wait = FIRST_WAIT_SECONDS
                 group = self._next_group()
-                if not group:
+                if group:
+                    self._write(group)
+                elif self._stopping:
                     return
-                self._write(group)
+                self._trim()
             else:
                 self._refuse_waiting()
                 with self._change:
@@ -160,11 +167,11 @@ class Journal:
                 self._try_file()
 
     def _next_group(self) -> list[_Waiting]:
-        """Wait for entries and take as many as one commit may hold; none once all is written and it is time to stop."""
+        """Wait a while for entries and take as many as one commit may hold; none where none came."""
         group: list[_Waiting] = []
         size = 0
         with self._change:
-            self._change.wait_for(lambda: self._waiting or self._stopping)
+            self._change.wait_for(lambda: self._waiting or self._stopping, 0 if self._trimming else TRIM_LOOK_SECONDS)
             while self._waiting and len(group) < MOST_GROUP_ENTRIES:
                 size += self._waiting[0].entry.size
                 if group and size > MOST_GROUP_BYTES:
@@ -186,6 +193,19 @@ class Journal:
             return
         self._answer(group, written.record)
         self._observer.committed(len(group), time.monotonic() - began, written)
+
+    def _trim(self) -> None:
+        """Remove a few records that nobody needs any more, between groups; look now and then whether there are any."""
+        now = time.monotonic()
+        if not self._trimming and now - self._looked < TRIM_LOOK_SECONDS:
+            return
+        self._looked = now
+        release = read_release(self._folder)
+        try:
+            self._trimming = release is not None and self._file.trim(release)
+        except (StoreUnavailable, sqlite3.Error) as error:
+            self._trimming = False
+            self._shut(error)
 
     def _try_file(self) -> None:
         try:

@@ -23,10 +23,12 @@ from throughline.core.journal import (
     encode_array,
     join_arrays,
 )
+from throughline.core.release import Release
 
 _FULL: Final = 2  # PRAGMA synchronous = FULL
 _ROOM_BYTES: Final = 1024 * 1024  # beside what is to be written: a page of each table, the WAL's own index
 _DIGEST_BYTES: Final = 16
+MOST_TRIMMED: Final = 8  # records in one commit: each may have megabytes, and senders wait
 
 
 class Boundary(StrEnum):
@@ -106,6 +108,25 @@ class JournalFile:
         self._at(Boundary.COMMITTED)
         self.last = record
         return Written(record, stored)
+
+    def trim(self, release: Release) -> bool:
+        """Remove some of the records that may go, in one commit; return whether more are left.
+
+        The last record stays; nothing goes where the journal is another than the one that was meant. Raises
+        StoreUnavailable or sqlite3.Error.
+        """
+        connection = self._connection
+        if connection is None:
+            raise StoreUnavailable("the journal is not open")
+        received = connection.execute("SELECT received FROM record WHERE id = ?", (release.record,)).fetchone()
+        if received != (release.received,):
+            return False
+        through = min(release.record, self.last - 1)
+        removed = connection.execute(
+            "DELETE FROM record WHERE id IN (SELECT id FROM record WHERE id <= ? ORDER BY id LIMIT ?)",
+            (through, MOST_TRIMMED),
+        )
+        return removed.rowcount == MOST_TRIMMED
 
     def _find_room(self) -> None:
         """Raise StoreUnavailable where the disk has no room for what could not be written the last time."""

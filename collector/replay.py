@@ -1,6 +1,7 @@
 """Replay: what a door set aside goes the same way again, once whatever made it unreadable is mended.
 
-A replayed event is read as at its first receipt, so that it keeps its place in time. What it brings and the mark that
+A replayed event is read as at its first receipt, so that it keeps its place in time, and a person wants it, however old
+it is. What it brings and the mark that
 it was replayed are one commit: whenever the process ends, either both are there or neither, and an entry that was taken
 is never taken again.
 """
@@ -123,7 +124,9 @@ class Replayer:
     async def _made_of(self, stored: _Stored, by: str) -> tuple[Entry, Replayed]:
         """Return what reading an entry again brings to the journal, with the mark of its replay."""
         entry, now = stored.entry, self._clock.now()
-        incoming = Incoming(Door(entry.door), Signal(entry.signal), entry.sender, stored.content_type, {}, stored.body)
+        incoming = Incoming(
+            Door(entry.door), Signal(entry.signal), entry.sender, stored.content_type, {}, stored.body, history=True
+        )
         try:
             read = await self._intake.read(incoming, entry.received)
         except Refused as refused:

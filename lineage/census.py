@@ -43,8 +43,9 @@ class Census(msgspec.Struct, frozen=True):
 class SourceDocument(msgspec.Struct, frozen=True):
     """What is known of one source. ``watermark``: up to when we have seen everything; null where it is not declared.
 
-    ``blind_since``: when it fell silent for longer than its cadence. The counts are of keys that could not be used:
-    placeholders, several on both sides, numbers without their issuer.
+    ``blind_since``: when it fell silent for longer than its cadence. ``too_old``: events of a time of which no more is
+    kept. The counts after it are of keys that could not be used: placeholders, several on both sides, numbers without
+    their issuer.
     """
 
     source: str
@@ -56,6 +57,7 @@ class SourceDocument(msgspec.Struct, frozen=True):
     watermark: Time | None
     blind_since: Time | None
     duplicates: int
+    too_old: int
     placeholders: int
     ambiguous: int
     lacking_scope: int
@@ -170,7 +172,7 @@ def _source(
         blind_since=_time(mark.blind_since) if mark else None,
         **{
             counter: counters.get(counter, {}).get(name, 0)
-            for counter in ("duplicates", "placeholders", "ambiguous", "lacking_scope")
+            for counter in ("duplicates", "too_old", "placeholders", "ambiguous", "lacking_scope")
         },
     )
 

@@ -19,7 +19,9 @@ from lineage.flags import Flag, Flags
 from lineage.fold import EDGE_FLAGS, Folder, Touched
 from lineage.overrides import Overrides, Pair, Pairing, TextPair, text_pairs
 from lineage.process import Definitions, Process
+from lineage.removal import places_left
 from lineage.resolve import Near, Resolver
+from lineage.retention import Counted, Retention
 from lineage.saving import EMPTY, Saved, save
 from lineage.sight import Heard, Reporting, SourceSight
 from lineage.spread import Affected, affected
@@ -29,7 +31,7 @@ from lineage.viewpoint import derive_case
 from throughline.core.estate import Estate
 from throughline.core.estate_file import Mode
 from throughline.core.event import Event, identity_digest
-from throughline.core.instants import HOUR, parse_instant
+from throughline.core.instants import DAY, HOUR, parse_instant
 from throughline.core.journal import Record
 from throughline.core.statement import Statement
 
@@ -47,6 +49,7 @@ class Limits:
     orphan_time: int = 72 * HOUR
     bulk_limit: int = 50_000
     fan_out_limit: int = 1_000
+    keep: int = 396 * DAY
 
 
 class Engine:
@@ -74,6 +77,9 @@ class Engine:
         self.resolver = Resolver(self.store, self._overrides, self._processes, limits.bulk_limit, self._flags)
         self._lonely = self._read_lonely()
         self._folder = Folder(self.store, definitions, ids, self._flags, self.resolver, self._overrides, self._lonely)
+        self._retention = Retention(
+            self.store, definitions, self._processes, self._flags, self.resolver, self._overrides, limits.keep
+        )
         for statement in self.store.statements():
             self._acceptances.add(statement)
             for pair in self._pairs(statement):
@@ -109,6 +115,11 @@ class Engine:
             self.store.set_position(JOURNAL_RECEIVED, records[-1].received)
         return len(fresh)
 
+    @property
+    def too_old(self) -> int:
+        """Return how many events of the last batch were set aside, as no more is kept of their time."""
+        return self._folder.too_old
+
     def _fold(self, events: Sequence[Event], now: int) -> list[Event]:
         touched = Touched()
         self.resolver.forget()
@@ -122,7 +133,7 @@ class Engine:
         with self.transaction():
             touched = Touched()
             self.resolver.forget()
-            self._folder.place(numbered, touched)
+            self._folder.place(numbered, touched, places_left(self.store, (seq for seq, _ in numbered)))
             self._follow([event for _, event in numbered], touched, now)
 
     def _follow(self, fresh: Sequence[Event], touched: Touched, now: int) -> None:
@@ -183,6 +194,18 @@ class Engine:
             self._mark_orphans(aged, now)
         return len(ids) == _CHUNK or len(aged) == _CHUNK
 
+    def retain(self, now: int) -> Counted | None:
+        """Do the next piece of a sweep by which the store is rid of what it keeps no more; None: nothing is due."""
+        if not self._retention.is_due(now):
+            return None
+        with self.transaction():
+            self.resolver.forget()
+            counted, values = self._retention.step(now)
+            turned = self._recheck(value for value in values if self._flags.get(*value) & Flag.STANDING)
+            self.store.many("INSERT OR IGNORE INTO stale (case_id) VALUES (?)", [(case_id,) for case_id in turned])
+        self._folder.retired_until = self._retention.retired_until
+        return counted
+
     def next_wake(self) -> int | None:
         """Return the next instant at which time alone has something to do; None where there is none."""
         due = self.store.one("SELECT min(wake_at) FROM cases WHERE wake_at IS NOT NULL")
@@ -193,7 +216,9 @@ class Engine:
     def derive_all(self) -> None:
         """Put every case on the queue to be derived anew: process definitions, estate or settings changed."""
         with self.transaction():
-            self.store.connection.execute("INSERT OR IGNORE INTO stale (case_id) SELECT id FROM cases")
+            self.store.connection.execute(
+                "INSERT OR IGNORE INTO stale (case_id) SELECT id FROM cases WHERE state <> ?", (EMPTY,)
+            )
             self.store.connection.execute("UPDATE waiting SET orphan = 0")
 
     def recheck_all(self) -> None:

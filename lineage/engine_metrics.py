@@ -9,7 +9,8 @@ from lineage.engine import Engine
 from lineage.fact import DeviationKind
 from lineage.generations import store_path
 from lineage.orphans import count_orphans
-from lineage.run import Subject, Watch
+from lineage.retention import Counted
+from lineage.run import Batch, Subject, Watch
 from throughline.core.journal import JOURNAL_FILE, JournalReader
 from throughline.core.metric_names import (
     CASES,
@@ -21,6 +22,9 @@ from throughline.core.metric_names import (
     FOLDED_EVENTS,
     FOLDED_POSITION,
     METRICS,
+    RETENTION_SECONDS,
+    RETIRED_CASES,
+    RETIRED_EVENTS,
     STORE_BYTES,
     TICK_SECONDS,
 )
@@ -40,16 +44,23 @@ class EngineMeter(Watch):
         self._changed = True
         self._left = float("-inf")
 
-    def folded(self, events: int, fresh: int, seconds: float, position: int, received: int) -> None:
-        self._meter.counter(FOLDED_EVENTS, outcome="new").inc(fresh)
-        self._meter.counter(FOLDED_EVENTS, outcome="duplicate").inc(events - fresh)
+    def folded(self, batch: Batch, seconds: float) -> None:
+        self._meter.counter(FOLDED_EVENTS, outcome="new").inc(batch.fresh)
+        self._meter.counter(FOLDED_EVENTS, outcome="too_old").inc(batch.too_old)
+        self._meter.counter(FOLDED_EVENTS, outcome="duplicate").inc(batch.events - batch.fresh - batch.too_old)
         self._meter.histogram(FOLD_SECONDS).observe(seconds)
-        self._meter.histogram(FOLD_EVENTS).observe(events)
-        self._meter.gauge(FOLDED_POSITION).set(position)
+        self._meter.histogram(FOLD_EVENTS).observe(batch.events)
+        self._meter.gauge(FOLDED_POSITION).set(batch.position)
         self._changed = True
 
     def ticked(self, seconds: float) -> None:
         self._meter.histogram(TICK_SECONDS).observe(seconds)
+        self._changed = True
+
+    def retained(self, counted: Counted, seconds: float) -> None:
+        self._meter.counter(RETIRED_CASES).inc(counted.cases)
+        self._meter.counter(RETIRED_EVENTS).inc(counted.events)
+        self._meter.histogram(RETENTION_SECONDS).observe(seconds)
         self._changed = True
 
     def rested(self, engine: Engine, now: int) -> None:

@@ -15,7 +15,7 @@ from lineage.links import Drawing, EdgeKind, KeyReader, Keys, Stand, draw
 from lineage.process import Definitions, Process
 from lineage.read import Snapshot
 from lineage.store import StoreReader
-from throughline.core.event import Event, Failure, Relation, identity_digest
+from throughline.core.event import Event, Failure, Relation
 from throughline.core.instants import format_instant
 from throughline.core.key import Key
 
@@ -126,11 +126,9 @@ def _standing(store: StoreReader, after: int) -> Iterator[tuple[int, Event | Non
 
 
 def _checked(store: StoreReader, some: list[tuple[int, Event]]) -> Iterator[tuple[int, Event | None]]:
-    digests = [identity_digest(event.source, event.id) for _, event in some]
-    seen = store.seen(digests)
-    for (seq, event), digest in zip(some, digests, strict=True):
-        row = seen.get(digest)
-        yield seq, event if row is not None and row.seq == seq else None
+    standing = store.standing(dict(some))
+    for seq, _ in some:
+        yield seq, standing.get(seq)
 
 
 def cloud_event(event: Event) -> CloudEvent:

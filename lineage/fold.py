@@ -7,7 +7,7 @@ journal position. docs/why/lineage-store.md tells the stages.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from lineage.fact import Fact
@@ -17,6 +17,7 @@ from lineage.links import Drawing, EdgeKind, Keys, Owned, Stand
 from lineage.overrides import Overrides
 from lineage.plans import NOTHING_TO_COUNT, Wiring
 from lineage.process import Definitions
+from lineage.removal import RETIRED_UNTIL, Gone, bring_back, places_left
 from lineage.resolve import Resolver
 from lineage.store import CaseRow, Edge, Role, SeenRow, StoreWriter, bound, encode
 from lineage.unmapped import sample_fields
@@ -44,6 +45,9 @@ IN_COMPANY = Flag.SHARED | Flag.LINKED
 # Counters of what events draw and name, told anew by whoever draws anew.
 DRAWN = frozenset({"placeholders", "lacking_scope", "ambiguous", "instances", "flows"})
 
+TOO_OLD = "too_old"
+NONE_LEFT: Mapping[int, Gone] = {}
+
 _HOLD = int(Role.HOLD)
 _RELATION = int(Role.RELATION)
 
@@ -64,11 +68,12 @@ class Touched:
 
 
 class Drawn(NamedTuple):
-    """What an event that counts draws in one process, by the process's id."""
+    """What an event that counts draws in one process, by the process's id; ``at``: where it stands."""
 
     maker: FactMaker
     process: int
     drawing: Drawing
+    at: tuple[str, ...]
 
 
 class _Case:
@@ -113,6 +118,9 @@ class Folder:
         self._overrides = overrides
         self._lonely = lonely
         self._wiring = Wiring(definitions)
+        until = store.meta().get(RETIRED_UNTIL)
+        self.retired_until = None if until is None else int(until)
+        self.too_old = 0  # of the last batch
 
     def fold(self, events: Sequence[Event], touched: Touched) -> list[Event]:
         """Fold a batch; return its events that count now, in the order of their seqs."""
@@ -120,12 +128,40 @@ class Folder:
         self._count_types(fresh, events)
         first = self._store.next_seq - len(fresh)
         self.place(list(enumerate(fresh, first)), touched)
+        if any(event.history for event in events):
+            self._bring_back(events, touched)
         return fresh
 
-    def place(self, numbered: Sequence[tuple[int, Event]], touched: Touched) -> None:
-        """Draw what events that are stored, by seq, give: facts at their cases and values, and links."""
+    def place(
+        self, numbered: Sequence[tuple[int, Event]], touched: Touched, left: Mapping[int, Gone] = NONE_LEFT
+    ) -> None:
+        """Draw what events that are stored, by seq, give: facts at their cases and values, and links.
+
+        ``left`` are the places that some of them have left.
+        """
         self._count_places([event for _, event in numbered])
-        naming, standing = self._draw(numbered)
+        self._put(*self._draw(numbered, left), touched)
+
+    def _bring_back(self, events: Iterable[Event], touched: Touched) -> None:
+        """Put events that are wanted as history where they were before they left; they are kept for other places."""
+        digests = [identity_digest(event.source, event.id) for event in events if event.history]
+        left = places_left(self._store, (row.seq for row in self._store.seen(digests).values()))
+        if not left:
+            return
+        stored = self._store.events(left)
+        occupied = {
+            seq: frozenset(
+                place
+                for drawing in self._wiring.draw(event)[1]
+                for place in ((drawing.process.name, text) for text in drawing.at)
+                if place not in left[seq]
+            )
+            for seq, event in stored.items()
+        }
+        bring_back(self._store, left)
+        self._put(*self._drawn(stored.items(), occupied, Counter()), touched)
+
+    def _put(self, naming: list[Drawn], standing: list[Drawn], touched: Touched) -> None:
         ids = self._store.intern(_texts([*naming, *standing]))
         self._name_cases(naming, ids, touched)
         self._stand_at_values(standing, ids, touched)
@@ -134,9 +170,7 @@ class Folder:
 
     def _count_places(self, events: Sequence[Event], by: int = 1) -> None:
         """Count the instances and flows that events name, so that undeclared ones can be listed."""
-        counted = Counter([("instances", event.instance) for event in events if event.instance is not None])
-        counted.update([("flows", event.flow) for event in events if event.flow is not None])
-        self._store.count((name, label, by * count) for (name, label), count in counted.items())
+        self._store.count((name, label, by * count) for (name, label), count in named_places(events).items())
 
     def _count_types(self, counting: Sequence[Event], heard: Sequence[Event], by: int = 1) -> None:
         """Count the events of each source and type; of all that were heard the latest is the sample."""
@@ -160,6 +194,7 @@ class Folder:
         standing: dict[bytes, Event] = {}
         losers: list[tuple[bytes, Event]] = []
         counted: Counter[tuple[str, str]] = Counter()
+        retired_until = self.retired_until
         for digest, event in zip(digests, events, strict=True):
             receipt = touched.sources.get(event.source)
             if receipt is None or receipt < event.received:
@@ -167,7 +202,11 @@ class Folder:
             rival = standing.get(digest)
             known = stored.get(digest)
             if rival is None and known is None:
-                standing[digest] = event
+                if retired_until is None or event.time > retired_until or event.history:
+                    standing[digest] = event
+                    continue
+                counted[TOO_OLD, event.source] += 1
+                self._store.put_other_content(digest, event)
                 continue
             counted["duplicates", event.source] += 1
             if (event.received, event.digest) < _standing(rival, known):
@@ -177,6 +216,9 @@ class Folder:
             else:
                 losers.append((digest, event))
         replaced = [digest for digest in standing if digest in stored]
+        for digest, event in standing.items():
+            if event.history:
+                self._store.drop_other_content(digest, event.digest)
         if replaced or losers:
             counted["replaced", ""] += len(replaced)
             self._set_contents_aside(standing, stored, replaced, losers, touched)
@@ -187,6 +229,7 @@ class Folder:
             (digest, first + index, event.received, event.digest)
             for index, (digest, event) in enumerate(standing.items())
         )
+        self.too_old = sum(count for (name, _), count in counted.items() if name == TOO_OLD)
         self._store.count((name, label, count) for (name, label), count in counted.items())
         return fresh
 
@@ -214,37 +257,46 @@ class Folder:
 
     # Links and facts.
 
-    def _draw(self, numbered: Iterable[tuple[int, Event]]) -> tuple[list[Drawn], list[Drawn]]:
-        """Return what events draw: those that name cases, and those that stand at values."""
+    def _draw(self, numbered: Iterable[tuple[int, Event]], left: Mapping[int, Gone]) -> tuple[list[Drawn], list[Drawn]]:
+        """Return what events draw: those that name cases, and those that stand at values; count what they lack."""
+        counted: Counter[tuple[str, str]] = Counter()
+        drawn = self._drawn(numbered, left, counted)
+        self._store.count((name, label, count) for (name, label), count in counted.items())
+        return drawn
+
+    def _drawn(
+        self, numbered: Iterable[tuple[int, Event]], left: Mapping[int, Gone], counted: Counter[tuple[str, str]]
+    ) -> tuple[list[Drawn], list[Drawn]]:
         naming: list[Drawn] = []
         standing: list[Drawn] = []
-        counted: Counter[tuple[str, str]] = Counter()
         for seq, event in numbered:
             keys, drawings = self._wiring.draw(event)
             if keys is not NOTHING_TO_COUNT:
-                _count_faults(counted, event, keys, drawings, 1)
+                count_faults(counted, event, keys, drawings, 1)
             if drawings:
                 maker = FactMaker(self._definitions, event, seq, keys)
                 for drawing in drawings:
                     kind = naming if drawing.stand is Stand.NAME else standing
-                    kind.append(Drawn(maker, self._ids[drawing.process.name], drawing))
-        self._store.count((name, label, count) for (name, label), count in counted.items())
+                    at = drawing.at
+                    if seq in left:
+                        at = tuple(text for text in at if (drawing.process.name, text) not in left[seq])
+                    kind.append(Drawn(maker, self._ids[drawing.process.name], drawing, at))
         return naming, standing
 
     def _name_cases(self, naming: list[Drawn], ids: dict[str, int], touched: Touched) -> None:
         """Add facts to the cases that events name, and rows for what they are newly near."""
         named: dict[int, dict[str, None]] = {}
-        for _, process, drawing in naming:
+        for _, process, _, at in naming:
             of_process = named.setdefault(process, {})
-            for name in drawing.at:
+            for name in at:
                 of_process[name] = None
         cases = {process: self._load(process, names, touched) for process, names in named.items()}
         ties: list[tuple[int, int, int, int]] = []
         near: list[tuple[int, int, int, int]] = []
-        for maker, process, drawing in naming:
+        for maker, process, drawing, at in naming:
             of_process = cases[process]
             owned = _by_owner(drawing)
-            for name in drawing.at:
+            for name in at:
                 case = of_process[name]
                 fact = maker.of_name(drawing, name, owned.get(name), ids)
                 case.row.add(fact)
@@ -315,27 +367,27 @@ class Folder:
 
     def _stand_at_values(self, standing: list[Drawn], ids: dict[str, int], touched: Touched) -> None:
         rows: list[tuple[int, int, int, bytearray]] = []
-        for maker, process, drawing in standing:
+        for maker, process, drawing, at in standing:
             owned = _by_owner(drawing)
-            for text in drawing.at:
+            for text in at:
                 value = ids[text]
                 fact = maker.of_value(drawing, owned.get(text), ids)
                 rows.append((value, process, fact.seq, bound(encode(fact))))
                 self._flags.set(process, value, Flag.STANDING)
-                at = (process, value)
+                place = (process, value)
                 if drawing.stand is Stand.ALIAS:
-                    touched.aliases.add(at)
+                    touched.aliases.add(place)
                 elif fact.type in drawing.process.only_expected:
-                    touched.looked_for.add(at)
+                    touched.looked_for.add(place)
                 else:
-                    touched.carriers.add(at)
-                    touched.stood[at] = min(touched.stood.get(at, fact.received), fact.received)
+                    touched.carriers.add(place)
+                    touched.stood[place] = min(touched.stood.get(place, fact.received), fact.received)
         self._store.put_posted(rows)
 
     def _add_edges(self, drawn: list[Drawn], ids: dict[str, int], touched: Touched) -> None:
         rows: list[tuple[int, int, int, int, int]] = []
-        for maker, process, drawing in drawn:
-            for kind, text_a, text_b in _edges(drawing):
+        for maker, process, drawing, _ in drawn:
+            for kind, text_a, text_b in edges_of(drawing):
                 a, b = ids[text_a], ids[text_b]
                 rows.append((process, int(kind), a, b, maker.seq))
                 self._touch_edge(process, kind, a, b, touched)
@@ -361,16 +413,16 @@ class Folder:
         """Take an event's facts and links away; touch all that they reached."""
         keys, drawings = self._wiring.draw(event)
         counted: Counter[tuple[str, str]] = Counter()
-        _count_faults(counted, event, keys, drawings, -1)
+        count_faults(counted, event, keys, drawings, -1)
         self._store.count((name, label, count) for (name, label), count in counted.items())
-        ids = self._store.value_ids(_texts_of(drawings))
+        ids = self._store.value_ids(texts_of(drawings))
         self._touch_reached(drawings, ids, touched)
         for drawing in drawings:
             process = self._ids[drawing.process.name]
             if drawing.stand is Stand.NAME:
                 for case in self._load(process, drawing.at, touched).values():
                     self._withdraw_fact(case.row, seq, touched)
-            for kind, a, b in _edges(drawing):
+            for kind, a, b in edges_of(drawing):
                 self._store.drop_edge(process, kind, ids[a], ids[b], seq)
                 self._touch_edge(process, kind, ids[a], ids[b], touched)
             for text in drawing.at if drawing.stand is not Stand.NAME else ():
@@ -398,7 +450,9 @@ class Folder:
         self._resolver.forget()
 
     def _withdraw_fact(self, row: CaseRow, seq: int, touched: Touched) -> None:
-        gone = next(fact for fact in row.facts if fact.seq == seq)
+        gone = next((fact for fact in row.facts if fact.seq == seq), None)
+        if gone is None:  # it has left this case
+            return
         row.drop(gone)
         left = _Case(row)
         for alias in gone.aliases:
@@ -426,10 +480,10 @@ def _by_owner(drawing: Drawing) -> dict[str, Owned]:
 
 def _texts(drawn: list[Drawn]) -> dict[str, None]:
     """Return every text that rows of these events refer to by id."""
-    return _texts_of([each.drawing for each in drawn])
+    return texts_of([each.drawing for each in drawn])
 
 
-def _texts_of(drawings: list[Drawing]) -> dict[str, None]:
+def texts_of(drawings: list[Drawing]) -> dict[str, None]:
     texts: list[str] = []
     for _, stand, at, owned, edges, _ in drawings:
         if stand is not Stand.NAME:
@@ -443,7 +497,7 @@ def _texts_of(drawings: list[Drawing]) -> dict[str, None]:
     return dict.fromkeys(texts)
 
 
-def _edges(drawing: Drawing) -> list[tuple[Edge, str, str]]:
+def edges_of(drawing: Drawing) -> list[tuple[Edge, str, str]]:
     """Return the edges of a drawing, those of an alias that owns carriers and relations included."""
     edges = [(EDGE_KINDS[kind], a, b) for kind, a, b in drawing.edges]
     if drawing.stand is Stand.ALIAS:
@@ -453,9 +507,15 @@ def _edges(drawing: Drawing) -> list[tuple[Edge, str, str]]:
     return edges
 
 
-def _count_faults(
-    counted: Counter[tuple[str, str]], event: Event, keys: Keys, drawings: list[Drawing], by: int
-) -> None:
+def named_places(events: Sequence[Event]) -> Counter[tuple[str, str]]:
+    """Count the instances and flows that events name."""
+    counted = Counter([("instances", event.instance) for event in events if event.instance is not None])
+    counted.update([("flows", event.flow) for event in events if event.flow is not None])
+    return counted
+
+
+def count_faults(counted: Counter[tuple[str, str]], event: Event, keys: Keys, drawings: list[Drawing], by: int) -> None:
+    """Count what an event's keys lack, by its source."""
     if keys.placeholders:
         counted["placeholders", event.source] += by * keys.placeholders
     if keys.lacking_scope:

@@ -39,6 +39,10 @@ def journal_fault(store: StoreReader, journal: JournalReader) -> str | None:
     last = journal.last_given()
     if last < folded:
         return f"journal.db: seen records up to {position_text(last)}, wanted {position_text(folded)}, which is folded"
+    first = journal.first()
+    if first > folded + 1:
+        seen = f"{position_text(folded)} is the last that is folded" if folded else "nothing of it is folded"
+        return f"journal.db: seen records from {position_text(first)} on, as older ones were not kept, while {seen}"
     known, received = positions.get(JOURNAL_RECEIVED), journal.received(folded)
     if known is not None and received is not None and received != known:
         return (

@@ -21,8 +21,11 @@ import msgspec
 from lineage.engine import JOURNAL, JOURNAL_RECEIVED, Engine
 from lineage.fold import DRAWN
 from lineage.generations import remove, store_path
+from lineage.journal_retention import RELEASED
 from lineage.logs import journal_fault, statements_fault
 from lineage.process import Definitions
+from lineage.removal import RETIRED_COUNT, RETIRED_UNTIL
+from lineage.retention import SWEPT
 from lineage.run import FORMAT, MOST_BYTES, MOST_EVENTS, MOST_RECORDS, StoreFormatUnknown, Subject, open_engine
 from lineage.saving import CASES, DEVIATIONS
 from lineage.store import StoreReader, StoreWriter
@@ -31,12 +34,12 @@ from lineage.traces import SPAN_COUNTERS, forget_spans
 from throughline.core.database import Durability, open_reader, open_writer
 from throughline.core.decisions import FILE_NAME as DECISIONS_FILE
 from throughline.core.decisions import DecisionReader
-from throughline.core.event import Event, identity_digest
 from throughline.core.journal import JOURNAL_FILE, JournalReader
 from throughline.core.key import Key
 from throughline.core.statement import Statement
 
-_COPIED = ("block", "seen", "other_content", "trace", "watermark", "event_type")
+_COPIED = ("block", "seen", "other_content", "retired", "trace", "kept_span", "watermark", "event_type")
+_KEPT_META = (RETIRED_UNTIL, SWEPT)
 _COPIED_AT_ONCE = 5_000
 _EVERY_ONE = 2**62
 _RECOUNTED = DRAWN | {CASES, DEVIATIONS}
@@ -167,8 +170,12 @@ def _copy(old: Path, new: Path, fault: str | None, tell: Tell) -> None:
         left = _RECOUNTED if fault is None else _RECOUNTED | SPAN_COUNTERS
         kept = [row for row in counters if row[0] not in left]
         target.executemany("INSERT INTO counter (name, label, count) VALUES (?, ?, ?)", kept)
+        retired = [(name.removeprefix(RETIRED_COUNT), *rest) for name, *rest in kept if name.startswith(RETIRED_COUNT)]
+        target.executemany("INSERT INTO counter (name, label, count) VALUES (?, ?, ?)", retired)
+        meta = [each for each in reader.meta().items() if each[0] in _KEPT_META]
+        target.executemany("INSERT INTO meta (name, value) VALUES (?, ?)", meta)
         if fault is None:
-            folded = [each for each in reader.positions().items() if each[0] in (JOURNAL, JOURNAL_RECEIVED)]
+            folded = [each for each in reader.positions().items() if each[0] in (JOURNAL, JOURNAL_RECEIVED, RELEASED)]
             target.executemany("INSERT INTO position (name, value) VALUES (?, ?)", folded)
         target.execute(_FORMER)
         target.executemany(f"INSERT INTO former VALUES ({_MARKS})", source.execute(_ROWS))
@@ -190,21 +197,10 @@ def _place_all(engine: Engine, now: Callable[[], int], tell: Tell) -> None:
     total = store.next_seq - 1
     stored = store.events_after(0)
     while batch := list(islice(stored, MOST_EVENTS)):
-        engine.place(_standing(store, batch), now())
+        engine.place(list(store.standing(dict(batch)).items()), now())
         while engine.settle(now()):
             pass
         tell(Progress("events", batch[-1][0], total))
-
-
-def _standing(store: StoreReader, numbered: Sequence[tuple[int, Event]]) -> list[tuple[int, Event]]:
-    """Return those among stored events whose content stands."""
-    digests = [identity_digest(event.source, event.id) for _, event in numbered]
-    seen = store.seen(digests)
-    return [
-        (seq, event)
-        for digest, (seq, event) in zip(digests, numbered, strict=True)
-        if digest in seen and seen[digest].seq == seq
-    ]
 
 
 # What was believed.

@@ -10,14 +10,17 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import structlog
 
 from lineage.definitions import fingerprint, state_fingerprint
 from lineage.engine import Engine, Limits
 from lineage.generations import mark, remove, store_path
+from lineage.journal_retention import DEFAULT_LIMITS, JournalLimits, release_some
 from lineage.logs import check_logs
 from lineage.process import Definitions
+from lineage.retention import Counted
 from lineage.store import StoreReader
 from throughline.core.clock import Clock
 from throughline.core.database import Durability, open_reader, open_writer, passing_cause
@@ -40,6 +43,8 @@ _TRY_AGAIN_SECONDS = 1.0
 _COLLECT_EVERY = 60.0
 _FORMER_STAYS_SECONDS = 10.0
 _LOGS_EVERY = 1.0
+_SWEEP_EVERY = 1.0  # a piece of a sweep while events keep coming
+_RELEASE_EVERY = 5.0
 
 _log = structlog.get_logger(__name__)
 
@@ -53,6 +58,7 @@ class Subject:
     estate: Estate
     limits: Limits
     clock: Clock
+    journal_limits: JournalLimits = DEFAULT_LIMITS
 
 
 class StoreFormatUnknown(LastingError):
@@ -158,12 +164,23 @@ def _check_fit(store: StoreReader, subject: Subject, path: Path) -> None:
         )
 
 
+class Batch(NamedTuple):
+    """What was folded at once: its events, how many of them count now or are too old, and the last record's id."""
+
+    events: int
+    fresh: int
+    too_old: int
+    position: int
+
+
 class Watch:
     """Who is told what the engine does: metrics. Every method may be left as it is."""
 
-    def folded(self, events: int, fresh: int, seconds: float, position: int, received: int) -> None: ...
+    def folded(self, batch: Batch, seconds: float) -> None: ...
 
     def ticked(self, seconds: float) -> None: ...
+
+    def retained(self, counted: Counted, seconds: float) -> None: ...
 
     def rested(self, engine: Engine, now: int) -> None: ...
 
@@ -203,8 +220,9 @@ class _Loop:
         self._seen = seen
         self._watch = watch
         self._former = former
+        self._journal_limits = subject.journal_limits
         self._files = _Files(subject.data)
-        self._began = self._checked = time.monotonic()
+        self._began = self._checked = self._swept = self._released = time.monotonic()
         self._position, self._statement = engine.positions()
         self._wake = engine.next_wake()
         self._unsettled = True
@@ -230,6 +248,7 @@ class _Loop:
                     self._check_logs(at)
                     busy = self._state() or busy
                 busy = self._do_what_is_due() or busy
+                busy = self._keep_no_more_than_wanted(at, busy) or busy
                 self._watch.rested(self._engine, self._clock.now())
                 if busy:
                     pause = _SHORTEST_PAUSE
@@ -241,6 +260,25 @@ class _Loop:
                 pause = min(pause * 1.2, _LONGEST_PAUSE)
         finally:
             gc.enable()
+
+    def _keep_no_more_than_wanted(self, at: float, busy: bool) -> bool:
+        """Do a piece of what retention asks for: while idle, or a little now and then; return whether there was one."""
+        if at - self._released >= _RELEASE_EVERY:
+            now = self._clock.now()
+            if release_some(self._engine, self._journal, self._data, self._journal_limits, now):
+                return True
+            self._released = at
+        if busy and at - self._swept < _SWEEP_EVERY:
+            return False
+        started = time.monotonic()
+        counted = self._engine.retain(self._clock.now())
+        if counted is None:
+            return False
+        self._swept = at
+        self._watch.retained(counted, time.monotonic() - started)
+        self._wake = self._engine.next_wake()
+        self._unsettled = True
+        return True
 
     def _clear_away(self, at: float) -> None:
         """Remove the former generation once whoever was about to open it has done so."""
@@ -266,7 +304,7 @@ class _Loop:
         fresh = self._engine.fold_records(records, self._clock.now())
         self._position = records[-1].id
         events = sum(len(record.events) for record in records)
-        self._watch.folded(events, fresh, time.monotonic() - started, self._position, records[-1].received)
+        self._watch.folded(Batch(events, fresh, self._engine.too_old, self._position), time.monotonic() - started)
         self._wake = self._engine.next_wake()
         self._unsettled = True
         return True

@@ -23,11 +23,18 @@ class Mark:
     SYNTHETIC: Final = 4
 
 
+RESTATED, RETIRED = "restated", "retired"  # how a deviation closes where its case goes
+
+
 class Saved(NamedTuple):
-    """One case to save; ``derived`` None: nothing is left of it, and its row stands as empty."""
+    """One case to save; ``derived`` None: nothing is left of it, and its row stands as empty.
+
+    ``gone_as``: how its deviations close then.
+    """
 
     row: CaseRow
     derived: Derived | None
+    gone_as: str = RESTATED
 
 
 def save(store: StoreWriter, saved: Sequence[Saved], now: int) -> None:
@@ -36,7 +43,7 @@ def save(store: StoreWriter, saved: Sequence[Saved], now: int) -> None:
     new: list[tuple[Any, ...]] = []
     moved: list[tuple[Any, ...]] = []
     stayed: list[tuple[Any, ...]] = []
-    for row, derived in saved:
+    for row, derived, _ in saved:
         state, wake_at, others = _values(row, derived)
         before = SYNTHETIC if row.marks & Mark.SYNTHETIC else row.state
         after = SYNTHETIC if derived is not None and derived.synthetic else state
@@ -125,7 +132,7 @@ def _key(deviation: Deviation) -> _Key:
 
 def _save_deviations(store: StoreWriter, saved: Sequence[Saved], now: int, counted: Counter[tuple[str, str]]) -> None:
     before: dict[int, set[_Key]] = {}
-    marked = [row.id for row, _ in saved if row.marks & Mark.DEVIATIONS]
+    marked = [row.id for row, *_ in saved if row.marks & Mark.DEVIATIONS]
     if marked:
         for case_id, kind, step, number in store.rows(
             "SELECT case_id, kind, step, round FROM deviation WHERE case_id IN (SELECT value FROM json_each(?))",
@@ -136,7 +143,7 @@ def _save_deviations(store: StoreWriter, saved: Sequence[Saved], now: int, count
     opened: list[tuple[Any, ...]] = []
     beliefs: list[tuple[Any, ...]] = []
     closed: list[tuple[Any, ...]] = []
-    for row, derived in saved:
+    for row, derived, gone_as in saved:
         known = before.get(row.id, set())
         deviations = derived.deviations if derived is not None else ()
         if not known and not deviations:
@@ -150,7 +157,7 @@ def _save_deviations(store: StoreWriter, saved: Sequence[Saved], now: int, count
                 counted[DEVIATIONS, kind] += 1
         for key in known - stands.keys():
             gone.append((row.id, *key))
-            closed.append((now, _closed_as(derived, key), row.id, *key))
+            closed.append((now, gone_as if derived is None else _closed_as(derived, key), row.id, *key))
         for key, each in stands.items():
             opened.append((row.id, *key, each.since))
             if key not in known:
@@ -168,20 +175,18 @@ def _save_deviations(store: StoreWriter, saved: Sequence[Saved], now: int, count
     )
 
 
-def _closed_as(derived: Derived | None, key: _Key) -> str:
+def _closed_as(derived: Derived, key: _Key) -> str:
     """Say how a deviation closed: on evidence, with its round or case, by a person, or as late events took it back."""
-    if derived is None:
-        return "restated"
     for each in derived.deviations:
         if _key(each) == key and each.accepted is not None:
             return "accepted"
         if _key(each) == key and not each.open:
             return "ended" if each.ended else "resolved"
-    return "ended" if derived.state is CaseState.ENDED else "restated"
+    return "ended" if derived.state is CaseState.ENDED else RESTATED
 
 
 def _save_sight(store: StoreWriter, saved: Sequence[Saved]) -> None:
-    gone = [(row.id,) for row, _ in saved if row.marks & Mark.SIGHT]
+    gone = [(row.id,) for row, *_ in saved if row.marks & Mark.SIGHT]
     if gone:
         store.many("DELETE FROM sight WHERE case_id = ?", gone)
     rows = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from bisect import insort_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ import zstandard
 
 from lineage.fact import Fact
 from lineage.tables import schema
-from throughline.core.event import Event, encode_block
+from throughline.core.event import Event, encode_block, identity_digest
 from throughline.core.statement import Statement
 
 BLOCK_EVENTS = 64  # larger ones are hardly smaller on disk, and cost more to read one event from
@@ -23,6 +23,7 @@ _DIGESTS_AT_ONCE = 500
 _REMEMBERED_TEXTS = 50_000  # at least as many, at most twice
 _ARRAY_32 = b"\xdd"  # msgpack's head of an array with four bytes of length
 ARRAY_HEAD = 5
+_BLANK = msgspec.Raw(b"\xc0")  # msgpack's nil: the event that stood there is no longer kept
 EMPTY_ARRAY = _ARRAY_32 + bytes(4)
 
 _facts = msgspec.msgpack.Decoder(list[Fact])
@@ -103,6 +104,11 @@ class CaseRow:
         self.facts.remove(fact)
         self._body = b"".join(map(encode, self.facts))
 
+    def clear(self) -> None:
+        """Drop every fact."""
+        self.facts = []
+        self._body = b""
+
     def encoded(self) -> bytearray:
         """Return the facts as they are stored: a msgpack array whose head has always the same length."""
         return bytearray(_ARRAY_32 + len(self.facts).to_bytes(4, "big") + self._body)
@@ -116,7 +122,7 @@ class SeenRow(NamedTuple):
     content: bytes
 
 
-_CASE = "id, process, name, facts, state, wake_at, marks"
+CASE_COLUMNS = "id, process, name, facts, state, wake_at, marks"
 
 
 class StoreReader:
@@ -151,14 +157,16 @@ class StoreReader:
 
     def cases_by_name(self, process: int, names: Iterable[str]) -> dict[str, CaseRow]:
         rows = self.rows(
-            f"SELECT {_CASE} FROM cases WHERE process = ? AND name IN (SELECT value FROM json_each(?))",
+            f"SELECT {CASE_COLUMNS} FROM cases WHERE process = ? AND name IN (SELECT value FROM json_each(?))",
             process,
             json_array(names),
         )
         return {row[2]: CaseRow(*row) for row in rows}
 
     def cases_by_id(self, ids: Iterable[int]) -> dict[int, CaseRow]:
-        rows = self.rows(f"SELECT {_CASE} FROM cases WHERE id IN (SELECT value FROM json_each(?))", json_array(ids))
+        rows = self.rows(
+            f"SELECT {CASE_COLUMNS} FROM cases WHERE id IN (SELECT value FROM json_each(?))", json_array(ids)
+        )
         return {row[0]: CaseRow(*row) for row in rows}
 
     def near(self, process: int, role: Role, values: Iterable[int]) -> dict[int, dict[int, int | None]]:
@@ -284,6 +292,18 @@ class StoreReader:
             found[seq] = _event.decode(content[seq - first])
         return found
 
+    def first_after(self, seq: int) -> int | None:
+        """Return the first seq of the first block that begins after a seq; None where there is none."""
+        return self.one("SELECT min(first) FROM block WHERE first > ?", seq)
+
+    def block(self, first: int) -> dict[int, Event]:
+        """Return the events that are kept of the block that begins with a seq, by seq."""
+        found: dict[int, Event] = {}
+        for (content,) in self.rows("SELECT content FROM block WHERE first = ?", first):
+            raws = _block.decode(self._inflate.decompress(content))
+            found.update((seq, _event.decode(raw)) for seq, raw in enumerate(raws, first) if raw != _BLANK)
+        return found
+
     def events_after(self, seq: int) -> Iterator[tuple[int, Event]]:
         """Give the events after a seq with their seqs, in order; one question a block, so that none stays open."""
         at = self.one("SELECT max(first) FROM block WHERE first <= ?", seq + 1) or 0
@@ -292,9 +312,15 @@ class StoreReader:
         ).fetchone():
             first, content = row[0], _block.decode(self._inflate.decompress(row[1]))
             for index, raw in enumerate(content):
-                if first + index > seq:
+                if first + index > seq and raw != _BLANK:
                     yield first + index, _event.decode(raw)
             at = first + 1
+
+    def standing(self, numbered: Mapping[int, Event]) -> dict[int, Event]:
+        """Return those among stored events, by seq, whose content stands."""
+        digests = {seq: identity_digest(event.source, event.id) for seq, event in numbered.items()}
+        seen = self.seen(list(digests.values()))
+        return {seq: numbered[seq] for seq, digest in digests.items() if digest in seen and seen[digest].seq == seq}
 
     def positions(self) -> dict[str, int]:
         return dict(self.rows("SELECT name, value FROM position"))
@@ -385,6 +411,30 @@ class StoreWriter(StoreReader):
         self.connection.executemany("INSERT INTO block (first, count, content) VALUES (?, ?, ?)", rows)
         self.next_seq += len(events)
 
+    def blank_events(self, seqs: Iterable[int]) -> None:
+        """Keep events no more; the others of their blocks keep their seqs. The last block stays, to count on from."""
+        gone = set(seqs)
+        firsts = {self.one("SELECT max(first) FROM block WHERE first <= ?", seq) for seq in gone}
+        for first, count, content in [
+            row for each in firsts for row in self.rows("SELECT first, count, content FROM block WHERE first = ?", each)
+        ]:
+            raws = _block.decode(self._inflate.decompress(content))
+            left = [_BLANK if seq in gone else raw for seq, raw in enumerate(raws, first)]
+            if first + count < self.next_seq and all(raw == _BLANK for raw in left):
+                self.connection.execute("DELETE FROM block WHERE first = ?", (first,))
+            else:
+                self.connection.execute(
+                    "UPDATE block SET content = ? WHERE first = ?", (self._deflate.compress(encode(left)), first)
+                )
+
+    def forget_values(self, texts: Mapping[int, str]) -> None:
+        """Give up the ids of texts; they are interned anew if they come again. The greatest id stays."""
+        gone = {value: text for value, text in texts.items() if value + 1 != self.next_value}
+        self.many("DELETE FROM value WHERE id = ?", ((value,) for value in gone))
+        for text in gone.values():
+            self._young.pop(text, None)
+            self._old.pop(text, None)
+
     def put_seen(self, rows: Iterable[tuple[bytes, int, int, bytes]]) -> None:
         """Set (digest, seq, receipt, content digest); a known digest is replaced."""
         self.many(
@@ -393,7 +443,7 @@ class StoreWriter(StoreReader):
         )
 
     def put_other_content(self, digest: bytes, event: Event) -> None:
-        """Keep a content that does not stand; of equal contents the least receipt."""
+        """Keep a content that does not count; of equal contents the least receipt."""
         self.connection.execute(
             "INSERT INTO other_content (digest, content, received, event) VALUES (?, ?, ?, ?)"
             " ON CONFLICT (digest, content) DO UPDATE SET received = excluded.received, event = excluded.event"

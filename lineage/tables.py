@@ -112,7 +112,7 @@ belief = _table(
     _key("round"),
     _required("opened_at"),
     Column("closed_at", _Id),
-    Column("closed_as", Text),  # resolved, restated, ended, accepted
+    Column("closed_as", Text),  # resolved, restated, ended, accepted, retired
 )
 sight = _table("sight", _key("source", Text), _key("at"), _key("case_id"), Index("sight_of_case", "case_id"))
 waiting = _table(
@@ -124,6 +124,8 @@ waiting = _table(
     Index("waiting_by_age", "orphan", "since"),
 )
 bulk = _table("bulk", _key("value"), _key("process", Integer))
+# Places that events have left, though they are kept for others: by process and key, as texts.
+retired = _table("retired", _key("seq"), _key("process", Text), _key("at", Text))
 stale = _table("stale", _key("case_id"), rowid=True)
 watermark = _table("watermark", _key("source", Text), Column("last_receipt", _Id), Column("until", _Id))
 counter = _table("counter", _key("name", Text), _key("label", Text), _required("count"))
@@ -137,6 +139,8 @@ event_type = _table(
     _required("fields", Text),  # the names of the sample's fields, as a JSON array
 )
 trace = _table("trace", _key("trace_id", LargeBinary), _required("spans", LargeBinary))
+# The spans that failed of journal records that are no longer kept, while an event of their trace is.
+kept_span = _table("kept_span", _key("trace_id", LargeBinary), _required("spans", LargeBinary))
 statement = _table("statement", _key("number"), _required("content", LargeBinary), rowid=True)
 position = _table("position", _key("name", Text), _required("value"))
 meta = _table("meta", _key("name", Text), _required("value", Text))

@@ -12,7 +12,7 @@ from lineage.document import Time
 from lineage.lookup import Found, Part, cases_of
 from lineage.plans import Wiring
 from lineage.read import Snapshot
-from lineage.traces import entries_of
+from lineage.traces import entries_of, kept_spans
 from throughline.core.event import Event
 from throughline.core.instants import format_instant
 from throughline.core.journal import JournalReader, LogFact, SpanFact, SpanKind
@@ -92,21 +92,28 @@ class TraceReader:
 
     def documents(self, snapshot: Snapshot, trace_ids: Sequence[str]) -> list[TraceDocument]:
         """Return those of the traces of which anything is known, in the order given."""
-        known = entries_of(snapshot.store, [bytes.fromhex(trace_id) for trace_id in trace_ids])
+        raws = [bytes.fromhex(trace_id) for trace_id in trace_ids]
+        known, kept = entries_of(snapshot.store, raws), kept_spans(snapshot.store, raws)
         found: list[TraceDocument] = []
         for trace_id in trace_ids:
             entries = known.get(bytes.fromhex(trace_id))
             if entries:
                 records = {entry.record for entry in entries} - {0}
                 events = snapshot.store.events(seq for entry in entries for seq in entry.seqs)
-                found.append(self._document(trace_id, records, events.values()))
+                kept_of_it = kept.get(bytes.fromhex(trace_id), [])
+                found.append(self._document(trace_id, records, kept_of_it, events.values()))
         return found
 
-    def _document(self, trace_id: str, records: set[int], events: Iterable[Event]) -> TraceDocument:
+    def _document(
+        self, trace_id: str, records: set[int], kept: Sequence[SpanFact], events: Iterable[Event]
+    ) -> TraceDocument:
         raw = bytes.fromhex(trace_id)
         with self._one_at_a_time:
             spans = self._journal.spans_of_trace(records, raw) if records else []
             logs = self._journal.logs_of_trace(records, raw) if records else []
+        if kept:
+            by_id = {span.span_id: span for span in (*kept, *spans)}
+            spans = sorted(by_id.values(), key=lambda span: (span.start, span.span_id))
         ordered = sorted(events, key=lambda event: (event.time, event.source, event.id))
         return TraceDocument(
             trace_id=trace_id,

@@ -7,7 +7,7 @@ counts once), and the seqs of its events.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -20,6 +20,7 @@ FLOW_SPANS, FAILED_FLOW_SPANS = "flow_spans", "failed_flow_spans"
 SERVICE_SPANS, FAILED_SERVICE_SPANS = "service_spans", "failed_service_spans"
 SPAN_COUNTERS = frozenset({FLOW_SPANS, FAILED_FLOW_SPANS, SERVICE_SPANS, FAILED_SERVICE_SPANS})
 _AT_ONCE = 500
+_NO_ENTRIES = encode([])
 
 
 class TraceEntry(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -31,6 +32,7 @@ class TraceEntry(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 _entries = msgspec.msgpack.Decoder(list[TraceEntry])
+_spans = msgspec.msgpack.Decoder(list[SpanFact])
 
 
 def entries_of(store: StoreReader, trace_ids: Sequence[bytes]) -> dict[bytes, list[TraceEntry]]:
@@ -76,6 +78,58 @@ def add_traces(store: StoreWriter, records: Iterable[Record], events: Iterable[t
         [(trace_id, encode([*known.get(trace_id, ()), *_merged(entries)])) for trace_id, entries in added.items()],
     )
     store.count((name, label, count) for (name, label), count in counted.items())
+
+
+def forget_events(store: StoreWriter, gone: Mapping[int, str]) -> None:
+    """Leave events, by seq with the id of their trace, out of their traces; a trace of which nothing is left goes."""
+    kept: list[tuple[bytes, bytes]] = []
+    for trace_id, entries in entries_of(store, sorted({bytes.fromhex(each) for each in gone.values()})).items():
+        left = [msgspec.structs.replace(each, seqs=tuple(set(each.seqs) - gone.keys())) for each in entries]
+        kept.append((trace_id, encode([each for each in left if each.record or each.seqs])))
+    _put_back(store, kept)
+    silent = [trace_id for trace_id, entries in kept if not _has_events(_entries.decode(entries))]
+    store.many("DELETE FROM kept_span WHERE trace_id = ?", [(trace_id,) for trace_id in silent])
+
+
+def release_spans(store: StoreWriter, record: Record) -> None:
+    """Forget where a record that goes holds parts of traces; its failed spans stay where a trace has events."""
+    failed: dict[bytes, list[SpanFact]] = {}
+    for span in record.spans:
+        some = failed.setdefault(span.trace_id, [])
+        if span.failed:
+            some.append(span)
+    wanted = sorted(failed.keys() | {log.trace_id for log in record.logs})
+    known = entries_of(store, wanted)
+    kept = kept_spans(store, [trace_id for trace_id in known if failed.get(trace_id)])
+    spans: list[tuple[bytes, bytes]] = []
+    for trace_id, entries in known.items():
+        if failed.get(trace_id) and _has_events(entries):
+            by_id = {span.span_id: span for span in (*failed[trace_id], *kept.get(trace_id, ()))}
+            spans.append((trace_id, encode(list(by_id.values()))))
+    store.many("INSERT OR REPLACE INTO kept_span (trace_id, spans) VALUES (?, ?)", spans)
+    left = {trace_id: [each for each in entries if each.record != record.id] for trace_id, entries in known.items()}
+    _put_back(store, [(trace_id, encode(entries)) for trace_id, entries in left.items()])
+
+
+def kept_spans(store: StoreReader, trace_ids: Sequence[bytes]) -> dict[bytes, list[SpanFact]]:
+    """Return the spans of traces that outlived their records."""
+    found: dict[bytes, list[SpanFact]] = {}
+    for start in range(0, len(trace_ids), _AT_ONCE):
+        some = trace_ids[start : start + _AT_ONCE]
+        marks = ",".join("?" * len(some))
+        for trace_id, spans in store.rows(f"SELECT trace_id, spans FROM kept_span WHERE trace_id IN ({marks})", *some):
+            found[trace_id] = _spans.decode(spans)
+    return found
+
+
+def _has_events(entries: Iterable[TraceEntry]) -> bool:
+    return any(entry.seqs for entry in entries)
+
+
+def _put_back(store: StoreWriter, traces: Sequence[tuple[bytes, bytes]]) -> None:
+    store.many("DELETE FROM trace WHERE trace_id = ?", [(trace_id,) for trace_id, _ in traces])
+    full = [(trace_id, entries) for trace_id, entries in traces if entries != _NO_ENTRIES]
+    store.many("INSERT INTO trace (trace_id, spans) VALUES (?, ?)", full)
 
 
 def forget_spans(store: StoreWriter) -> None:

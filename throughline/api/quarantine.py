@@ -1,4 +1,4 @@
-"""Quarantine: what was set aside, with the reason: by the doors as unreadable, by the engine as a second content."""
+"""Quarantine: what was set aside, with the reason: by the doors as unreadable, by the engine as one too many."""
 
 from __future__ import annotations
 
@@ -53,7 +53,8 @@ class QuarantinedDocument(msgspec.Struct, frozen=True):
     ``taken``: a replay has taken it; ``replays`` are all of them, first to last.
 
     What the engine set aside has neither door nor sender, and its ``times`` are not counted: an event that came under
-    the source and id of another one, which was received first.
+    the source and id of another one, which was received first (``other_content``), or one of a time of which no more
+    is kept (``too_old``).
     """
 
     id: str
@@ -134,8 +135,21 @@ def _replayed(replay: Replay) -> ReplayedDocument:
     )
 
 
-def second_content(digest: bytes, event: Event) -> QuarantinedDocument:
-    """Return the document of a content that does not stand."""
+class EngineEntry(NamedTuple):
+    """A content that the engine set aside under the digest of a source and id; ``known``: another one counts there."""
+
+    digest: bytes
+    event: Event
+    known: bool
+
+    @property
+    def reason(self) -> str:
+        return OTHER_CONTENT if self.known else TOO_OLD
+
+
+def set_aside_by_engine(entry: EngineEntry) -> QuarantinedDocument:
+    """Return the document of a content that does not count."""
+    digest, event, _ = entry
     received = format_instant(event.received)
     return QuarantinedDocument(
         id=f"e{digest.hex()}{event.digest.hex()}",
@@ -147,8 +161,8 @@ def second_content(digest: bytes, event: Event) -> QuarantinedDocument:
         source=event.source,
         event_id=event.id,
         type=event.type,
-        reason=OTHER_CONTENT,
-        sentence="seen another content under this source and id, wanted one: the one received first counts",
+        reason=entry.reason,
+        sentence=_SENTENCES[entry.reason].format(format_instant(event.time)),
         taken=False,
         replays=[],
     )
@@ -179,6 +193,12 @@ def _unknown(text: str) -> Problem:
 MOST_BODY = 65_536
 _READ_AT_ONCE = 1_000
 OTHER_CONTENT = "other_content"
+TOO_OLD = "too_old"
+_SENTENCES = {
+    OTHER_CONTENT: "seen another content under this source and id, wanted one: the one received first counts",
+    TOO_OLD: "time: seen {}, of which no more is kept, wanted a later one; `throughline import --history` takes in what"
+    " is older",
+}
 _LONGEST_ID = 18
 _UNPRINTABLE = {code: "·" for code in range(32) if chr(code) not in "\t\n\r"}
 
@@ -203,8 +223,8 @@ def routes(journal: JournalReader, reader: CaseReader) -> APIRouter:
             replays = journal.replays([entry.id for entry in found])
         return [quarantined(entry, replays.get(entry.id, [])) for entry in found]
 
-    def engines(at: _At, limit: int, asked: QuarantineAsked) -> list[tuple[bytes, Event]]:
-        if asked.taken or asked.reason not in (None, OTHER_CONTENT):
+    def engines(at: _At, limit: int, asked: QuarantineAsked) -> list[EngineEntry]:
+        if asked.taken or asked.reason not in (None, OTHER_CONTENT, TOO_OLD):
             return []
         with suppress(StoreUnavailable), reader.snapshot() as snapshot:
             return _fitting(snapshot, at, limit, asked)
@@ -225,7 +245,8 @@ def routes(journal: JournalReader, reader: CaseReader) -> APIRouter:
             digest, content = digests[: len(digests) // 2], digests[len(digests) // 2 :]
             event = snapshot.store.other_contents(digest).get(content)
             if event is not None:
-                return _with_body(second_content(digest, event), "application/json", _event_text(event))
+                entry = EngineEntry(digest, event, bool(snapshot.store.seen([digest])))
+                return _with_body(set_aside_by_engine(entry), "application/json", _event_text(event))
         raise _unknown(text)
 
     @router.get(
@@ -242,8 +263,8 @@ def routes(journal: JournalReader, reader: CaseReader) -> APIRouter:
         if len(page) < wanted:
             through = page[-1][1] if page else at
             page += [
-                (second_content(digest, event), through._replace(digest=digest, content=event.digest))
-                for digest, event in engines(at, wanted - len(page), asked)
+                (set_aside_by_engine(entry), through._replace(digest=entry.digest, content=entry.event.digest))
+                for entry in engines(at, wanted - len(page), asked)
             ]
         entries = [entry for entry, _ in page[: asked.limit]]
         more = write_cursor(page[asked.limit - 1][1]) if len(page) > asked.limit else None
@@ -262,13 +283,19 @@ def routes(journal: JournalReader, reader: CaseReader) -> APIRouter:
     return router
 
 
-def _fitting(snapshot: Snapshot, at: _At, limit: int, asked: QuarantineAsked) -> list[tuple[bytes, Event]]:
-    """Return up to ``limit`` contents that do not stand, after one of them, of the type and source asked for."""
-    found: list[tuple[bytes, Event]] = []
+def _fitting(snapshot: Snapshot, at: _At, limit: int, asked: QuarantineAsked) -> list[EngineEntry]:
+    """Return up to ``limit`` contents that do not count, after one of them, of the kind asked for."""
+    found: list[EngineEntry] = []
     while rows := snapshot.store.other_contents_after(at.digest, at.content, _READ_AT_ONCE):
+        known = snapshot.store.seen([digest for digest, _ in rows])
         for digest, event in rows:
-            if asked.type in (None, event.type) and asked.source in (None, event.source):
-                found.append((digest, event))
+            entry = EngineEntry(digest, event, digest in known)
+            if (
+                asked.type in (None, event.type)
+                and asked.source in (None, event.source)
+                and asked.reason in (None, entry.reason)
+            ):
+                found.append(entry)
                 if len(found) == limit:
                     return found
         at = at._replace(digest=rows[-1][0], content=rows[-1][1].digest)

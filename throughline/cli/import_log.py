@@ -62,7 +62,8 @@ def _send(
     path, content_type = (
         (EVENTS_PATH, BATCH) if reading.mapping is None else (mapping_path(reading.mapping), "application/json")
     )
-    door = Door(door_url(url, data), path, content_type, os.environ.get(TOKEN_VARIABLE), time.sleep)
+    token = os.environ.get(TOKEN_VARIABLE)
+    door = Door(door_url(url, data), path, content_type, token, time.sleep, reading.history)
     folder = load_settings({"data": data}, os.environ).data / NOTES
     named = "" if reading.names is None else reading.names.read_text()
     how = msgspec.json.encode(reading._replace(names=None)).decode()

@@ -106,6 +106,21 @@ def serve(
     fan_out_limit: Annotated[
         Given, typer.Option(metavar="N", help="An event that reaches more cases is derived in later batches.")
     ] = None,
+    keep_days: Annotated[
+        Given,
+        typer.Option(
+            metavar="DAYS",
+            help="Days that a case and its events are kept once it is closed, from the receipt of the last on.",
+        ),
+    ] = None,
+    journal_days: Annotated[
+        Given,
+        typer.Option(metavar="DAYS", help="Days that the journal keeps what came in as it came, once it is folded."),
+    ] = None,
+    journal_bytes: Annotated[
+        Given,
+        typer.Option(metavar="SIZE", help="The most that the journal keeps; beyond it the oldest goes first."),
+    ] = None,
     log_level: Annotated[
         Given, typer.Option(metavar="LEVEL", help="The least level of log lines: debug to error.")
     ] = None,
@@ -224,6 +239,9 @@ def import_log(
     transition_column: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="CSV: start, complete and the like, where it says so.")
     ] = None,
+    history: Annotated[
+        bool, typer.Option("--history", help="Take in events that are older than what is kept, too.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what the events would be called; send nothing.")
     ] = False,
@@ -239,7 +257,7 @@ def import_log(
     from throughline.exchange.formats import Reading
 
     columns = Columns(case_column, activity_column, time_column, id_column, transition_column)
-    reading = Reading(format, source, type_prefix, key, names, zone, mapping, columns)
+    reading = Reading(format, source, type_prefix, key, names, zone, mapping, columns, history)
     if not run(file, reading, dry_run, url, data, json):
         raise typer.Exit(1)
 

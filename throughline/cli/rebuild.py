@@ -14,7 +14,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 from lineage.definitions import load_definitions
-from lineage.engine import Limits
 from lineage.generations import next_path, point_to, remove, store_path, tidy
 from lineage.rebuild import COLUMNS, NO_CASE, Changes, Progress, Tell, rebuild
 from lineage.run import OPENED, Subject
@@ -25,10 +24,11 @@ from throughline.core.clock import open_clock
 from throughline.core.database import open_reader
 from throughline.core.errors import ConfigurationError, Fault, StartRefused
 from throughline.core.estate import load_estate
-from throughline.core.instants import HOUR, format_instant
+from throughline.core.instants import format_instant
 from throughline.core.key import Key
 from throughline.core.settings import Settings, load_settings
 from throughline.serve.folder import DataFolder
+from throughline.serve.limits import limits_of
 
 LOOK_AGAIN_SECONDS = 0.05
 
@@ -70,7 +70,7 @@ def _subject(settings: Settings) -> Subject:
             faults += error.faults
     if faults:
         raise ConfigurationError(faults)
-    limits = Limits(round(settings.orphan_hours * HOUR), settings.bulk_limit, settings.fan_out_limit)
+    limits = limits_of(settings)
     clock = open_clock(settings.clock, settings.data)
     return Subject(
         settings.data, load_definitions(settings.definitions), load_estate(settings.definitions), limits, clock

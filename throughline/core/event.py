@@ -12,6 +12,7 @@ import msgspec
 
 FieldValue = str | int | float | bool | list[str]
 DIGEST_BYTES = 16
+HISTORY_HEADER = "throughline-history"  # of a request whose events may be older than what is kept
 
 
 class Relation(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -66,7 +67,8 @@ class Event(msgspec.Struct, array_like=True, frozen=True, gc=False):
     scalar and every array of scalars of the sender's ``data`` that has no attribute of its own here, keys and facts
     alike (region, legal_entity and practice among them, and ``correlation_id`` from the envelope); elements of arrays
     are text, a null element is the empty text. ``texts`` holds the exact text of a number whose text differs from
-    ``str()`` of it. ``digest`` is over the content without the receipt: equal content, equal digest.
+    ``str()`` of it. ``digest`` is over the content without the receipt: equal content, equal digest. ``history``: it
+    may be older than what is kept; that is no part of its content.
     """
 
     source: str
@@ -94,6 +96,7 @@ class Event(msgspec.Struct, array_like=True, frozen=True, gc=False):
     sequence: str | None = None
     synthetic: bool = False
     texts: dict[str, str] | None = None
+    history: bool = False
 
     def text(self, name: str) -> str | None:
         """Return a scalar field as text, exactly as the sender wrote it; None where it is absent or an array."""
@@ -114,8 +117,8 @@ _block_decoder = msgspec.msgpack.Decoder(list[Event])
 
 
 def content_digest(event: Event) -> bytes:
-    """Return the digest of an event's content: all but ``received`` and ``digest``, fields in sorted order."""
-    return _digest(msgspec.structs.replace(event, received=0, digest=b""))
+    """Return the digest of an event's content: all but receipt, digest and ``history``, fields in sorted order."""
+    return _digest(msgspec.structs.replace(event, received=0, digest=b"", history=False))
 
 
 def seal(draft: Event, received: int) -> Event:

@@ -137,6 +137,14 @@ class Record(msgspec.Struct, frozen=True):
     logs: list[LogFact]
 
 
+class RecordSize(NamedTuple):
+    """A record by its receipt and by what it takes as stored."""
+
+    record: int
+    received: int
+    bytes: int
+
+
 class SetAsideEvent(msgspec.Struct, frozen=True):
     """One entry of the door's quarantine: what was set aside, why, and how often the very same came in."""
 
@@ -284,6 +292,28 @@ class JournalReader:
         """Return the greatest id that a record ever had, 0 where there was none; ids are not given again."""
         rows = self._rows("SELECT seq FROM sqlite_sequence WHERE name = 'record'")
         return max(self.last(), rows[0][0] if rows else 0)
+
+    def first(self) -> int:
+        """Return the id of the first record that is kept, 0 where there is none."""
+        rows = self._rows("SELECT COALESCE(MIN(id), 0) FROM record")
+        return rows[0][0] if rows else 0
+
+    def sizes(self, after: int, until: int, limit: int = -1) -> list[RecordSize]:
+        """Return the records after one and up to another, in order; all, or at most ``limit``."""
+        rows = self._rows(
+            "SELECT id, received, coalesce(length(events), 0) + coalesce(length(spans), 0) + coalesce(length(logs), 0)"
+            " + coalesce(length(raw), 0) FROM record WHERE id > ? AND id <= ? ORDER BY id LIMIT ?",
+            (after, until, limit),
+        )
+        return [RecordSize(*row) for row in rows]
+
+    def bytes_in_use(self) -> int:
+        """Return what the file takes on disk, without the room that removed records have left in it."""
+        rows = self._rows(
+            "SELECT (page_count - freelist_count) * page_size"
+            " FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
+        )
+        return rows[0][0] if rows else 0
 
     def received(self, record: int) -> int | None:
         """Return when a record was received; None where there is none of that id."""

@@ -44,7 +44,7 @@ SET_ASIDE_REASONS = (
     "bad_span_id",
 )
 REPLAY_OUTCOMES = ("taken", "set_aside")
-FOLD_OUTCOMES = ("new", "duplicate", "replaced")
+FOLD_OUTCOMES = ("new", "duplicate", "replaced", "too_old")
 CASE_STATES = ("open", "done", "ended", "provisional", "not_applicable")
 DEVIATION_KINDS = (
     "overdue",
@@ -158,7 +158,7 @@ JOURNAL_BYTES = _collector("throughline_journal_bytes", Kind.GAUGE, "Size of jou
 FOLDED_EVENTS = _engine(
     "throughline_folded_events_total",
     Kind.COUNTER,
-    "Events read from the journal: new, seen before, or put in the place of a later arrival.",
+    "Events read from the journal: new, seen before, put in the place of a later arrival, or of a time no longer kept.",
     labels={"outcome": FOLD_OUTCOMES},
 )
 FOLDED_POSITION = _engine("throughline_folded_position", Kind.GAUGE, "Number of the last journal record folded.")
@@ -181,6 +181,14 @@ DEVIATIONS = _engine(
 )
 TICK_SECONDS = _engine("throughline_tick_seconds", Kind.HISTOGRAM, "Time of one look at what is due.", "seconds")
 DUE_CASES = _engine("throughline_due_cases_total", Kind.COUNTER, "Cases derived because a time of theirs had come.")
+RETIRED_CASES = _engine("throughline_retired_cases_total", Kind.COUNTER, "Closed cases that are no longer kept.")
+RETIRED_EVENTS = _engine("throughline_retired_events_total", Kind.COUNTER, "Events that are no longer kept.")
+RETENTION_SECONDS = _engine(
+    "throughline_retention_seconds",
+    Kind.HISTOGRAM,
+    "Time of one piece of a sweep for what is no longer kept.",
+    "seconds",
+)
 BLIND_SOURCES = _engine(
     "throughline_blind_sources", Kind.GAUGE, "Declared sources silent for longer than their cadence.", "sources"
 )

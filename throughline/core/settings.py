@@ -108,6 +108,19 @@ class Settings(BaseModel):
         50_000, ge=1, description="The most cases that may hold one carrier before its events are shown with it only."
     )
     fan_out_limit: int = Field(1_000, ge=1, description="An event that reaches more cases is derived in later batches.")
+    keep_days: float = Field(
+        396.0,
+        gt=0,
+        description="Days that a case and its events are kept once it is closed, from the receipt of the last on.",
+    )
+    journal_days: float = Field(
+        30.0, gt=0, description="Days that the journal keeps what came in as it came, once it is folded."
+    )
+    journal_bytes: Bytes = Field(
+        ByteSize(20 * 1024 * MIB),
+        ge=MIB,
+        description="The most that the journal keeps; beyond it the oldest goes first.",
+    )
     log_level: LogLevel = Field(LogLevel.INFO, description="The least level of log lines: debug to error.")
     log_format: LogFormat = Field(LogFormat.AUTO, description="auto, console or json; auto is json off a terminal.")
 

@@ -12,6 +12,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 import msgspec
 
 from throughline.core.errors import LastingError, PassingError
+from throughline.core.event import HISTORY_HEADER
 
 ANSWER_SECONDS = 60.0
 MOST_TRIES = 60
@@ -48,13 +49,17 @@ class Receipt(msgspec.Struct, frozen=True):
 
 
 class Door(NamedTuple):
-    """Where to send, as what, and how to wait; ``wait`` takes seconds."""
+    """Where to send, as what, and how to wait; ``wait`` takes seconds.
+
+    ``history``: events may be older than what is kept.
+    """
 
     url: str
     path: str
     content_type: str
     token: str | None
     wait: Callable[[float], None]
+    history: bool = False
 
     def send(self, bodies: Sequence[bytes]) -> Receipt:
         """Send entries as one request; return the receipt once they are on disk.
@@ -76,6 +81,8 @@ class Door(NamedTuple):
         headers = {"Content-Type": self.content_type}
         if self.token is not None:
             headers["Authorization"] = f"Bearer {self.token}"
+        if self.history:
+            headers[HISTORY_HEADER] = "true"
         request = Request(self.url + self.path, body, headers, method="POST")
         opened = build_opener(ProxyHandler({})).open  # the door is ours: no proxy between
         seconds, reason = FIRST_WAIT_SECONDS, ""

@@ -33,7 +33,10 @@ class LogFormat(StrEnum):
 
 
 class Reading(NamedTuple):
-    """How a log is to be read, as the options of ``throughline import`` say; None where an option is not given."""
+    """How a log is to be read, as the options of ``throughline import`` say; None where an option is not given.
+
+    ``history``: what is older than what is kept is wanted all the same.
+    """
 
     format: str | None = None
     source: str | None = None
@@ -43,6 +46,7 @@ class Reading(NamedTuple):
     zone: str | None = None
     mapping: str | None = None
     columns: Columns = Columns()
+    history: bool = False
 
 
 class OpenLog(NamedTuple):

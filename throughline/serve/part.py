@@ -18,14 +18,12 @@ import structlog
 from throughline.core.address import Address
 from throughline.core.clock import open_clock
 from throughline.core.errors import ConfigurationError, Fault, LastingError
-from throughline.core.instants import HOUR
 from throughline.core.logs import configure_logs
 from throughline.core.settings import Settings, decode_settings
 from throughline.serve.folder import PARTS, forget_addresses
 from throughline.serve.lifeline import LASTING, follow, say_ready, take
 
 if TYPE_CHECKING:  # each part loads only what it runs
-    from lineage.engine import Limits
     from lineage.process import Definitions
     from throughline.core.estate import Estate
 
@@ -52,6 +50,7 @@ def run_engine_part(
     """Fold what came in into cases."""
     from lineage.engine_metrics import EngineMeter
     from lineage.run import Subject, run_engine
+    from throughline.serve.limits import journal_limits_of, limits_of
 
     stop = threading.Event()
 
@@ -63,7 +62,8 @@ def run_engine_part(
 
     def subject() -> Subject:
         definitions, estate = _declared(settings.definitions)
-        return Subject(settings.data, definitions, estate, _limits(settings), clock)
+        limits, journal_limits = limits_of(settings), journal_limits_of(settings)
+        return Subject(settings.data, definitions, estate, limits, clock, journal_limits)
 
     first = subject()
     run_engine(first, stop, ready, EngineMeter(first), subject)
@@ -73,11 +73,12 @@ def run_api_part(settings: Settings, addresses: Mapping[str, Address], control: 
     """Answer questions."""
     from throughline.api.server import Ground, run_api
     from throughline.api.web import WebLimits
+    from throughline.serve.limits import limits_of
 
     ground = Ground(
         data=settings.data,
         declared=lambda: _declared(settings.definitions),
-        limits=_limits(settings),
+        limits=limits_of(settings),
         clock=open_clock(settings.clock, settings.data),
         tokens=settings.api_tokens,
         collector=str(addresses["http"]),
@@ -109,12 +110,6 @@ def _declared(folder: Path | None) -> tuple[Definitions, Estate]:
     if faults or definitions is None or estate is None:
         raise ConfigurationError(faults)
     return definitions, estate
-
-
-def _limits(settings: Settings) -> Limits:
-    from lineage.engine import Limits
-
-    return Limits(round(settings.orphan_hours * HOUR), settings.bulk_limit, settings.fan_out_limit)
 
 
 RUNS: Mapping[str, Run] = {"collector": run_collector_part, "engine": run_engine_part, "api": run_api_part}

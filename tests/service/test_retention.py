@@ -1,0 +1,99 @@
+"""A serve over two years of its clock: what it keeps, what it lets go, and what it says of what comes again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.service.serving import Serving, run, serving, until
+from throughline.core.instants import DAY, format_instant, parse_instant
+from throughline.core.journal import JOURNAL_FILE, JournalReader
+
+pytestmark = pytest.mark.serial
+
+BEGAN = parse_instant("2026-03-02T09:00:00Z")
+MONTH = 30 * DAY
+MONTHS = 24
+
+
+def told(number: int, at: int) -> list[dict[str, Any]]:
+    """Return what happens in a month: time that is billed and paid, time that nobody ever approves, and a stranger."""
+    entry, stuck = f"TE-{number}", f"STUCK-{number}"
+    happens = [
+        ("time.submitted", {"time_entry": entry, "amount": "800.00", "currency": "EUR"}),
+        ("time.approved", {"time_entry": entry}),
+        ("time.posted", {"time_entry": entry, "erp_document": f"D-{number}"}),
+        ("billing.released", {"erp_document": f"D-{number}", "billing_event": f"B-{number}"}),
+        ("invoice.issued", {"billing_event": f"B-{number}", "invoice": f"I-{number}"}),
+        ("invoice.paid", {"invoice": f"I-{number}", "amount": "800.00", "currency": "EUR"}),
+        ("time.submitted", {"time_entry": stuck, "amount": "100.00", "currency": "EUR"}),
+        ("nobody.knows", {"colour": "green"}),
+    ]
+    return [
+        {
+            "specversion": "1.0",
+            "id": f"{number}-{index}",
+            "source": "/psa",
+            "type": kind,
+            "time": format_instant(at + index * DAY),
+            "data": {"legal_entity": "DE01", **data},
+        }
+        for index, (kind, data) in enumerate(happens)
+    ]
+
+
+def set_clock(file: Path, at: int) -> None:
+    new = file.with_suffix(".new")
+    new.write_text(format_instant(at))
+    new.replace(file)
+
+
+def names(serve: Serving, **asked: str | int) -> set[str]:
+    cases = serve.get("/api/v1/cases", process="time-to-bill", limit=1000, **asked).json["cases"]
+    return {case["name"] for case in cases}
+
+
+def test_two_years_go_by(tmp_path: Path) -> None:
+    clock, data = tmp_path / "clock", tmp_path / "data"
+    set_clock(clock, BEGAN)
+    with serving(data, "--clock", str(clock)) as serve:
+        for number in range(MONTHS):
+            at = BEGAN + number * MONTH
+            set_clock(clock, at + 20 * DAY)
+            position = serve.send(*told(number, at))
+            serve.folded(position)
+            if number == MONTHS // 2:
+                serve.kill("engine")
+        stays = {f"TE-{number}" for number in range(10, MONTHS)}
+        until(lambda: names(serve, state="done") == stays, "what closed over thirteen months ago to leave")
+        assert names(serve, state="open") == {f"STUCK-{number}" for number in range(MONTHS)}
+        until(lambda: serve.get("/api/v1/events", limit=1000).json["next"] is None, "a page of events")
+        kept = {each["event"]["id"] for each in serve.get("/api/v1/events", limit=1000).json["events"]}
+        assert "0-0" not in kept
+        assert {"0-6", "23-0"} <= kept
+        journal = JournalReader(data / JOURNAL_FILE)
+        until(lambda: journal.first() >= MONTHS - 1, "the journal to let go of what is older than a month")
+        journal.close()
+
+        counted = serve.get("/api/v1/status").json["counts"]
+        again = serve.folded(serve.send(*told(0, BEGAN)))
+        assert again["counts"] | {"folded": counted["folded"]} == counted
+        left = {each["id"] for each in told(0, BEGAN)} - kept
+        assert [each["too_old"] for each in again["sources"]] == [len(left)]
+        entries = serve.get("/api/v1/quarantine", reason="too_old").json["entries"]
+        assert {entry["event_id"] for entry in entries} == left >= {"0-0", "0-1", "0-2", "0-3", "0-7"}
+        assert "time: seen 2026-03-0" in entries[0]["sentence"]
+
+        old = tmp_path / "old.ndjson"
+        old.write_text("".join(json.dumps(each) + "\n" for each in told(0, BEGAN)))
+        brought = run("import", str(old), "--history", "--data", str(data))
+        assert brought.returncode == 0, brought.stderr
+        until(lambda: "TE-0" in names(serve, state="done"), "history to come in")
+        assert serve.get("/api/v1/quarantine", reason="too_old").json["entries"] == []
+    done = run("rebuild", "--data", str(data), "--clock", str(clock))
+    assert done.returncode == 0, done.stdout + done.stderr
+    with serving(data, "--clock", str(clock)) as serve:
+        assert names(serve, state="done") == stays | {"TE-0"}
