@@ -31,6 +31,11 @@ def content_type_of(mapping: str) -> str:
     return f"{JSON};{_PARAMETER}{mapping}"
 
 
+def unmapped_type(mapping: str) -> str:
+    """Return the type of an event that a mapping does not fit, where what came in has none of its own."""
+    return f"{_UNMAPPED}{mapping}"
+
+
 def find_mapping(mappings: Mappings, name: str) -> InputMapping:
     """Return the mapping of that name for JSON bodies; raise Refused with the nearest one."""
     known = {name: each for name, each in mappings.by_name.items() if each.input is Input.JSON}
@@ -99,7 +104,7 @@ def _keep_unmapped(taking: _Taking, content: Mapping[str, Any], origin: InputOri
     envelope = Envelope(
         source=f"/json/{mapping.name}",
         id=identity,
-        type=kind if named else f"{_UNMAPPED}{mapping.name}",
+        type=kind if named else unmapped_type(mapping.name),
         time=received,
     )
     data = {name: value for name, value in content.items() if name not in OWN_PLACE}

@@ -440,7 +440,11 @@ def restore(
 @app.command()
 def check(
     file: Annotated[
-        Path | None, typer.Argument(metavar="FILE", help="CloudEvents, one a line, or an array.", show_default=False)
+        Path | None,
+        typer.Argument(metavar="FILE", help="CloudEvents or other JSON, one a line, or an array.", show_default=False),
+    ] = None,
+    mapping: Annotated[
+        str | None, typer.Option(metavar="NAME", help="JSON of any form, as it comes in under this mapping's name.")
     ] = None,
     last: Annotated[
         str | None, typer.Option(metavar="TIME", help="What came in of late instead, such as 1h, 30m or 7d.")
@@ -456,9 +460,9 @@ def check(
     """
     from throughline.cli.check import check_file, check_last
 
-    if (file is None) == (last is None):
-        raise typer.BadParameter("give a FILE of CloudEvents, or --last with a time such as 1h")
-    well = check_file(file, definitions, json) if file is not None else None
+    if (file is None) == (last is None) or (file is None and mapping is not None):
+        raise typer.BadParameter("give a FILE of what is sent, or --last with a time such as 1h")
+    well = check_file(file, mapping, definitions, json) if file is not None else None
     if last is not None:
         well = check_last(last, definitions, url, data, json)
     if not well:

@@ -38,7 +38,7 @@ def read_samples(path: Path) -> list[Sample]:
     if len(text) > LARGEST_BYTES:
         raise StartRefused(f"{path} has more than {LARGEST_BYTES:,} bytes: give some samples of it")
     headers, body = _headers(text)
-    samples = [_sample(content, raw, headers) for content, raw in _documents(body, path)]
+    samples = [sample_of(content, raw, headers) for content, raw in _documents(body, path)]
     if len(samples) > MOST_SAMPLES:
         raise StartRefused(f"{path} has more than {MOST_SAMPLES:,} samples: give some of them")
     return samples
@@ -87,7 +87,8 @@ def _cause(error: Exception) -> str:
     return "nested too deeply" if isinstance(error, RecursionError) else str(error)
 
 
-def _sample(content: Any, raw: bytes, headers: dict[str, str]) -> Sample:
+def sample_of(content: Any, raw: bytes, headers: dict[str, str]) -> Sample:
+    """Return what a body is, by what it says and by the headers that came with it."""
     members: dict[str, Any] = cast("dict[str, Any]", content) if isinstance(content, dict) else {}
     if "resourceSpans" in members:
         return Sample(Input.SPAN, Signal.TRACES, "application/json", {}, raw, content)

@@ -34,7 +34,7 @@ def check(*events: Event) -> CheckDocument:
         (event("time.posted", erp_document="D1"), []),
         (event("invoice.issued", invoice="I1", legal_entity="DE01"), []),
         (event("billing.released", more={"relations": PAIRS}, **SEVERAL), []),
-        (event("erp.thing", time_entry="T1"), ["undeclared_type"]),
+        (event("erp.thing", time_entry="T1"), ["unmapped"]),
         (event("time.approved", customer="C1"), ["no_key"]),
         (event("time.approved", time_entry="n/a"), ["no_key", "placeholder"]),
         (event("time.approved", time_entry="T1", customer="unknown"), ["placeholder"]),
