@@ -89,6 +89,7 @@ class EventsAsked(BaseModel):
     process: list[Text] = []
     since: Instant | None = Field(None, description="Events of this time or later.")
     until: Instant | None = Field(None, description="Events before this time.")
+    received_since: Instant | None = Field(None, description="Events received at this time or later.")
     limit: int = Field(500, ge=1, le=MOST_EVENTS)
     cursor: str | None = Field(None, description="The `next` of the page before.")
 
@@ -223,7 +224,7 @@ def _orphans(reader: CaseReader, asked: OrphansAsked) -> OrphanList:
 
 def _events(reader: CaseReader, asked: EventsAsked) -> EventList:
     (after,) = read_cursor(asked.cursor, tuple[int]) if asked.cursor else (0,)
-    wanted = EventFilter(tuple(asked.process), asked.since, asked.until)
+    wanted = EventFilter(tuple(asked.process), asked.since, asked.until, asked.received_since)
     _want_known(reader, wanted.processes)
     with reader.snapshot() as snapshot:
         page = list_events(snapshot, wanted, after, asked.limit)

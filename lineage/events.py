@@ -78,11 +78,15 @@ class EventList(msgspec.Struct, frozen=True):
 
 
 class EventFilter(NamedTuple):
-    """Which events: those that these processes declare (none: all), of a time from ``since`` and before ``until``."""
+    """Which events: those that these processes declare (none: all), of a time from ``since`` and before ``until``.
+
+    ``received``: those whose receipt is at or after it. Times are microseconds; None: any.
+    """
 
     processes: tuple[str, ...] = ()
     since: int | None = None
     until: int | None = None
+    received: int | None = None
 
 
 class EventPage(NamedTuple):
@@ -111,6 +115,7 @@ def _fits(event: Event, wanted: EventFilter, types: frozenset[str] | None) -> bo
         (types is None or event.type in types)
         and (wanted.since is None or event.time >= wanted.since)
         and (wanted.until is None or event.time < wanted.until)
+        and (wanted.received is None or event.received >= wanted.received)
     )
 
 

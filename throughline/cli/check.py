@@ -84,7 +84,7 @@ def check_last(last: str, definitions: Path | None, url: str | None, data: Path 
 def _events(client: Client, since: str) -> Iterator[dict[str, Any]]:
     cursor: str | None = None
     while True:
-        page = client.get("/api/v1/events", [("since", since), ("limit", _PAGE), ("cursor", cursor)])
+        page = client.get("/api/v1/events", [("received_since", since), ("limit", _PAGE), ("cursor", cursor)])
         yield from page["events"]
         cursor = page["next"]
         if cursor is None:

@@ -97,7 +97,7 @@ class Answers(BaseHTTPRequestHandler):
         elif not self.gives_events:
             self._answer(404, {"title": "There is no such thing", "status": 404, "detail": "no such path"})
         else:
-            assert asked["since"] == ["2026-03-02T08:30:00Z"]
+            assert asked["received_since"] == ["2026-03-02T08:30:00Z"]
             second = asked.get("cursor") == ["c"]
             event = GOOD | {"id": "2", "data": {"flow": "timesheets"}} if second else self.first
             page = [{"event": event, "received": "2026-03-02T09:00:01Z", "keys": [], "pairs": []}]

@@ -84,6 +84,13 @@ def test_a_filter_takes_the_types_of_a_process_and_a_span_of_time(story: Story) 
     assert ids(of_process) == ["e2", "e3"]
 
 
+def test_a_filter_takes_what_came_in_of_late_however_long_ago_it_happened(story: Story) -> None:
+    story.tell(happened("before", "time.submitted", AT + MINUTE, received=AT + MINUTE, time_entry="TE-1"))
+    story.tell(happened("late", "time.submitted", AT, received=AT + 2 * MINUTE, time_entry="TE-2"))
+    (page,) = pages(story, EventFilter(received=AT + 2 * MINUTE), 9)
+    assert ids(page) == ["late"]
+
+
 def test_a_page_looks_at_so_many_events_at_most_and_says_where_to_go_on(story: Story) -> None:
     tell(story, MOST_SCANNED + 5)
     last = EventFilter(since=AT + MOST_SCANNED + 2)
