@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from lineage.document import ExposureDocument, Time, exposure_document
+from lineage.document import CaseReference, ExposureDocument, Time, exposure_document
 from lineage.fact import CaseState, DeviationKind, Exposure
 from lineage.process import WaitsFor
 from lineage.read import Snapshot
@@ -54,7 +54,7 @@ class DeviationLine(msgspec.Struct, frozen=True):
 
 
 class CaseLine(msgspec.Struct, frozen=True):
-    """A case in a list; the case document has more. ``exposure`` is as in that document."""
+    """A case in a list; the case document has more. ``exposure`` and ``counted_in`` are as in that document."""
 
     process: str
     key_type: str
@@ -69,6 +69,7 @@ class CaseLine(msgspec.Struct, frozen=True):
     due: Time | None
     deviations: list[DeviationLine]
     exposure: ExposureDocument | None
+    counted_in: list[CaseReference]
 
 
 class CaseList(msgspec.Struct, frozen=True):
@@ -102,7 +103,11 @@ def list_cases(snapshot: Snapshot, wanted: Filter, after: Place | None, limit: i
         if len(found) == limit:
             break
     deviations = _open_deviations(snapshot, [row.id for _, row in found])
-    return [_listed(snapshot, process, row, deviations.get(row.id, [])) for process, row in found]
+    elsewhere = snapshot.following.counted_elsewhere(row.id for _, row in found if row.held)
+    return [
+        _listed(snapshot, process, row, deviations.get(row.id, []), snapshot.references(elsewhere.get(row.id, ())))
+        for process, row in found
+    ]
 
 
 class _Row(NamedTuple):
@@ -181,7 +186,9 @@ def _open_deviations(snapshot: Snapshot, ids: Sequence[int]) -> dict[int, list[D
     return found
 
 
-def _listed(snapshot: Snapshot, process: str, row: _Row, deviations: list[DeviationLine]) -> Listed:
+def _listed(
+    snapshot: Snapshot, process: str, row: _Row, deviations: list[DeviationLine], counted_in: list[CaseReference]
+) -> Listed:
     key = Key.decode(row.name)
     held = Exposure(row.amount, row.currency, row.hours) if row.held else None
     line = CaseLine(
@@ -198,6 +205,7 @@ def _listed(snapshot: Snapshot, process: str, row: _Row, deviations: list[Deviat
         due=_time(row.due),
         deviations=deviations,
         exposure=exposure_document(held),
+        counted_in=counted_in,
     )
     return Listed(Place(process, row.name), line)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from lineage.definition_checks import courses, key_faults, parse_effective, process_faults
+from lineage.follow_checks import follow_faults
 from lineage.process import (
     Check,
     Deadline,
@@ -23,6 +24,7 @@ from lineage.process import (
     Ending,
     Expectation,
     Expression,
+    Follow,
     NewRound,
     Process,
     Step,
@@ -96,6 +98,8 @@ def _read(folder: Path | None) -> tuple[_Found, list[Fault]]:
     for process in found.processes.values():
         key_names = frozenset(found.key_names)
         faults += [fault for fault in process_faults(process, key_names) if process.judges(fault)]
+    own = [each for each in found.processes.values() if not Path(each.document.file).is_relative_to(pack_folder())]
+    faults += follow_faults(own, found.processes)
     return found, sorted(faults, key=lambda fault: (fault.file, fault.line or 0, fault.column or 0))
 
 
@@ -176,6 +180,7 @@ def _process(form: ProcessFile) -> Process:
         passes=frozenset(form.passes),
         links=frozenset(form.links),
         unique=dict(sorted(form.keys.unique.items())),
+        follows=tuple(Follow(each.process, each.by) for each in form.follows),
     )
 
 
@@ -268,7 +273,8 @@ def fingerprint(definitions: Definitions) -> str:
 
 def state_fingerprint(definitions: Definitions) -> str:
     """Return a digest of all else that derived state depends on: when it changes, cases are derived anew."""
-    return _digest([process_document(process) for _, process in sorted(definitions.processes.items())])
+    documents = [process_document(process) for _, process in sorted(definitions.processes.items())]
+    return _digest([{**document, "follows": None} for document in documents])  # it is asked for, never stored
 
 
 def _key_content(key: KeyType) -> list[object]:
@@ -301,6 +307,7 @@ def process_document(process: Process) -> dict[str, Any]:
         },
         "passes": [list(pair) for pair in sorted(process.passes)],
         "links": sorted(process.links),
+        "follows": [follow._asdict() for follow in process.follows],
         "versions": [_version_document(version) for version in process.versions],
     }
 

@@ -7,7 +7,7 @@ Equal sets of events give equal bytes at the same moment: nothing in it depends 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -107,6 +107,15 @@ class DeviationDocument(Struct, frozen=True):
     accepted: AcceptedDocument | None
 
 
+class CaseReference(Struct, frozen=True):
+    """A case of some process, by what it is asked for with."""
+
+    process: str
+    key_type: str
+    name: str
+    scope: dict[str, str]
+
+
 class ExposureDocument(Struct, frozen=True):
     """What is held up: an empty object where nothing is. An amount or hours that are not known are null, never 0."""
 
@@ -177,7 +186,10 @@ class MemberDocument(Struct, frozen=True):
 
 
 class CaseDocument(Struct, frozen=True):
-    """One case of one process. ``exposure`` is null where what is held up is wholly unknown."""
+    """One case of one process. ``exposure`` is null where what is held up is wholly unknown.
+
+    ``counted_in``: cases downstream in which sums count it, at most 20; empty where they count it here.
+    """
 
     process: str
     version: str
@@ -194,6 +206,7 @@ class CaseDocument(Struct, frozen=True):
     rounds: list[RoundDocument]
     deviations: list[DeviationDocument]
     exposure: ExposureDocument | None
+    counted_in: list[CaseReference]
     waits_for: WaitsDocument | None
     expects: list[ExpectedDocument]
     members: list[MemberDocument]
@@ -207,11 +220,13 @@ def case_document(
     keys_by_role: Mapping[str, Iterable[Key]],
     key_types: Mapping[str, KeyType],
     other_contents: Mapping[bytes, Iterable[Event]] = _NONE_SET_ASIDE,
+    counted_in: Sequence[CaseReference] = (),
 ) -> CaseDocument:
     """Return the document of a case from the members that ``derived`` was derived from, in any order.
 
     ``keys_by_role`` gives the case's keys by role (name, alias, carrier, relation). ``name`` is the key of an alias
     where the case is provisional. ``other_contents`` are those set aside, by the digest of their (source, id).
+    ``counted_in``: where sums count the exposure instead.
     """
     version, ordered = in_order(process, members)
     keys = {role: sorted(set(found), key=_key_order(process)) for role, found in keys_by_role.items()}
@@ -233,6 +248,7 @@ def case_document(
         rounds=[_round(each, ordered) for each in derived.rounds],
         deviations=[_deviation(each) for each in derived.deviations],
         exposure=exposure_document(derived.exposure),
+        counted_in=list(counted_in),
         waits_for=_waits(derived.waits),
         expects=[_expected(each, key_types) for each in derived.expected],
         members=[_member(each, other_contents) for each in ordered],

@@ -239,6 +239,13 @@ def _least(duration: Duration) -> int:
     return duration.count * (_SHORTEST_DAY if duration.unit is Unit.BUSINESS_DAYS else HOUR)
 
 
+class Follow(NamedTuple):
+    """That a process goes on with the work of another: its cases hold, by a type of key, what cases of that hold."""
+
+    process: str
+    by: str
+
+
 @dataclass(frozen=True)
 class Process:
     """A process: its keys by role, its links, and its versions, oldest first."""
@@ -253,6 +260,7 @@ class Process:
     passes: frozenset[tuple[str, str]] = frozenset()
     links: frozenset[str] = frozenset()
     unique: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])  # key type → scope fields
+    follows: tuple[Follow, ...] = ()
 
     @cached_property
     def types(self) -> frozenset[str]:
@@ -280,6 +288,10 @@ class Process:
         """Return the key types by whose values expectations count."""
         every = (expectation for version in self.versions for expectation in version.expects)
         return frozenset(expectation.per for expectation in every if expectation.per is not None)
+
+    def leads_by(self, key_type: str) -> bool:
+        """Tell whether a key of a type may tell which piece of work a case is about: relations are context only."""
+        return self.roles.get(key_type, "relation") != "relation"
 
     @cached_property
     def roles(self) -> dict[str, str]:
@@ -313,4 +325,15 @@ class Definitions:
         for process in self.processes.values():
             for event_type in process.types:
                 table[event_type] = (*table.get(event_type, ()), process)
+        return table
+
+    @cached_property
+    def followers(self) -> dict[str, tuple[Follow, ...]]:
+        """Return, by process, those that follow it. One of the pack's that does not fit a firm's own is left out."""
+        table: dict[str, tuple[Follow, ...]] = {}
+        for process in self.processes.values():
+            for name, by in process.follows:
+                upstream = self.processes.get(name)
+                if upstream is not None and upstream.leads_by(by) and process.leads_by(by):
+                    table[name] = (*table.get(name, ()), Follow(process.name, by))
         return table

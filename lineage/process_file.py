@@ -168,6 +168,13 @@ class VersionForm(Course):
     )
 
 
+class FollowForm(Form):
+    """A process whose work this one goes on with: sums count money that both hold up in this one."""
+
+    process: str = Field(max_length=100, json_schema_extra={"pattern": PROCESS})
+    by: KeyTypeName = Field(description="a name, alias or carrier of both: cases that have it alike are one work")
+
+
 class KeysForm(Form):
     """The roles of the key types in the process. They have no versions."""
 
@@ -204,6 +211,9 @@ class ProcessFile(Course):
         default=(), description="pairs of carriers: where the first hands its cases on to the second"
     )
     links: tuple[EventType, ...] = Field(default=(), description="types that only draw links")
+    follows: Annotated[tuple[FollowForm, ...], OneOrMore()] = Field(
+        default=(), description="the processes whose work this one goes on with, so that money counts once"
+    )
     versions: tuple[VersionForm, ...] = Field(
         default=(), description="instead of steps and the like at the top, once the process has changed"
     )

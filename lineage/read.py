@@ -15,9 +15,10 @@ from typing import NamedTuple
 
 from lineage.acceptance import Acceptances
 from lineage.derive import Context
-from lineage.document import CaseDocument, case_document
+from lineage.document import CaseDocument, CaseReference, case_document
 from lineage.engine import JOURNAL, STATEMENTS, Limits
 from lineage.fact import Derived
+from lineage.followed import Case, Following
 from lineage.overrides import Overrides, Pair, Pairing, TextPair, text_pairs
 from lineage.process import Definitions, Process
 from lineage.resolve import Joined, Resolver
@@ -76,6 +77,7 @@ class Snapshot:
         for statement, pair in self.said:
             overrides.add(pair, statement)
         self.resolver = Resolver(store, overrides, self.processes, limits.bulk_limit)
+        self.following = Following(store, self.resolver, definitions, self.process_ids)
 
     @property
     def now(self) -> int:
@@ -109,7 +111,13 @@ class Snapshot:
             self.store.other_contents_of(
                 [identity_digest(member.fact.source, member.fact.id) for member in view.joined.members]
             ),
+            self.references(self.following.counted_in(view.process.name, view.row.name, view.joined, view.derived)),
         )
+
+    def references(self, cases: Iterable[Case]) -> list[CaseReference]:
+        """Return what each case is asked for with."""
+        keys = [(case.process, Key.decode(case.name)) for case in cases]
+        return [CaseReference(process, key.type, key.value, self.scope(key)) for process, key in keys]
 
     def keys_by_role(self, view: CaseView) -> dict[str, list[Key]]:
         """Return the keys of a case by role."""

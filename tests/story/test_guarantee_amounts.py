@@ -56,6 +56,22 @@ def test_what_no_event_tells_is_unknown_and_neither_zero_nor_nothing(story: Stor
     assert [line["name"] for line in story.lines(Filter())] == ["T1"]
 
 
+def test_one_piece_of_work_that_is_held_up_in_two_processes_counts_once(story: Story) -> None:
+    told = {"legal_entity": "DE01", "source": ERP}
+    story.happens("milestone.completed", milestone="M1", legal_entity="DE01", more=money("500.00"))
+    story.happens("invoice.issued", milestone="M1", invoice="I1", more=money("500.00"), **told)
+    story.happens("revenue.recognised", milestone="M1", failed="validation", **told)
+    story.happens("invoice.posted", invoice="I1", failed="timeout", **told)
+    assert held(story, "M1", "milestone-to-invoice") == {"amount": "500.00", "currency": "EUR", "hours": None}
+    assert held(story, "I1", "invoice-to-cash", SCOPE) == {"amount": "500.00", "currency": "EUR", "hours": None}
+    counted = {line["name"]: [each["name"] for each in line["counted_in"]] for line in story.lines()}
+    assert counted["M1"] == ["I1"]
+    assert counted["I1"] == []
+    assert story.document("M1", "milestone-to-invoice")["counted_in"] == [
+        {"process": "invoice-to-cash", "key_type": "invoice", "name": "I1", "scope": {"legal_entity": "DE01"}}
+    ]
+
+
 def test_hours_without_an_amount_leave_the_amount_unknown(story: Story) -> None:
     overdue(story, "T1", more={"hours": "7.50"})
     assert held(story, "T1") == {"amount": None, "currency": None, "hours": "7.50"}

@@ -18,6 +18,7 @@ from throughline.core.estate import load_estate
 from throughline.core.event import Event
 from throughline.core.instants import format_instant
 from throughline.demo.chronicle import Happening
+from throughline.demo.counted import count_once
 from throughline.demo.firm import SYSTEMS, role_of
 from throughline.demo.plan import Plan, plan
 from throughline.demo.play import heartbeat, seen_until
@@ -25,7 +26,7 @@ from throughline.demo.product import DEFINITIONS
 from throughline.demo.systems.message import Order
 from throughline.demo.systems.speech import facts, source_of
 from throughline.demo.truth import CaseTruth, tell_truth
-from throughline.demo.verify import Difference, Document, compare
+from throughline.demo.verify import Difference, Document, compare, tally_documents, tally_truth
 
 
 def order_of(happening: Happening) -> Order:
@@ -84,7 +85,7 @@ def reconstructed(folder: Path, events: list[Event], now: int) -> list[Document]
 
 
 def truths(told: Plan) -> list[CaseTruth]:
-    return [tell_truth(life, told.ends, seen_until(told)) for life in told.lives]
+    return count_once(told.lives, [tell_truth(life, told.ends, seen_until(told)) for life in told.lives])
 
 
 def differences(folder: Path, told: Plan, happenings: Iterable[Happening]) -> list[Difference]:
@@ -95,6 +96,16 @@ def differences(folder: Path, told: Plan, happenings: Iterable[Happening]) -> li
 def test_every_case_is_reconstructed_as_it_happened(tmp_path: Path, seed: int, weeks: int):
     told = plan(seed, "small", weeks)
     assert differences(tmp_path, told, told.happenings) == []
+
+
+def test_money_that_one_piece_of_work_holds_up_twice_is_in_both_sums_once(tmp_path: Path):
+    told = plan(3, "small", 3)
+    happened, documents = truths(told), reconstructed(tmp_path, reports(told, told.happenings), told.ends)
+    twice = [each for each in happened if each.counted_in]
+    assert twice
+    assert all(isinstance(each.exposure, tuple) for each in twice)
+    assert tally_truth(happened).money == tally_documents(documents).money
+    assert tally_truth(happened).money != tally_truth(each._replace(counted_in=frozenset()) for each in happened).money
 
 
 @pytest.mark.parametrize(

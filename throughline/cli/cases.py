@@ -28,6 +28,8 @@ def cases(filters: Iterable[tuple[str, object]], url: str | None, data: Path | N
         out.print("No case fits.")
         return
     out.print(_table(page["cases"]))
+    if any(line["counted_in"] for line in page["cases"]):
+        out.print("(in brackets): sums count it in a case downstream that holds it up as well.", style="dim")
     if page["next"]:
         out.print(f"There is more: add --cursor {page['next']}", style="dim", soft_wrap=True)
     else:
@@ -84,7 +86,7 @@ def _table(lines: list[Document]) -> Table:
             Text(spoken(line["state"]), STATE_STYLES.get(line["state"], "")),
             _waits(line),
             moment(line["due"]),
-            money(line["exposure"]),
+            f"({money(line['exposure'])})" if line["counted_in"] else money(line["exposure"]),
             Text(", ".join(deviation_text(each) for each in line["deviations"]), "red"),
         )
     return table

@@ -51,6 +51,8 @@ def show_process(name: str, folder: Path | None, as_json: bool) -> None:
             out.print(f"  {role:<9} {', '.join(keys[role])}")
     for old, new in document["passes"]:
         out.print(f"  passes    {old} → {new}")
+    for follow in document["follows"]:
+        out.print(f"  follows   {follow['process']} by {follow['by']}")
     for version in document["versions"]:
         since = f" from {version['effective_from']}" if version["effective_from"] else ""
         out.print(f"\nversion {version['version']}{since}, owned by {version['owner'] or 'nobody'}", style="bold")

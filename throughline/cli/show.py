@@ -144,11 +144,17 @@ def _summary(case: Document) -> Iterable[Text]:
             yield Text(f"expects {_expected(found)}")
     if case["exposure"] != {}:
         yield Text(f"holds up {money(case['exposure'])}", style="bold")
+    if case["counted_in"]:
+        yield Text(f"sums count that in {', '.join(map(_reference, case['counted_in']))}, where it is held up as well")
     for found in case["deviations"]:
         at = f" at {spoken(found['step'])}" if found["step"] else ""
         closed = "" if found["open"] else _closed(found["accepted"])
         line = f"{spoken(found['kind'])}{at} since {moment(found['since'])}{closed}: {found['reason']}"
         yield Text(line, style="red" if found["open"] else "dim")
+
+
+def _reference(case: Document) -> str:
+    return f"{case['process']} {case['name']}{scope_text(case['scope'])}"
 
 
 def _closed(accepted: Document | None) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from rich.console import Console
 
+from throughline.demo.counted import count_once
 from throughline.demo.firm import DEFAULT_WEEKS, SCALES, SYSTEMS
 from throughline.demo.plan import Plan, plan
 from throughline.demo.play import IN_A_HURRY, ClockFile, Pace, Played, play, seen_until
@@ -178,7 +179,7 @@ def verify_plan(told: Plan, console: Console, data: Path | None, *, as_json: boo
     """Play as fast as it goes, compare case by case, print both sides and every difference."""
     began = time.monotonic()
     until = seen_until(told)
-    truths = [tell_truth(life, told.ends, until) for life in told.lives]
+    truths = count_once(told.lives, [tell_truth(life, told.ends, until) for life in told.lives])
     with stage(told, data) as on:
         ended = play(told, on.programs, on.clock, IN_A_HURRY, lambda _: None)
         wait_until_folded(on.api, ended.position)

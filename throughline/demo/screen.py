@@ -67,7 +67,7 @@ class Live:
 
 def show_page(console: Console, now: int, counts: Counter[str], groups: Sequence[Group]) -> None:
     """Print the page of a finance owner: what is stuck, where, since when, worth how much, whose turn it is."""
-    held = sum(group.count for group in groups)
+    held = sum(group.count - group.elsewhere for group in groups)
     whole = in_reporting_currency(_together(groups))
     under_way = counts["open"] + counts["provisional"]
     console.print()
@@ -133,7 +133,8 @@ def worth_of(group: Group) -> str:
     """Write what a group is worth in the reporting currency, with a tilde where rates were used."""
     unknown = f" + {group.unknown:,} unknown" if group.unknown else ""
     if not group.money:
-        return "unknown"
+        return "unknown" if group.unknown else "counted further on"
+    unknown += f" + {group.elsewhere:,} counted further on" if group.elsewhere else ""
     about = "~" if group.money.keys() - {REPORTING} else ""
     return f"{about}{REPORTING} {group.worth:,.0f}{unknown}"
 

@@ -101,7 +101,10 @@ SILENCES = {
 
 @dataclass
 class Group:
-    """Pieces of work of one process that stopped at one place for one reason; ``since`` in microseconds."""
+    """Pieces of work of one process that stopped at one place for one reason; ``since`` in microseconds.
+
+    ``elsewhere``: how many of them are counted in a case downstream that holds up the same money.
+    """
 
     process: str
     place: str
@@ -110,6 +113,7 @@ class Group:
     since: int
     count: int = 0
     unknown: int = 0
+    elsewhere: int = 0
     money: dict[str, Decimal] = field(default_factory=dict[str, Decimal])
     example: Document = field(default_factory=dict[str, Any])
 
@@ -126,6 +130,7 @@ class Group:
             "since": format_instant(self.since),
             "worth": {currency: format(amount, "f") for currency, amount in sorted(self.money.items())},
             "unknown": self.unknown,
+            "counted_elsewhere": self.elsewhere,
             "turn": self.turn,
             "why": self.why,
             "example": self.example["name"],
@@ -178,7 +183,9 @@ def _add(groups: dict[tuple[str, str, str, str], Group], document: Document) -> 
     if since <= group.since:
         group.since, group.example = since, document
     held = document["exposure"]
-    if held is None or held.get("amount") is None or held.get("currency") not in RATES:
+    if document["counted_in"]:
+        group.elsewhere += 1
+    elif held is None or held.get("amount") is None or held.get("currency") not in RATES:
         group.unknown += 1
     else:
         currency = held["currency"]

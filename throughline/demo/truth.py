@@ -50,7 +50,7 @@ class Turn(NamedTuple):
 class CaseTruth(NamedTuple):
     """What must be seen of one life. ``exposure`` None: nothing is held up; UNKNOWN: nobody said what it is worth.
 
-    ``rounds`` 0: none are shown.
+    ``rounds`` 0: none are shown. ``counted_in``: the processes and names in which sums count the exposure instead.
     """
 
     process: str
@@ -65,6 +65,7 @@ class CaseTruth(NamedTuple):
     turn: Turn | None
     keys: dict[str, str]
     stories: tuple[str, ...]
+    counted_in: frozenset[tuple[str, str]] = frozenset()
 
 
 HOLDING = frozenset({"overdue", "failed", "missing_master_data", "conflicting_keys", "policy_violation"})

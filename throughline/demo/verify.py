@@ -81,6 +81,7 @@ def compare_case(truth: CaseTruth, document: Document) -> Iterator[Difference]:
     yield from differ("ended as", truth.ended_as, document["ended_as"])
     yield from differ("deviations", truth.deviations, deviations_of(document))
     yield from differ("exposure", exposure(truth), exposure_of(document))
+    yield from differ("counted in", truth.counted_in, counted_in(document))
     yield from differ("turn", truth.turn, turn_of(document))
     missing = set(truth.keys.items()) - keys_of(document)
     yield from differ("keys", set[tuple[str, str]](), missing)
@@ -126,6 +127,11 @@ def exposure_of(document: Document) -> tuple[Decimal, str] | str | None:
     return Decimal(held["amount"]), held["currency"]
 
 
+def counted_in(document: Document) -> frozenset[tuple[str, str]]:
+    """Return the processes and names of the cases downstream in which sums count what a case holds up."""
+    return frozenset((each["process"], each["name"]) for each in document["counted_in"])
+
+
 def turn_of(document: Document) -> Turn | None:
     waits = document["waits_for"]
     return None if waits is None else Turn(waits["step"], waits["round"], waits["who"], instant_of(waits["due"]))
@@ -154,7 +160,7 @@ def instant_of(text: str | None) -> int | None:
 
 
 class Tally(NamedTuple):
-    """What one side says in sum: states and open deviations by process, and money held up by currency."""
+    """What one side says in sum: states and open deviations by process, and money held up by currency, counted once."""
 
     states: Counter[tuple[str, str]]
     deviations: Counter[tuple[str, str]]
@@ -165,7 +171,7 @@ def tally_truth(truths: Iterable[CaseTruth]) -> Tally:
     tally = Tally(Counter(), Counter(), {})
     for truth in truths:
         kinds = {each.kind for each in truth.deviations if each.open}
-        _count(tally, truth.process, truth.state, kinds, exposure(truth))
+        _count(tally, truth.process, truth.state, kinds, None if truth.counted_in else exposure(truth))
     return tally
 
 
@@ -174,7 +180,8 @@ def tally_documents(documents: Iterable[Document]) -> Tally:
     for document in documents:
         kinds = {each["kind"] for each in document["deviations"] if each["open"]}
         if not is_nameless(document):
-            _count(tally, document["process"], document["state"], kinds, exposure_of(document))
+            held = None if document["counted_in"] else exposure_of(document)
+            _count(tally, document["process"], document["state"], kinds, held)
     return tally
 
 

@@ -163,6 +163,7 @@ NOTHING_SAID: dict[str, Any] = {
     "open": [],
     "closed": [],
     "held": "nothing",
+    "counted_in": [],
     "waits": "nothing",
     "expects": [],
 }
@@ -223,6 +224,7 @@ def look(document: CaseDocument) -> dict[str, Any]:
         "open": [text for is_open, text in deviations if is_open],
         "closed": [text for is_open, text in deviations if not is_open],
         "held": held_text(document.exposure),
+        "counted_in": [f"{each.process} {'@'.join([each.name, *each.scope.values()])}" for each in document.counted_in],
         "waits": "nothing" if document.waits_for is None else waits_text(document.waits_for),
         "expects": [expects_text(each) for each in document.expects],
     }

@@ -57,6 +57,14 @@ def test_one_cause_that_holds_up_many_is_shown_whatever_it_is_worth() -> None:
     assert "9 time entries" in printed([GROUP] * 12 + [replace(GROUP, count=9, money={"EUR": Decimal(1)})])
 
 
+def test_what_a_case_downstream_holds_up_as_well_counts_once_on_the_page() -> None:
+    milestones = replace(GROUP, process="milestone-to-invoice", count=3, elsewhere=1, money={"EUR": Decimal(100)})
+    said = printed([replace(GROUP, count=2), milestones, replace(milestones, count=1, money={})])
+    assert "4 are held up, worth about EUR 1,225" in said
+    assert "EUR 100 + 1 counted further on" in said
+    assert "unknown" not in said
+
+
 def printed(groups: list[Group]) -> str:
     console = Console(file=StringIO(), width=200)
     show_page(console, NOW, Counter(), groups)

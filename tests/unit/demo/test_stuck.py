@@ -15,6 +15,7 @@ def stuck(name: str, amount: str, currency: str = "EUR", since: str = "2026-11-0
         "name": name,
         "last": since,
         "exposure": {"amount": amount, "currency": currency},
+        "counted_in": [],
         "waits_for": {"step": "posted", "round": 1, "who": "system", "owner": "finance-ops"},
         "deviations": [{"kind": "overdue", "step": "posted", "round": 1, "open": True, "since": since}],
         "members": [],
@@ -58,6 +59,12 @@ def test_what_holds_nothing_up_is_left_out():
 def test_an_unknown_amount_is_counted_and_never_added_as_zero():
     (group,) = groups_of([stuck("TE-1", "10"), stuck("TE-2", "10", exposure=None)])
     assert (group.count, group.unknown, group.worth) == (2, 1, Decimal(10))
+
+
+def test_what_is_counted_downstream_is_shown_and_adds_no_money():
+    invoice = {"process": "invoice-to-cash", "key_type": "invoice", "name": "I1", "scope": {"legal_entity": "DE01"}}
+    (group,) = groups_of([stuck("M1", "10"), stuck("M2", "10", counted_in=[invoice])])
+    assert (group.count, group.elsewhere, group.unknown, group.worth) == (2, 1, 0, Decimal(10))
 
 
 def test_each_currency_is_converted_once():

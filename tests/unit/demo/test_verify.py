@@ -43,6 +43,7 @@ def document(**changes: Any) -> dict[str, Any]:
         "rounds": [{"round": 1, "steps": steps}],
         "deviations": [{"kind": "overdue", "step": "approved", "round": 1, "open": True}],
         "exposure": {"amount": "100", "currency": "EUR", "hours": None},
+        "counted_in": [],
         "waits_for": {"step": "approved", "round": 1, "who": "person", "due": format_instant(AT)},
         "keys": {"name": [], "relations": [{"type": "project", "value": "PRJ-1", "scope": {}}]},
     } | changes
@@ -62,6 +63,7 @@ def test_equal_sides_have_no_difference():
         ("exposure", {"exposure": {}}),
         ("exposure", {"exposure": None}),
         ("exposure", {"exposure": {"amount": "100", "currency": "USD", "hours": None}}),
+        ("counted in", {"counted_in": [{"process": "invoice-to-cash", "name": "I1"}]}),
         ("turn", {"waits_for": {"step": "approved", "round": 1, "who": "system", "due": format_instant(AT)}}),
         ("turn", {"waits_for": {"step": "approved", "round": 1, "who": "person", "due": None}}),
         ("keys", {"keys": {"name": [], "relations": []}}),
@@ -85,6 +87,13 @@ def test_a_case_that_only_one_side_knows_is_a_difference():
 
 def test_both_sides_are_added_up_alike():
     assert tally_truth([TRUTH]) == tally_documents([document()])
+
+
+def test_what_counts_downstream_is_in_neither_sum():
+    told = TRUTH._replace(counted_in=frozenset({("invoice-to-cash", "I1")}))
+    seen = document(counted_in=[{"process": "invoice-to-cash", "name": "I1"}])
+    assert compare([told], [seen]) == []
+    assert tally_truth([told]).money == tally_documents([seen]).money == {}
 
 
 def test_a_mere_number_of_another_processs_work_is_no_difference_unless_something_is_wrong_with_it():

@@ -450,3 +450,73 @@ def test_a_process_without_a_name_is_checked_all_the_same(tmp_path: Path) -> Non
     nameless = REPAIR.replace("process: repair\n", "").replace("within: 2 bd", "within: 2 days")
     folder = folder_with(tmp_path, keys=KEYS, processes__a=nameless, processes__b=nameless)
     assert [fault.path for fault in validate_folder(folder)] == ["process", "steps[1].within"] * 2
+
+
+FOLLOWER = """
+process: {name}
+title: What comes after
+keys: {{name: {key}, carriers: {carriers}}}
+follows: {follows}
+steps:
+  - {{step: begun, kind: initial, types: [{name}.begun], system: erp}}
+  - {{step: ended, kind: terminal, types: [{name}.ended]}}
+"""
+
+
+def followed(folder: Path, name: str, follows: str, key: str = "order", carriers: str = "[]") -> None:
+    text = FOLLOWER.format(name=name, key=key, carriers=carriers, follows=follows)
+    folder_with(folder, keys=KEYS, repair=REPAIR, **{f"processes__{name}": text})
+
+
+def test_a_process_follows_others_by_a_key_that_both_have(tmp_path: Path) -> None:
+    followed(
+        tmp_path, "cash", "[{process: repair, by: order}, {process: invoice-to-cash, by: batch}]", carriers="[batch]"
+    )
+    followers = load_definitions(tmp_path).followers
+    assert followers["repair"] == (("cash", "order"),)
+    assert followers["invoice-to-cash"] == (("cash", "batch"),)
+
+
+@pytest.mark.parametrize(
+    ("follows", "told"),
+    [
+        (
+            "{process: repairs, by: order}",
+            "5:11: follows[0].process: seen 'repairs', wanted another process: repair, or",
+        ),
+        ("{process: cash, by: order}", "5:11: follows[0].process: seen 'cash', wanted another process: "),
+        ("{process: repair, by: customer}", "wanted a name, alias or carrier of both cash and repair: one of order"),
+        ("[{process: repair, by: ticket}]", "5:29: follows[0].by: seen 'ticket', wanted a name, alias or carrier of"),
+        ("{process: repair}", "follows[0].by: seen nothing, wanted this entry"),
+        ("{process: repair, by: order, after: 3}", "wanted no such entry"),
+    ],
+)
+def test_what_a_process_cannot_follow_is_a_fault_with_its_place(tmp_path: Path, follows: str, told: str) -> None:
+    followed(tmp_path, "cash", follows)
+    (fault,) = faults(tmp_path)
+    assert told in fault
+
+
+def test_processes_that_follow_one_another_in_a_circle_are_faults_of_each(tmp_path: Path) -> None:
+    followed(tmp_path, "cash", "{process: dunning, by: order}")
+    followed(tmp_path, "dunning", "{process: cash, by: order}")
+    assert [fault.partition("seen ")[2] for fault in faults(tmp_path)] == [
+        "cash follows dunning follows cash, wanted processes that follow one another in one direction only",
+        "dunning follows cash follows dunning, wanted processes that follow one another in one direction only",
+    ]
+
+
+def test_a_shipped_process_no_longer_follows_one_of_the_firms_that_lacks_the_key(tmp_path: Path) -> None:
+    shipped = load_definitions(None).followers
+    assert [each.process for each in shipped["milestone-to-invoice"]] == ["invoice-to-cash"]
+    folder_with(tmp_path, keys=KEYS, repair=REPAIR.replace("process: repair", "process: milestone-to-invoice"))
+    assert "milestone-to-invoice" not in load_definitions(tmp_path).followers
+
+
+def test_what_follows_what_is_not_stored_so_that_nothing_is_derived_or_drawn_anew_for_it(tmp_path: Path) -> None:
+    followed(tmp_path, "cash", "{process: repair, by: order}")
+    before = load_definitions(tmp_path)
+    followed(tmp_path, "cash", "[]")
+    after = load_definitions(tmp_path)
+    assert (fingerprint(before), state_fingerprint(before)) == (fingerprint(after), state_fingerprint(after))
+    assert process_document(before.processes["cash"])["follows"] == [{"process": "repair", "by": "order"}]

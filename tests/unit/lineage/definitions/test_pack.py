@@ -328,3 +328,17 @@ def test_invoices_periods_and_account_changes_are_scoped() -> None:
 
 def test_every_key_type_is_used() -> None:
     assert set(PACK.key_types) == {name for process in PACK.processes.values() for name in process.roles}
+
+
+def test_processes_follow_one_another_where_the_same_money_goes_on() -> None:
+    followed = {(name, *follow) for name, several in PACK.followers.items() for follow in several}
+    assert followed == {
+        ("pipeline-to-forecast", "opportunity-to-project", "opportunity"),
+        ("opportunity-to-project", "contract-to-billing-terms", "contract"),
+        ("time-to-bill", "invoice-to-cash", "invoice"),
+        ("expense-to-bill", "invoice-to-cash", "invoice"),
+        ("milestone-to-invoice", "invoice-to-cash", "invoice"),
+        ("subscription-to-invoice", "invoice-to-cash", "invoice"),
+    }
+    declared = {(follow.process, each.name, follow.by) for each in PACK.processes.values() for follow in each.follows}
+    assert declared == followed  # none is left out for want of a key

@@ -53,6 +53,7 @@ DUE = entries(process_file.DueForm)
         (PROCESS, "entry of `ended_by`", entries(process_file.EndingForm)),
         (PROCESS, "entry of a check", entries(process_file.CheckForm)),
         (PROCESS, "entry of an expectation", entries(process_file.ExpectForm)),
+        (PROCESS, "entry of `follows`", entries(process_file.FollowForm)),
         (PROCESS, "entry of a version", entries(process_file.VersionForm) - COURSE),
         (MAPPING, "entry", entries(form.MappingFile)),
         (MAPPING, "entry of a value", entries(form.ValueForm)),
@@ -79,8 +80,8 @@ def test_a_page_describes_the_entries_that_there_are(page: str, head: str, expec
 
 
 def test_the_examples_of_the_process_page_are_read_as_they_stand(tmp_path: Path) -> None:
-    repair, keys, upkeep, call = examples(PROCESS)
-    files = {"processes/repair": repair, "processes/upkeep": upkeep, "processes/call": call}
+    repair, keys, upkeep, cash, call = examples(PROCESS)
+    files = {"processes/repair": repair, "processes/upkeep": upkeep, "processes/cash": cash, "processes/call": call}
     for name, text in (*files.items(), ("keys", f"{keys}  machine: {{}}\n")):
         (tmp_path / f"{name}.yaml").parent.mkdir(exist_ok=True)
         (tmp_path / f"{name}.yaml").write_text(text, "utf-8")
@@ -88,6 +89,7 @@ def test_the_examples_of_the_process_page_are_read_as_they_stand(tmp_path: Path)
     assert len(definitions.processes["repair"].versions[0].steps) == 5
     assert definitions.processes["upkeep"].versions[0].expects[0].systems == ("erp",)
     assert [version.number for version in definitions.processes["courtesy-call"].versions] == ["1", "2"]
+    assert definitions.followers["repair"] == (("repair-to-cash", "repair_order"),)
 
 
 def test_the_example_of_the_estate_page_uses_every_part_and_is_read_as_it_stands(tmp_path: Path) -> None:
