@@ -13,6 +13,7 @@ pytest := $(bin)/pytest -n 2 --dist loadgroup
 .PHONY: help demo picture test check static format bench bench-large docs lock clean install install-test tools
 
 help:
+	@echo "make install      install into .venv, and nothing else"
 	@echo "make demo         install, and watch a fictional firm's processes"
 	@echo "make test         install, and run every check and every test"
 	@echo "make check        the inner loop: format, lint, types, import contract, unit tests"

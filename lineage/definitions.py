@@ -274,7 +274,9 @@ def fingerprint(definitions: Definitions) -> str:
 def state_fingerprint(definitions: Definitions) -> str:
     """Return a digest of all else that derived state depends on: when it changes, cases are derived anew."""
     documents = [process_document(process) for _, process in sorted(definitions.processes.items())]
-    return _digest([{**document, "follows": None} for document in documents])  # it is asked for, never stored
+    for document in documents:
+        del document["follows"]  # it is asked for, never stored
+    return _digest(documents)
 
 
 def _key_content(key: KeyType) -> list[object]:

@@ -100,9 +100,25 @@ def validate(folder: Path, as_json: bool) -> bool:
     if faults:
         out.print(f"{len(faults)} fault{'s' if len(faults) != 1 else ''}; nothing of {folder} would be used.")
     else:
-        names = ", ".join(_processes(folder))
-        out.print(f"{folder} can be used; the processes are then {names}.")
+        out.print(f"{folder} can be used: {_named(folder)}.")
     return not faults
+
+
+def _named(folder: Path) -> str:
+    """Name the processes of a folder without faults, and those shipped ones that stay beside them."""
+    found, shipped = _processes(folder), load_definitions(None).processes
+    own = [name for name in found if name not in shipped or _differs(found[name], shipped[name])]
+    others = [name for name in found if name not in own]
+    yours = f"your {_several(own)}" if own else "it declares no process"
+    return f"{yours}, beside the shipped {', '.join(others)}" if others else yours
+
+
+def _differs(one: Process, other: Process) -> bool:
+    return process_document(one) != process_document(other)
+
+
+def _several(names: list[str]) -> str:
+    return f"process {names[0]}" if len(names) == 1 else f"processes {', '.join(names)}"
 
 
 def _fault(fault: object) -> dict[str, object]:

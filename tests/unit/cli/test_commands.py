@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from lineage.definitions import pack_folder
 from throughline.cli.client import api_url
 from throughline.cli.main import app
 from throughline.cli.statements import key_members
@@ -87,6 +88,24 @@ def test_validate_says_every_fault_with_its_place(tmp_path: Path) -> None:
     code, listed = command("processes", "validate", str(tmp_path), "--json")
     assert code == 1
     assert {fault["line"] for fault in json.loads(listed)} >= {2, 3}
+
+
+def test_validate_names_the_processes_of_ones_own_before_the_shipped_ones(tmp_path: Path) -> None:
+    def told() -> str:
+        code, text = command("processes", "validate", str(tmp_path))
+        assert code == 0
+        return " ".join(text.split())
+
+    assert "can be used: it declares no process, beside the shipped actuals-to-plan, " in told()
+    shipped = pack_folder() / "processes" / "staffing.yaml"
+    mine = shipped.read_text("utf-8").replace("process: staffing", "process: casting")
+    (tmp_path / "casting.yaml").write_text(mine)
+    assert "can be used: your process casting, beside the shipped actuals-to-plan, " in told()
+    (tmp_path / "staffing.yaml").write_text(shipped.read_text("utf-8").replace("within: 2 bd", "within: 3 bd", 1))
+    assert "can be used: your processes casting, staffing, beside the shipped " in told()
+    assert told().count("staffing") == 1
+    (tmp_path / "staffing.yaml").write_text(shipped.read_text("utf-8"))
+    assert "your process casting, beside" in told()  # the same as the shipped one
 
 
 def test_serve_has_an_option_for_each_setting_but_the_secrets() -> None:
