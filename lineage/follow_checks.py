@@ -33,10 +33,15 @@ def _faults(
     if circle:
         seen = " follows ".join((form.process, *circle))
         yield examined.fault((*here, "process"), seen, "processes that follow one another in one direction only")
-    common = _leading(form.keys) & _leading(forms[upstream].keys)
+    common = _common(form, forms[upstream])
     if by not in common:
         wanted = f"a name, alias or carrier of both {form.process} and {upstream}: {nearest(by, common)}"
         yield examined.fault((*here, "by"), show(by), wanted)
+
+
+def _common(one: ProcessFile, other: ProcessFile) -> set[str]:
+    """Return the key types by which one process can follow another."""
+    return _leading(one.keys) & _leading(other.keys)
 
 
 def _leading(keys: KeysForm) -> set[str]:
@@ -51,8 +56,14 @@ def _circle(start: str, upstream: str, forms: Mapping[str, ProcessFile]) -> list
         path = paths.pop()
         if path[-1] == start:
             return path
-        for each in forms[path[-1]].follows if path[-1] in forms else ():
-            if each.process not in seen:
-                seen.add(each.process)
-                paths.append([*path, each.process])
+        for name in _followed(forms[path[-1]], forms):
+            if name not in seen:
+                seen.add(name)
+                paths.append([*path, name])
     return []
+
+
+def _followed(form: ProcessFile, forms: Mapping[str, ProcessFile]) -> list[str]:
+    """Return the processes that one follows, by a key that both have."""
+    known = [each for each in form.follows if each.process in forms]
+    return [each.process for each in known if each.by in _common(form, forms[each.process])]

@@ -85,7 +85,7 @@ def _key(line: dict[str, Any]) -> tuple[str, str, str, str]:
 
 def _line_of(document: dict[str, Any]) -> dict[str, Any]:
     waits = document["waits_for"] or {"step": None, "who": None, "due": None}
-    same = ("process", "key_type", "name", "scope", "state", "synthetic", "began", "last", "exposure")
+    same = ("process", "key_type", "name", "scope", "state", "synthetic", "began", "last", "exposure", "counted_in")
     return {name: document[name] for name in same} | {
         "waits_for_step": waits["step"],
         "waits_for": waits["who"],

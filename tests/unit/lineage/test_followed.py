@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from decimal import Decimal
 from itertools import permutations
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from lineage.definitions import load_definitions
 from lineage.followed import MOST_TOGETHER
@@ -168,6 +171,87 @@ def test_a_key_that_very_many_cases_share_makes_no_one_piece_of_work_of_them(sto
     story.tell(opened("entry", "one more", "1", sheet="S1"))
     assert story.line("S1", "sheet")["counted_in"] == []
     assert story.document("S1", "sheet")["counted_in"] == []
+
+
+# --- any story, against what the documents themselves say of their keys
+
+SHEETS, ENTRIES, BILLS = ("S1", "S2"), ("E1", "E2", "E3"), ("B1", "B2")
+AMOUNTS = st.sampled_from(["40", "60", None])
+TOLD = st.lists(
+    st.one_of(
+        st.builds(lambda name, amount: opened("sheet", name, amount), st.sampled_from(SHEETS), AMOUNTS),
+        st.builds(
+            lambda name, amount, sheet, bill: opened("entry", name, amount, sheet=sheet, bill=bill),
+            st.sampled_from(ENTRIES),
+            AMOUNTS,
+            st.sampled_from([*SHEETS, "n/a", ["S1", "S2"]]),
+            st.sampled_from([*BILLS, "n/a"]),
+        ),
+        st.builds(lambda name, amount: opened("bill", name, amount), st.sampled_from(BILLS), AMOUNTS),
+        st.builds(
+            lambda what, named: what(named[0], named[1]),
+            st.sampled_from([failed, failed, closed]),
+            st.sampled_from([("sheet", name) for name in SHEETS] + [("entry", name) for name in ENTRIES])
+            | st.sampled_from([("bill", name) for name in BILLS]),
+        ),
+    ),
+    max_size=16,
+)
+
+
+def expected(documents: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
+    """Return where each case's money counts, from the keys and exposures of the documents alone."""
+    following = {"sheet": "entry", "entry": "bill"}
+
+    def beyond(case: str, known: bool) -> set[str]:
+        of_process = documents[case]["process"]
+        follower, by = following.get(of_process), {"sheet": "sheet", "entry": "bill"}.get(of_process)
+        found: set[str] = set()
+        for name, each in documents.items():
+            if each["process"] != follower or not values(documents[case], by) & values(each, by):
+                continue
+            holds = each["state"] == "open" and each["exposure"] != {}
+            knows = holds and each["exposure"] is not None
+            farther = beyond(name, known or knows)
+            found |= farther or ({name} if holds and (knows or not known) else set())
+        return found
+
+    return {
+        name: sorted(beyond(name, each["exposure"] is not None))
+        if each["state"] == "open" and each["exposure"] != {}
+        else []
+        for name, each in documents.items()
+    }
+
+
+def values(document: dict[str, Any], kind: str | None) -> set[str]:
+    keys = [*document["keys"]["name"], *document["keys"]["carriers"]]
+    return {key["value"] for key in keys if key["type"] == kind}
+
+
+@given(events=TOLD, batches=st.integers(1, 4), seed=st.integers())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_story_counts_as_its_documents_say_in_every_order(
+    definitions: Definitions, tmp_path: Path, events: list[Event], batches: int, seed: int
+) -> None:
+    shown: list[dict[str, list[str]]] = []
+    for number, order in enumerate((events, Random(seed).sample(events, len(events)))):
+        path = tmp_path / f"{number}.db"
+        path.unlink(missing_ok=True)
+        story = Story(path, definitions=definitions)
+        story.at(NOW)
+        for start in range(batches):
+            story.tell(*order[start::batches])
+        shown.append(counted(story))
+        lines = story.lines()
+        documents = {
+            f"{each['process']} {each['name']}": story.document(each["name"], each["process"]) for each in lines
+        }
+        assert shown[-1] == expected(documents)
+        story.close()
+        for beside in path.parent.glob(f"{number}.db*"):
+            beside.unlink()
+    assert shown[0] == shown[1]
 
 
 def test_the_order_of_events_is_nothing(tmp_path: Path, definitions: Definitions) -> None:

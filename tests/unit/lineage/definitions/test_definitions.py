@@ -513,6 +513,19 @@ def test_a_shipped_process_no_longer_follows_one_of_the_firms_that_lacks_the_key
     assert "milestone-to-invoice" not in load_definitions(tmp_path).followers
 
 
+def test_a_shipped_process_that_cannot_follow_any_more_closes_no_circle(tmp_path: Path) -> None:
+    keys = "keys: {name: order, carriers: [contract]}"
+    text = FOLLOWER.format(
+        name="x", key="order", carriers="[]", follows="{process: contract-to-billing-terms, by: contract}"
+    )
+    mine = text.replace("process: x\n", "process: opportunity-to-project\n").replace(text.splitlines()[3], keys)
+    folder_with(tmp_path, keys=KEYS, own=mine)
+    (fault,) = faults(tmp_path)
+    assert "opportunity-to-project follows contract-to-billing-terms follows opportunity-to-project" in fault
+    folder_with(tmp_path, own=mine.replace("contract]}", "project]}").replace("by: contract", "by: project"))
+    assert load_definitions(tmp_path).followers["contract-to-billing-terms"] == (("opportunity-to-project", "project"),)
+
+
 def test_what_follows_what_is_not_stored_so_that_nothing_is_derived_or_drawn_anew_for_it(tmp_path: Path) -> None:
     followed(tmp_path, "cash", "{process: repair, by: order}")
     before = load_definitions(tmp_path)
