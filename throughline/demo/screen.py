@@ -96,7 +96,8 @@ def show_rest(console: Console, groups: Sequence[Group]) -> None:
     """Print in a sentence what is worth less than the groups shown, by kind of work."""
     counts: Counter[str] = Counter()
     for group in groups:
-        counts[group.process] += group.count
+        counts[group.process] += group.count - group.elsewhere
+    counts = +counts
     if counts:
         worth = in_reporting_currency(_together(groups))
         console.print(f"And less, about {REPORTING} {worth:,.0f} in all, where it is known: {listed(counts)}.")

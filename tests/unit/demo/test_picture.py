@@ -63,6 +63,9 @@ def test_what_a_case_downstream_holds_up_as_well_counts_once_on_the_page() -> No
     assert "4 are held up, worth about EUR 1,225" in said
     assert "EUR 100 + 1 counted further on" in said
     assert "unknown" not in said
+    little = replace(milestones, count=1, money={"EUR": Decimal(10)}, elsewhere=0)
+    said = printed([GROUP] * 12 + [little, replace(little, money={}, elsewhere=1)])
+    assert "And less, about EUR 10 in all, where it is known: 1 milestone." in said
 
 
 def printed(groups: list[Group]) -> str:
