@@ -25,7 +25,7 @@ from lineage.journal_retention import RELEASED
 from lineage.logs import journal_fault, statements_fault
 from lineage.process import Definitions
 from lineage.removal import RETIRED_COUNT, RETIRED_UNTIL
-from lineage.retention import SWEPT
+from lineage.retention import REACHED, SWEPT
 from lineage.run import FORMAT, MOST_BYTES, MOST_EVENTS, MOST_RECORDS, StoreFormatUnknown, Subject, open_engine
 from lineage.saving import CASES, DEVIATIONS
 from lineage.store import StoreReader, StoreWriter
@@ -39,7 +39,7 @@ from throughline.core.key import Key
 from throughline.core.statement import Statement
 
 _COPIED = ("block", "seen", "other_content", "retired", "trace", "kept_span", "watermark", "event_type")
-_KEPT_META = (RETIRED_UNTIL, SWEPT)
+_KEPT_META = (RETIRED_UNTIL, SWEPT, REACHED)
 _COPIED_AT_ONCE = 5_000
 _EVERY_ONE = 2**62
 _RECOUNTED = DRAWN | {CASES, DEVIATIONS}

@@ -37,7 +37,9 @@ from throughline.core.event import Event, identity_digest
 from throughline.core.instants import DAY, MINUTE
 
 SWEPT = "swept"  # when the last sweep that was done began
+REACHED = "swept_until"  # the receipt up to which it let things go
 EVERY = DAY
+MOST_STEP = 31 * DAY  # by which that moves in one sweep at most: a clock may be wrong, and what left does not come back
 _ALL_FLAGS = 0xFFFF
 _MOST_TOGETHER = 200  # cases that leave together; a larger knot stays
 _IDS_AT_ONCE = 5_000
@@ -92,6 +94,7 @@ class Retention:
         self._overrides = overrides
         self._keep = keep
         self._swept = self._began = int(store.meta().get(SWEPT, 0))
+        self._reached = self._until = int(store.meta().get(REACHED, 0))
         self._case: int | None = None  # the last case looked at, while a sweep is among the cases
         self._block: int | None = None  # the last block looked at, while it is among the events
         until = store.meta().get(RETIRED_UNTIL)
@@ -99,16 +102,21 @@ class Retention:
 
     def is_due(self, now: int) -> bool:
         """Return whether there is a piece to do."""
-        return self._case is not None or self._block is not None or now >= self._swept + EVERY
+        return self._case is not None or self._block is not None or not 0 <= now - self._swept < EVERY
 
     def step(self, now: int) -> tuple[Counted, set[_At]]:
         """Do one piece; return what it removed, and the values whose events or holders it changed."""
-        until = now - self._keep
         if self._block is not None:
-            return self._sweep_events(until)
+            return self._sweep_events(self._until)
         if self._case is None:
-            self._case, self._began = 0, now
-        return self._sweep_cases(until, now)
+            self._case, self._began, self._until = 0, now, self._horizon(now)
+        return self._sweep_cases(self._until, now)
+
+    def _horizon(self, now: int) -> int:
+        """Return the receipt up to which things may leave in a sweep that begins now."""
+        first = self._store.first_after(0)
+        oldest = min((event.received for event in self._store.block(first or 0).values()), default=now)
+        return min(now - self._keep, max(self._reached, oldest) + MOST_STEP)
 
     # Cases.
 
@@ -275,8 +283,9 @@ class Retention:
         return Counted(events=len(gone)), changed
 
     def _end(self) -> None:
-        self._block, self._swept = None, self._began
+        self._block, self._swept, self._reached = None, self._began, self._until
         self._store.set_meta(SWEPT, str(self._swept))
+        self._store.set_meta(REACHED, str(self._reached))
 
     def _is_needed(self, event: Event, drawings: list[Drawing], left: Gone, until: int, changed: set[_At]) -> bool:
         if self._overrides.given and identity_digest(event.source, event.id) in self._overrides.given:

@@ -21,8 +21,9 @@ from lineage.journal_retention import DEFAULT_LIMITS, JournalLimits, release_som
 from lineage.logs import check_logs
 from lineage.process import Definitions
 from lineage.retention import Counted
+from lineage.steadiness import Steadiness
 from lineage.store import StoreReader
-from throughline.core.clock import Clock
+from throughline.core.clock import Clock, RealClock
 from throughline.core.database import Durability, open_reader, open_writer, passing_cause
 from throughline.core.decisions import FILE_NAME as DECISIONS_FILE
 from throughline.core.decisions import DecisionReader
@@ -185,6 +186,10 @@ class Watch:
     def rested(self, engine: Engine, now: int) -> None: ...
 
 
+def _monotonic() -> int:
+    return time.monotonic_ns() // 1000
+
+
 class _Files:
     """Which files the logs are: whoever holds one open reads on in it when another takes its name."""
 
@@ -221,6 +226,7 @@ class _Loop:
         self._watch = watch
         self._former = former
         self._journal_limits = subject.journal_limits
+        self._steadiness = Steadiness(_monotonic) if isinstance(subject.clock, RealClock) else None  # others may jump
         self._files = _Files(subject.data)
         self._began = self._checked = self._swept = self._released = time.monotonic()
         self._position, self._statement = engine.positions()
@@ -263,15 +269,17 @@ class _Loop:
 
     def _keep_no_more_than_wanted(self, at: float, busy: bool) -> bool:
         """Do a piece of what retention asks for: while idle, or a little now and then; return whether there was one."""
+        now = self._clock.now()
+        if self._steadiness is not None and not self._steadiness.holds(now):
+            return False
         if at - self._released >= _RELEASE_EVERY:
-            now = self._clock.now()
             if release_some(self._engine, self._journal, self._data, self._journal_limits, now):
                 return True
             self._released = at
         if busy and at - self._swept < _SWEEP_EVERY:
             return False
         started = time.monotonic()
-        counted = self._engine.retain(self._clock.now())
+        counted = self._engine.retain(now)
         if counted is None:
             return False
         self._swept = at

@@ -21,9 +21,9 @@ from lineage.rebuild import rebuild
 from lineage.run import Subject, open_engine
 from tests.cases.processes.test_every_process import ESTATE as YEARS
 from tests.cases.processes.test_every_process import MONDAY, STORIES, event_of, heartbeats
-from tests.guarantees.firm import ESTATE
+from tests.guarantees.firm import ESTATE, happened
 from tests.guarantees.shown import ALL, DEFAULTS, PACK, Shown, arrive, case_documents, show, snapshot_of
-from tests.guarantees.weeks import DAYS, moments, weeks
+from tests.guarantees.weeks import BEGAN, DAYS, moments, weeks
 from tests.identity_model.worlds import Arrival, World, arrivals, seeds
 from tests.story.test_guarantee_rebuild import Standing, quiet
 from tests.unit.lineage.adapter import settle, tick
@@ -32,6 +32,7 @@ from throughline.core.instants import DAY, HOUR, parse_instant
 
 some = settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 keeps = st.sampled_from((0, 0, 0, HOUR, DAY, 3 * DAY, DAYS * DAY))
+PERIOD = 28 * DAY
 OVER = ("done", "ended", "not_applicable")
 
 
@@ -92,9 +93,20 @@ def _arrive(engine: Engine, step: Arrival, now: int) -> None:
     engine.state(step.statements, now)
 
 
+def test_a_clock_that_is_decades_ahead_lets_a_month_go_at_most() -> None:
+    with closing(Engine.open(":memory:", PACK, ESTATE, DEFAULTS)) as engine:
+        for number in range(12):
+            at = BEGAN + number * PERIOD
+            engine.fold([happened(f"e{number}", "time.cancelled", at, time_entry=f"T{number}")], at)
+        tick(engine, BEGAN + 12 * PERIOD)
+        assert sweep(engine, BEGAN + 12 * PERIOD) == (0, 0)
+        assert sweep(engine, BEGAN + 13_000 * DAY) == (2, 2)
+        assert sweep(engine, BEGAN + 13_000 * DAY) == (0, 0)
+        assert sweep(engine, BEGAN + 12 * PERIOD + HOUR) == (0, 0)
+
+
 # Two years of the firm: every story of every process once in four weeks.
 
-PERIOD = 28 * DAY
 PERIODS = 26
 TOLD = [
     event_of(line, story.common, number) for story in STORIES for number, line in enumerate(story.written["events"])
