@@ -20,7 +20,7 @@ from throughline.core.database import Durability, open_writer
 
 STORE_FILE = "store.db"
 POINTER = "store.json"
-_BESIDE = ("-wal", "-shm")
+BESIDE = ("-wal", "-shm")  # of a database: its log, and the index of that
 
 
 def store_path(data: Path) -> Path:
@@ -65,7 +65,7 @@ def point_to(data: Path, path: Path) -> None:
 
 def remove(path: Path) -> None:
     """Remove a generation with its log; whoever holds it open reads on."""
-    for name in (path.name, *(path.name + beside for beside in _BESIDE)):
+    for name in (path.name, *(path.name + beside for beside in BESIDE)):
         path.with_name(name).unlink(missing_ok=True)
 
 

@@ -24,10 +24,10 @@ from lineage.retention import Counted
 from lineage.steadiness import Steadiness
 from lineage.store import StoreReader
 from throughline.core.clock import Clock, RealClock
-from throughline.core.database import Durability, open_reader, open_writer, passing_cause
+from throughline.core.database import DAMAGED, Durability, is_damage, open_reader, open_writer, passing_cause
 from throughline.core.decisions import FILE_NAME as DECISIONS_FILE
 from throughline.core.decisions import DecisionReader
-from throughline.core.errors import LastingError, RebuildNeeded, StoreUnavailable
+from throughline.core.errors import LastingError, RebuildNeeded, StoreDamaged, StoreUnavailable
 from throughline.core.estate import Estate
 from throughline.core.journal import JOURNAL_FILE, JournalReader
 
@@ -69,12 +69,12 @@ class StoreFormatUnknown(LastingError):
 def run_engine(
     subject: Subject, stop: threading.Event, ready: Callable[[], None], watch: Watch, renewed: Callable[[], Subject]
 ) -> None:
-    """Fold until told to stop; ``ready`` is called once the store is open.
+    """Fold until told to stop; ``ready`` is called once the store is open, or known to be damaged.
 
-    A disk that refuses is tried again: nothing is lost, as the journal keeps what is not folded. Where a rebuild put
-    another generation of the store in force, go on in that one, with what the firm has ``renewed`` meanwhile. Raises
-    RebuildNeeded where the stored links were drawn with other key definitions, and LogReplaced where the store has
-    folded what the journal or the statements do not hold.
+    A disk that refuses is tried again: nothing is lost, as the journal keeps what is not folded. A damaged store is
+    left alone until another one is in force. Where a rebuild put another generation of the store in force, go on in
+    that one, with what the firm has ``renewed`` meanwhile. Raises RebuildNeeded where the stored links were drawn with
+    other key definitions, and LogReplaced where the store has folded what the journal or the statements do not hold.
     """
     former: Path | None = None
     path, seen = store_path(subject.data), mark(subject.data)
@@ -88,13 +88,20 @@ def run_engine(
                 engine.store.set_meta(OPENED, str(subject.clock.now()))
                 ready()
                 _Loop(engine, journal, decisions, subject, seen, watch, former).run(stop)
-        except (sqlite3.OperationalError, StoreUnavailable) as error:
-            cause = passing_cause(error) if isinstance(error, sqlite3.OperationalError) else str(error)
-            if cause is None:
-                raise
-            _log.warning("store_unavailable", cause=cause, error=str(error), tries_again_in_seconds=_TRY_AGAIN_SECONDS)
-            stop.wait(_TRY_AGAIN_SECONDS)
-            continue
+        except (sqlite3.DatabaseError, StoreUnavailable) as error:
+            if is_damaged(error):
+                _log.error("database_damaged", store=str(path), error=str(error), what_to_do=DAMAGED)
+                ready()  # for whom else to start: what comes in is durable
+                _wait_for_another(path, subject.data, stop)
+            else:
+                cause = passing_cause(error) if isinstance(error, sqlite3.Error) else str(error)
+                if cause is None:
+                    raise
+                _log.warning(
+                    "store_unavailable", cause=cause, error=str(error), tries_again_in_seconds=_TRY_AGAIN_SECONDS
+                )
+                stop.wait(_TRY_AGAIN_SECONDS)
+                continue
         seen, wanted = mark(subject.data), store_path(subject.data)
         if stop.is_set() or wanted == path:
             continue
@@ -105,6 +112,17 @@ def run_engine(
         else:
             former, path = path, wanted
             _log.info("rebuilt_store_taken_over", file=str(path))
+
+
+def is_damaged(error: Exception) -> bool:
+    """Return whether a failure is that of a damaged file."""
+    return isinstance(error, StoreDamaged) or (isinstance(error, sqlite3.Error) and is_damage(error))
+
+
+def _wait_for_another(path: Path, data: Path, stop: threading.Event) -> None:
+    """Wait until a rebuild puts another store in force: this one would fail again."""
+    while not stop.is_set() and store_path(data) == path:
+        stop.wait(_TRY_AGAIN_SECONDS)
 
 
 def _fitting(subject: Subject, path: Path) -> Subject:

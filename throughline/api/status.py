@@ -115,7 +115,7 @@ class Positions:
                 self._connection = open_reader(self._path, cache_mib=1)
             rows = dict(self._connection.execute("SELECT name, value FROM position").fetchall())
             deferred = self._connection.execute("SELECT 1 FROM stale LIMIT 1").fetchone()
-        except (StoreUnavailable, sqlite3.OperationalError):
+        except (StoreUnavailable, sqlite3.DatabaseError):
             self.close()
             return 0, 0, True
         return rows.get(JOURNAL, 0), rows.get(STATEMENTS, 0), deferred is None

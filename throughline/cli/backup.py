@@ -14,10 +14,12 @@ from rich.progress import Progress as Bar
 
 from throughline.cli.printing import console, print_json
 from throughline.core.clock import RealClock
+from throughline.core.errors import StartRefused
 from throughline.core.instants import format_instant
 from throughline.core.settings import load_settings
-from throughline.serve.backup import Manifest, Progress, Tell, back_up, check, restore
+from throughline.serve.backup import Manifest, Progress, Tell, back_up, check, restore, restore_store
 from throughline.serve.folder import DataFolder
+from throughline.serve.integrity import verify
 
 
 def backup(folder: Path, data: Path | None, as_json: bool) -> None:
@@ -37,6 +39,41 @@ def restore_backup(folder: Path, data: Path | None, only_check: bool, as_json: b
     with closing(DataFolder(target, patience_seconds=0)), _bar(as_json) as tell:
         manifest = restore(folder, target, tell)
     _say(manifest, f"Restored into {target}. Next: throughline serve --data {target}", as_json)
+
+
+def restore_only_store(folder: Path, data: Path | None, as_json: bool) -> None:
+    """Put the store of a backup in the place of that of a data folder that no serve uses."""
+    target = load_settings({"data": data}, os.environ).data
+    with closing(DataFolder(target, patience_seconds=0)), _bar(as_json) as tell:
+        moved = restore_store(folder, target, tell)
+    if as_json:
+        print_json({"data": str(target), "moved_to": None if moved is None else str(moved)})
+        return
+    kept = "" if moved is None else f" The former one is in {moved}: remove it once you miss nothing."
+    print(f"Restored the store of {folder} into {target}.{kept}")
+    print(f"Next: throughline serve --data {target}, which folds from the journal what this store lacks.")
+
+
+def verify_files(data: Path | None, as_json: bool) -> bool:
+    """Say of each file whether it is whole; return whether all are."""
+    folder = load_settings({"data": data}, os.environ).data
+    with Console(stderr=True).status("reading") as status:
+        found = verify(folder, lambda file: status.update(f"reading {file}"))
+    if not found:
+        raise StartRefused(f"there is no data in {folder}: say where it is with --data DIR")
+    whole = not any(each.faults for each in found)
+    if as_json:
+        print_json({"data": str(folder), "whole": whole, "files": [each._asdict() for each in found]})
+        return whole
+    out = console()
+    for each in found:
+        verdict = f"damaged, {len(each.faults)} faults" if each.faults else "whole"
+        out.print(f"  {each.file:<13} {each.bytes:>15,} bytes  {each.values:>12,} values read  {verdict}")
+        for fault in each.faults:
+            out.print(f"    {fault}", style="red", soft_wrap=True)
+    if not whole:
+        out.print("docs/how-to/back-up-and-restore.md says what to do.")
+    return whole
 
 
 def _say(manifest: Manifest, sentence: str, as_json: bool) -> None:

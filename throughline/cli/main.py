@@ -429,12 +429,27 @@ def restore(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A backup.")],
     data: Data = None,
     check: Annotated[bool, typer.Option("--check", help="Only see that the backup is whole.")] = False,
+    only_store: Annotated[
+        bool, typer.Option("--only-store", help="Put its store in the place of one that is damaged.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Check a backup by its digests and put it into a data folder that holds no data yet."""
-    from throughline.cli.backup import restore_backup as run
+    from throughline.cli.backup import restore_backup, restore_only_store
 
-    run(folder, data, check, json)
+    if only_store and not check:
+        restore_only_store(folder, data, json)
+    else:
+        restore_backup(folder, data, check, json)
+
+
+@app.command()
+def verify(data: Data = None, json: Json = False) -> None:
+    """Read every file of the data folder whole, beside a running serve or not, and say whether it is damaged."""
+    from throughline.cli.backup import verify_files as run
+
+    if not run(data, json):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from urllib.parse import quote
 
-from throughline.core.errors import StoreUnavailable
+from throughline.core.errors import StoreDamaged, StoreUnavailable
 
 CACHE_MIB = 64
 BUSY_SECONDS = 5
@@ -24,6 +24,9 @@ _PASSING = {
     sqlite3.SQLITE_LOCKED: "another connection holds a table: try again",
     sqlite3.SQLITE_PERM: "the file may not be used by this user: mend its permissions",
 }
+
+DAMAGED = "the file is damaged: `throughline verify` says where, and docs/how-to/back-up-and-restore.md what to do"
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class Durability(StrEnum):
@@ -74,14 +77,25 @@ def open_reader(path: Path, cache_mib: int = CACHE_MIB, busy_seconds: float = BU
 
 @contextlib.contextmanager
 def failures_named(path: Path) -> Generator[None]:
-    """Turn a failure of the disk or a lock into StoreUnavailable, with the file and what to do; leave others alone."""
+    """Turn a failure of the disk or a lock into StoreUnavailable, with the file and what to do; leave others alone.
+
+    A file that is damaged is one, too: StoreDamaged.
+    """
     try:
         yield
-    except sqlite3.OperationalError as error:
+    except sqlite3.DatabaseError as error:
+        if is_damage(error):
+            raise StoreDamaged(f"{path}: {DAMAGED} ({error})") from error
         sentence = passing_cause(error)
         if sentence is None:
             raise
         raise StoreUnavailable(f"{path}: {sentence} ({error})") from error
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Return whether a file is not as it was written."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in _DAMAGED
 
 
 def passing_cause(error: sqlite3.Error) -> str | None:

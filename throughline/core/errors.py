@@ -50,5 +50,9 @@ class StoreUnavailable(PassingError):
     """A database file cannot be written now: the disk is full, or the file is read-only or locked."""
 
 
+class StoreDamaged(StoreUnavailable):
+    """A database file is not as it was written: a disk or a hand has changed it."""
+
+
 class StartRefused(ThroughlineError):
     """A service cannot start as it was asked to; the message says why and what to do next."""

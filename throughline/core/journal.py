@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 import zstandard
 
-from throughline.core.database import open_reader
+from throughline.core.database import failures_named, open_reader
 from throughline.core.errors import LastingError
 from throughline.core.event import Event, decode_block
 
@@ -408,9 +408,10 @@ class JournalReader:
         return [row[0] for row in rows]
 
     def _rows(self, query: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-        if self._connection is None:
-            self._connection = _open_read_only(self._path)
-        return self._connection.execute(query, parameters).fetchall() if self._connection is not None else []
+        with failures_named(self._path):
+            if self._connection is None:
+                self._connection = _open_read_only(self._path)
+            return self._connection.execute(query, parameters).fetchall() if self._connection is not None else []
 
 
 def _conditions(wanted: QuarantineFilter) -> tuple[list[str], list[str]]:

@@ -17,11 +17,15 @@ from typing import NamedTuple
 
 import msgspec
 
-from lineage.generations import STORE_FILE, store_path
-from throughline.core.database import failures_named, open_reader
+from lineage.generations import BESIDE, POINTER, STORE_FILE, store_path
+from lineage.logs import check_logs
+from lineage.store import StoreReader
+from throughline.core.database import DAMAGED, failures_named, open_reader
 from throughline.core.decisions import FILE_NAME as DECISIONS_FILE
-from throughline.core.errors import LastingError, StartRefused
-from throughline.core.journal import JOURNAL_FILE
+from throughline.core.decisions import DecisionReader
+from throughline.core.errors import LastingError, StartRefused, StoreDamaged
+from throughline.core.journal import JOURNAL_FILE, JournalReader
+from throughline.serve.integrity import Verdict, files_of, verify_file
 
 MANIFEST = "backup.json"
 FORM = "throughline-backup/1"
@@ -63,10 +67,10 @@ Tell = Callable[[Progress], None]
 def back_up(data: Path, folder: Path, at: str, version: str, tell: Tell) -> Manifest:
     """Copy a data folder into ``folder``, which is made; complete and durable once this returns.
 
-    Raises StartRefused where there is nothing to copy or something stands there already, and StoreUnavailable or
-    OSError where a file cannot be read or written; then nothing is left of it.
+    Raises StartRefused where there is nothing to copy or something stands there already, StoreDamaged where a file is,
+    and StoreUnavailable or OSError where one cannot be read or written; then nothing is left of it.
     """
-    sources = {name: path for name, path in _sources(data).items() if path.is_file()}
+    sources = {name: path for name, path in files_of(data).items() if path.is_file()}
     if not sources:
         raise StartRefused(f"there is no data in {data}: say where it is with --data DIR")
     _refuse_taken(folder)
@@ -77,6 +81,7 @@ def back_up(data: Path, folder: Path, at: str, version: str, tell: Tell) -> Mani
         files: list[Copied] = []
         for name, path in sources.items():
             _copy_database(path, draft / name, tell)
+            _refuse_damaged(path, verify_file(draft / name, name))
             files.append(_measured(draft / name))
         manifest = Manifest(FORM, at, version, files)
         (draft / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
@@ -115,7 +120,7 @@ def restore(folder: Path, data: Path, tell: Tell) -> Manifest:
     Raises BackupDamaged, StartRefused where there is data, or OSError; then no data stands in the folder.
     """
     manifest = check(folder)
-    taken = [path.name for path in _sources(data).values() if path.exists()]
+    taken = [path.name for path in files_of(data).values() if path.exists()]
     if taken:
         raise StartRefused(f"{data} holds data already ({', '.join(taken)}): restore into another folder, or move it")
     data.mkdir(parents=True, exist_ok=True)
@@ -136,13 +141,62 @@ def restore(folder: Path, data: Path, tell: Tell) -> Manifest:
     return manifest
 
 
-def _sources(data: Path) -> dict[str, Path]:
-    """Return what is copied, in this order, by the name that it gets."""
-    return {
-        STORE_FILE: store_path(data),
-        DECISIONS_FILE: data / DECISIONS_FILE,
-        JOURNAL_FILE: data / JOURNAL_FILE,
-    }
+def restore_store(folder: Path, data: Path, tell: Tell) -> Path | None:
+    """Put the store of a backup in the place of that of a data folder whose journal and statements go on from it.
+
+    What the store lacks is folded from these at the next start. Return where the former store was moved, None where
+    there was none. Raises BackupDamaged, LogReplaced where the journal no longer has what the store lacks, StartRefused
+    where there is no journal, or OSError; then the folder is as it was.
+    """
+    copied = next((each for each in check(folder).files if each.file == STORE_FILE), None)
+    if copied is None:
+        raise BackupDamaged(f"{folder} holds no {STORE_FILE}")
+    if not (data / JOURNAL_FILE).is_file():
+        raise StartRefused(f"{data} holds no journal: restore the whole backup instead, without --only-store")
+    draft = data / f".{STORE_FILE}.draft"
+    try:
+        tell(Progress(STORE_FILE, 0, copied.bytes))
+        shutil.copyfile(folder / STORE_FILE, draft)
+        _sync(draft)
+        fault = _fault(data, Copied(draft.name, copied.bytes, copied.sha256))
+        if fault:
+            raise BackupDamaged(fault)
+        _check_fits(draft, data)
+        moved = _move_aside(data)
+        draft.replace(data / STORE_FILE)
+        _sync(data)
+    finally:
+        draft.unlink(missing_ok=True)
+    return moved
+
+
+def _check_fits(store: Path, data: Path) -> None:
+    with (
+        closing(open_reader(store)) as connection,
+        closing(JournalReader(data / JOURNAL_FILE)) as journal,
+        closing(DecisionReader(data / DECISIONS_FILE)) as decisions,
+    ):
+        check_logs(StoreReader(connection), journal, decisions, data)
+
+
+def _move_aside(data: Path) -> Path | None:
+    """Move the store in force aside with its log, under a name that is free; the name of another is forgotten."""
+    current = store_path(data)
+    names = [name for name in (current.name, *(current.name + beside for beside in BESIDE)) if (data / name).exists()]
+    free = next(n for n in range(1, 1_000_000) if not (data / f"damaged-{n}").exists())
+    aside = data / f"damaged-{free}"
+    if names:
+        aside.mkdir()
+        for name in names:
+            (data / name).replace(aside / name)
+    (data / POINTER).unlink(missing_ok=True)
+    return aside if names else None
+
+
+def _refuse_damaged(source: Path, verdict: Verdict) -> None:
+    """A backup is of use only while it is whole: nobody should learn it on the day it is needed."""
+    if verdict.faults:
+        raise StoreDamaged(f"{source}: {DAMAGED} ({verdict.faults[0]})")
 
 
 def _refuse_taken(folder: Path) -> None:

@@ -33,6 +33,7 @@ COMMANDS = (
     "statements",
     "quarantine",
     "check",
+    "verify",
     "mappings",
 )
 

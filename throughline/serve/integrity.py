@@ -1,0 +1,113 @@
+"""Whether the files of a data folder are as they were written: their pages, and every value that is packed in them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from lineage.generations import STORE_FILE, store_path
+from throughline.core.database import failures_named, open_reader
+from throughline.core.decisions import FILE_NAME as DECISIONS_FILE
+from throughline.core.errors import StoreUnavailable
+from throughline.core.journal import JOURNAL_FILE, decompress
+
+MOST_FAULTS = 20
+_ROWS_AT_ONCE = 500
+
+_plain = msgspec.msgpack.Decoder().decode
+
+
+def _deflated(blob: bytes) -> Any:
+    return _plain(decompress(blob))
+
+
+class _Packed(NamedTuple):
+    """A column of packed values: its table, what names a row, the column, and what unpacks a value."""
+
+    table: str
+    row: str
+    column: str
+    unpack: Callable[[bytes], Any]
+
+
+class Verdict(NamedTuple):
+    """What was found of one file: its bytes, how many packed values were read, and faults, MOST_FAULTS at most."""
+
+    file: str
+    bytes: int
+    values: int
+    faults: list[str]
+
+
+_PACKED: Mapping[str, tuple[_Packed, ...]] = {
+    STORE_FILE: (
+        _Packed("block", "first", "content", _deflated),
+        _Packed("cases", "id", "facts", _plain),
+        _Packed("posted", "seq", "fact", _plain),
+        _Packed("other_content", "hex(digest)", "event", _plain),
+        _Packed("trace", "hex(trace_id)", "spans", _plain),
+        _Packed("kept_span", "hex(trace_id)", "spans", _plain),
+        _Packed("statement", "number", "content", _plain),
+    ),
+    DECISIONS_FILE: (_Packed("statement", "number", "body", _plain),),
+    JOURNAL_FILE: (
+        *(_Packed("record", "id", column, _deflated) for column in ("events", "spans", "logs", "raw")),
+        _Packed("quarantine", "id", "body", decompress),
+    ),
+}
+
+
+def verify(data: Path, tell: Callable[[str], None]) -> list[Verdict]:
+    """Read every file of a data folder whole, beside a serve that runs or not; ``tell`` is told which one is read."""
+    found: list[Verdict] = []
+    for name, path in files_of(data).items():
+        if path.is_file():
+            tell(path.name)
+            found.append(verify_file(path, name))
+    return found
+
+
+def files_of(data: Path) -> dict[str, Path]:
+    """Return the databases of a data folder, by what each holds."""
+    return {
+        STORE_FILE: store_path(data),
+        DECISIONS_FILE: data / DECISIONS_FILE,
+        JOURNAL_FILE: data / JOURNAL_FILE,
+    }
+
+
+def verify_file(path: Path, name: str) -> Verdict:
+    """Read one file whole; ``name`` says which of the three it is."""
+    values, faults = 0, list[str]()
+    try:
+        with failures_named(path), closing(open_reader(path)) as connection:
+            connection.text_factory = bytes  # of a value that is none any more
+            rows = connection.execute(f"PRAGMA integrity_check({MOST_FAULTS})")
+            faults += [text.decode("utf-8", "replace") for (text,) in rows if text != b"ok"]
+            for packed in _PACKED[name]:
+                for fault in _read(connection, packed):
+                    values += 1
+                    faults += [fault] if fault and len(faults) < MOST_FAULTS else []
+    except StoreUnavailable as error:
+        faults.append(str(error.__cause__ or error))
+    return Verdict(path.name, path.stat().st_size, values, faults[:MOST_FAULTS])
+
+
+def _read(connection: sqlite3.Connection, packed: _Packed) -> Iterator[str]:
+    """Give for each value of a column what is wrong with it, an empty text where nothing is."""
+    table, row, column, unpack = packed
+    rows = connection.execute(f"SELECT {row}, {column} FROM {table} WHERE {column} IS NOT NULL")
+    while some := rows.fetchmany(_ROWS_AT_ONCE):
+        for number, blob in some:
+            try:
+                unpack(blob)
+            except Exception as error:  # of zstandard or msgspec, or of memory that a torn length asks for
+                named = number.decode() if isinstance(number, bytes) else number
+                yield f"{table} {named}: {column} cannot be read ({error})"
+            else:
+                yield ""
