@@ -132,13 +132,13 @@ class Retention:
             self._case = upto
         else:
             self._case, self._block = None, 0
-        return Counted(cases=sum(len(knot.rows) for knot in knots)), values
+        return Counted(cases=len({row for knot in knots for row in knot.rows})), values
 
     def _knots(self, rows: Iterable[CaseRow], until: int) -> list[_Knot]:
         found: list[_Knot] = []
         known: set[int] = set()
         for row in rows:
-            if row.id not in known:
+            if row.id not in known and row.process in self._processes:
                 knot = self._knot(row, until)
                 if knot is not None:
                     found.append(knot)
@@ -225,7 +225,7 @@ class Retention:
 
     def _let_go(self, knots: Iterable[_Knot], now: int) -> set[_At]:
         """Remove the cases of knots, then what stood at values that lost their last home with them."""
-        rows = [row for knot in knots for row, _ in knot.rows.values()]
+        rows = list({row.id: row for knot in knots for row, _ in knot.rows.values()}.values())
         if not rows:
             return set()
         values = {each for knot in knots for each in knot.values}

@@ -26,7 +26,7 @@ from tests.guarantees.shown import ALL, DEFAULTS, PACK, Shown, arrive, case_docu
 from tests.guarantees.weeks import BEGAN, DAYS, moments, weeks
 from tests.identity_model.worlds import Arrival, World, arrivals, seeds
 from tests.story.test_guarantee_rebuild import Standing, quiet
-from tests.unit.lineage.adapter import settle, tick
+from tests.unit.lineage.adapter import counted, found, settle, tick
 from throughline.core.event import Event, FieldValue, content_digest
 from throughline.core.instants import DAY, HOUR, parse_instant
 
@@ -103,6 +103,26 @@ def test_a_clock_that_is_decades_ahead_lets_a_month_go_at_most() -> None:
         assert sweep(engine, BEGAN + 13_000 * DAY) == (2, 2)
         assert sweep(engine, BEGAN + 13_000 * DAY) == (0, 0)
         assert sweep(engine, BEGAN + 12 * PERIOD + HOUR) == (0, 0)
+
+
+def test_what_leaves_is_counted_no_more() -> None:
+    """Two time entries that are cancelled, and a document that nobody claims, in two processes."""
+    with closing(Engine.open(":memory:", PACK, ESTATE, DEFAULTS)) as engine:
+        for number in "12":
+            engine.fold(
+                [
+                    happened(f"s{number}", "time.submitted", BEGAN, time_entry=f"T{number}"),
+                    happened(f"r{number}", "billing.released", BEGAN, time_entry=f"T{number}", billing_event="B1"),
+                    happened(f"c{number}", "time.cancelled", BEGAN, time_entry=f"T{number}"),
+                ],
+                BEGAN,
+            )
+        engine.fold([happened("r", "billing.released", BEGAN, erp_document="D1", billing_event="B1")], BEGAN)
+        now = BEGAN + DEFAULTS.keep + DAY
+        tick(engine, now)
+        left, _ = sweep(engine, now)
+        assert left == 4
+        assert counted(engine) == found(engine)
 
 
 # Two years of the firm: every story of every process once in four weeks.
