@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from throughline.core.database import Durability, failures_named, open_reader, open_writer, passing_cause
-from throughline.core.errors import StoreUnavailable
+from throughline.core.errors import StoreDamaged, StoreUnavailable
 
 
 @pytest.fixture
@@ -90,9 +90,9 @@ def test_a_fault_in_a_statement_stays_what_it_is(path: Path, writer: sqlite3.Con
         writer.execute("SELECT * FROM absent")
 
 
-def test_a_file_that_is_no_database_is_not_taken_for_a_passing_failure(path: Path) -> None:
+def test_a_file_that_is_no_database_is_said_to_be_damaged(path: Path) -> None:
     path.write_bytes(b"not a database at all" * 100)
-    with pytest.raises(sqlite3.DatabaseError, match="not a database"):
+    with pytest.raises(StoreDamaged, match=r"the file is damaged.*not a database"):
         open_reader(path)
 
 
