@@ -39,7 +39,8 @@ class Awaited(NamedTuple):
     @property
     def wake_at(self) -> int | None:
         """Return the earliest due time ahead."""
-        return min((each.due for each in self.expected if each.status is StepStatus.WAITING), default=None)
+        awaited = (*self.expected, *self.unseen)
+        return min((each.due for each in awaited if each.status is StepStatus.WAITING), default=None)
 
 
 NOTHING_AWAITED = Awaited((), (), ())
