@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lineage.generations import STORE_FILE
+from lineage.retention import SWEPT
 from tests.service.serving import Serving, run, serving, until
+from throughline.core.database import open_reader
 from throughline.core.instants import DAY, format_instant, parse_instant
 from throughline.core.journal import JOURNAL_FILE, JournalReader
 
@@ -51,6 +55,13 @@ def set_clock(file: Path, at: int) -> None:
     new.replace(file)
 
 
+def swept(data: Path) -> int:
+    """Return the time on the clock at which the last sweep began that is done."""
+    with closing(open_reader(data / STORE_FILE)) as store:
+        rows = store.execute("SELECT value FROM meta WHERE name = ?", (SWEPT,)).fetchall()
+    return int(rows[0][0]) if rows else 0
+
+
 def names(serve: Serving, **asked: str | int) -> set[str]:
     cases = serve.get("/api/v1/cases", process="time-to-bill", limit=1000, **asked).json["cases"]
     return {case["name"] for case in cases}
@@ -65,6 +76,7 @@ def test_two_years_go_by(tmp_path: Path) -> None:
             set_clock(clock, at + 20 * DAY)
             position = serve.send(*told(number, at))
             serve.folded(position)
+            until(lambda now=at + 20 * DAY: swept(data) == now, "the sweep of the month")
             if number == MONTHS // 2:
                 serve.kill("engine")
         stays = {f"TE-{number}" for number in range(10, MONTHS)}
