@@ -8,6 +8,7 @@ from collector.setaside import Reason
 from throughline.core import metric_names as names
 from throughline.core.journal import ReplayOutcome
 from throughline.core.metrics import Meter, Metric, Part
+from throughline.core.token import SignInFault
 
 ACCEPTED = "accepted"
 
@@ -22,6 +23,7 @@ class DoorCounts:
         outcomes = (ACCEPTED, *Refusal)
         self._outcomes = {word: meter.counter(names.REQUESTS, door=door, outcome=word) for word in outcomes}
         self._reasons = {word: meter.counter(names.SET_ASIDE, door=door, reason=word) for word in Reason}
+        self._failed = {word: meter.counter(names.FAILED_SIGN_INS, door=door, reason=word) for word in SignInFault}
         self._seconds = meter.histogram(names.ACKNOWLEDGE_SECONDS, door=door)
         self._bytes = counter(names.RECEIVED_BYTES)
         self._events = counter(names.RECEIVED_EVENTS)
@@ -56,6 +58,10 @@ class DoorCounts:
     def refused(self, refusal: Refusal) -> None:
         """Count a request that was refused as a whole."""
         self._outcomes[refusal].inc()
+
+    def sign_in_failed(self, fault: SignInFault) -> None:
+        """Count a request whose sender is not known."""
+        self._failed[fault].inc()
 
     def received(self, body_bytes: int) -> None:
         """Count a body, as sent."""
@@ -96,8 +102,12 @@ class Counts:
         """Count a set-aside event that went the same way again."""
         self._replays[outcome].inc()
 
-    def expose(self, waiting: tuple[int, int], in_hand_bytes: int, journal_bytes: int) -> str:
-        """Return all series as text; what waits for a commit, what is in hand and the journal's size are as of now."""
+    def expose(self, waiting: tuple[int, int], in_hand_bytes: int, journal_bytes: int, guard_faults: int) -> str:
+        """Return all series as text; what waits for a commit, what is in hand and the journal's size are as of now.
+
+        So are the faults of the files that guard the doors.
+        """
+        self._meter.gauge(names.GUARD_FILE_FAULTS).set(guard_faults)
         self._meter.gauge(names.IN_HAND_BYTES).set(in_hand_bytes)
         self._meter.gauge(names.QUEUE_REQUESTS).set(waiting[0])
         self._meter.gauge(names.QUEUE_BYTES).set(waiting[1])

@@ -10,14 +10,15 @@ from urllib.parse import unquote
 import grpc
 import grpc.aio
 
+from collector.admission import Admission
 from collector.counts import DoorCounts
 from collector.http_answers import POSITION_HEADER, PROTOBUF, response_message
-from collector.http_doors import Senders
 from collector.http_types import InHand
 from collector.intake import Incoming, Intake
 from collector.otlp_answers import google_code, partial_success, status_code
 from collector.otlp_wire import wire
 from collector.reading import Door, Refusal, Refused, Signal
+from throughline.core.tls import Certificate
 
 _SERVICE: Final = "/opentelemetry.proto.collector.{}.v1.{}Service/Export"
 METHODS: Final = {
@@ -38,10 +39,10 @@ class OtlpService(grpc.GenericRpcHandler):
     """Answers the export methods; any other is unimplemented."""
 
     def __init__(
-        self, intake: Intake, senders: Senders, in_hand: InHand, counts: DoorCounts, request_seconds: float
+        self, intake: Intake, admission: Admission, in_hand: InHand, counts: DoorCounts, request_seconds: float
     ) -> None:
         self._intake = intake
-        self._senders = senders
+        self._admission = admission
         self._in_hand = in_hand
         self._counts = counts
         self._request_seconds = request_seconds
@@ -61,12 +62,13 @@ class OtlpService(grpc.GenericRpcHandler):
         held = 0
         try:
             authorization = _first(context.invocation_metadata(), "authorization")
-            sender = self._senders.name(authorization, _host(context.peer()))
+            permit = self._admission.admit(Door.OTLP_GRPC, authorization, _host(context.peer()))
             body = await _message(messages, self._request_seconds)
             self._counts.received(len(body))
             self._in_hand.take(len(body), 0)
             held = len(body)
-            receipt = await self._intake.take(Incoming(Door.OTLP_GRPC, signal, sender, PROTOBUF, {}, body))
+            incoming = Incoming(Door.OTLP_GRPC, signal, permit.sender, PROTOBUF, {}, body, weigh=permit.weigh)
+            receipt = await self._intake.take(incoming)
         except Refused as refused:
             self._counts.refused(refused.refusal)
             await context.abort(status_code(refused.refusal), refused.sentence, error_metadata(refused))
@@ -128,13 +130,39 @@ def grpc_options(inflated_bytes: int, header_bytes: int, request_seconds: float)
     }
 
 
-async def start_grpc(service: OtlpService, address: str, options: Mapping[str, int]) -> tuple[grpc.aio.Server, int]:
-    """Start a server at HOST:PORT and return it with its port; raises OSError where the port can't be had."""
+async def start_grpc(
+    service: OtlpService, address: str, options: Mapping[str, int], certificate: Callable[[], Certificate] | None = None
+) -> tuple[grpc.aio.Server, int]:
+    """Start a server at HOST:PORT and return it with its port; raises OSError where the port can't be had.
+
+    ``certificate`` gives the one in force, for each connection anew; None: without TLS.
+    """
     server = grpc.aio.server(options=list(options.items()), maximum_concurrent_rpcs=MOST_AT_ONCE)
     server.add_generic_rpc_handlers((service,))
     try:
-        port = server.add_insecure_port(address)
+        if certificate is None:
+            port = server.add_insecure_port(address)
+        else:
+            port = server.add_secure_port(address, _credentials(certificate))
     except RuntimeError as error:
         raise OSError(f"cannot listen on {address}: {error}") from error
     await server.start()
     return server, port
+
+
+def _credentials(certificate: Callable[[], Certificate]) -> Any:
+    """Return credentials that show each caller the certificate in force."""
+    shown = certificate()
+
+    def changed() -> Any:
+        nonlocal shown
+        if certificate() is shown:
+            return None
+        shown = certificate()
+        return _configuration(shown)
+
+    return cast("Any", grpc).dynamic_ssl_server_credentials(_configuration(shown), changed, False)
+
+
+def _configuration(certificate: Certificate) -> Any:
+    return cast("Any", grpc).ssl_server_certificate_configuration([(certificate.key, certificate.chain)])

@@ -21,6 +21,7 @@ POSITION_HEADER: Final = "throughline-position"
 _KINDS: Final = {
     Refusal.MALFORMED: ProblemKind.UNREADABLE,
     Refusal.UNAUTHENTICATED: ProblemKind.UNAUTHENTICATED,
+    Refusal.FORBIDDEN: ProblemKind.FORBIDDEN,
     Refusal.NOT_FOUND: ProblemKind.NOT_FOUND,
     Refusal.METHOD_NOT_ALLOWED: ProblemKind.METHOD_NOT_ALLOWED,
     Refusal.TOO_SLOW: ProblemKind.TOO_SLOW,
@@ -28,6 +29,8 @@ _KINDS: Final = {
     Refusal.HEADERS_TOO_LARGE: ProblemKind.HEADERS_TOO_LARGE,
     Refusal.UNSUPPORTED: ProblemKind.WRONG_MEDIA_TYPE,
     Refusal.ALL_SET_ASIDE: ProblemKind.INVALID,
+    Refusal.RATE_LIMITED: ProblemKind.TOO_MANY,
+    Refusal.FAILED_TOO_OFTEN: ProblemKind.TOO_MANY,
     Refusal.OVERLOADED: ProblemKind.TOO_MANY,
     Refusal.UNAVAILABLE: ProblemKind.UNAVAILABLE,
 }

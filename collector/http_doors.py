@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 from urllib.parse import unquote
 
 import msgspec
 
+from collector.admission import Admission, Permit
 from collector.cloudevents import HEADER_PREFIX
 from collector.counts import DoorCounts
 from collector.http_answers import JSON, PROTOBUF, export_answer, problem_answer, receipt_answer, status_answer
@@ -20,7 +21,6 @@ from collector.signatures import Signatures
 from throughline.core.mappings.folder import Mappings
 from throughline.core.mappings.mapping import InputMapping
 from throughline.core.metrics import CONTENT_TYPE as EXPOSITION
-from throughline.core.token import Token, bearer_of
 
 EVENTS_PATH: Final = "/v1/events"
 JSON_PATH: Final = "/v1/json/"  # and the name of a mapping
@@ -30,25 +30,6 @@ METRICS_PATH: Final = "/metrics"
 _LOOK: Final = "GET, HEAD"
 
 OTLP_PATHS: Final = {"/v1/traces": Signal.TRACES, "/v1/logs": Signal.LOGS, "/v1/metrics": Signal.METRICS}
-
-
-class Senders:
-    """Says who sends: by name where tokens are configured, else by address."""
-
-    def __init__(self, tokens: Sequence[Token]) -> None:
-        self._tokens = tokens
-
-    def name(self, authorization: str, peer: str) -> str:
-        """Return the sender's name; raises Refused where tokens are configured and none of them is given."""
-        if not self._tokens:
-            return peer
-        scheme, _, secret = authorization.partition(" ")
-        name = bearer_of(self._tokens, secret.strip()) if scheme.lower() == "bearer" else None
-        if name is None:
-            raise Refused(
-                Refusal.UNAUTHENTICATED, "wanted a header Authorization: Bearer SECRET with a secret known here"
-            )
-        return name
 
 
 class Bodies:
@@ -77,26 +58,41 @@ class Bodies:
 class Webhooks:
     """Says whether a JSON body may come in under a mapping, and who sends it: signed, or as at the other doors."""
 
-    def __init__(self, mappings: Mappings, signatures: Signatures, senders: Senders) -> None:
+    def __init__(self, mappings: Mappings, signatures: Signatures, admission: Admission) -> None:
         self._mappings = mappings
         self._signatures = signatures
-        self._senders = senders
+        self._admission = admission
 
-    def admit(self, head: Head) -> InputMapping:
-        """Return the mapping that a request names; raise Refused where it may not come in whatever its body is."""
-        mapping = find_mapping(self._mappings, unquote(head.path.removeprefix(JSON_PATH)))
-        if mapping.signature is not None:
-            self._signatures.given(mapping.signature, head.headers)
-        else:
-            self._senders.name(head.headers.get("authorization", ""), head.peer)
-        return mapping
-
-    def sender(self, mapping: InputMapping, request: Request) -> str:
-        """Return who sends; raise Refused where the body as sent is not signed as its mapping wants."""
+    def admit(self, head: Head) -> None:
+        """Raise Refused where a request may not come in whatever its body is."""
+        mapping = self._mapping(head)
         if mapping.signature is None:
-            return self._senders.name(request.head.headers.get("authorization", ""), request.head.peer)
-        self._signatures.check(mapping, request.head.headers, request.body)
-        return f"webhook {mapping.name}"
+            self._admission.admit(Door.JSON, _authorization(head), head.peer, mapping.name)
+            return
+        try:
+            self._signatures.given(mapping.signature, head.headers)
+        except Refused as refused:
+            raise self._admission.unsigned(refused, head.peer) from None
+
+    def permit(self, request: Request) -> tuple[InputMapping, Permit]:
+        """Return the mapping and who sends; raise Refused where the body as sent is not signed as the mapping wants."""
+        head = request.head
+        mapping = self._mapping(head)
+        if mapping.signature is None:
+            return mapping, self._admission.permit(Door.JSON, _authorization(head), head.peer, mapping.name)
+        try:
+            self._signatures.check(mapping, head.headers, request.body)
+        except Refused as refused:
+            raise self._admission.unsigned(refused, head.peer) from None
+        return mapping, Permit(f"webhook {mapping.name}")
+
+    def _mapping(self, head: Head) -> InputMapping:
+        """Return the mapping that a request names. Which there are is told only to those who may send."""
+        try:
+            return find_mapping(self._mappings, unquote(head.path.removeprefix(JSON_PATH)))
+        except Refused:
+            self._admission.permit(Door.JSON, _authorization(head), head.peer)
+            raise
 
 
 class JsonDoor:
@@ -121,11 +117,12 @@ class JsonDoor:
         self._counts.received(len(request.body))
         body = request.body
         try:
-            mapping = self._webhooks.admit(request.head)
-            sender = self._webhooks.sender(mapping, request)
+            mapping, permit = self._webhooks.permit(request)
             body = self._bodies.take(request)
-            history = asks_for_history(request.head.headers)
-            incoming = Incoming(Door.JSON, Signal.JSON, sender, content_type_of(mapping.name), {}, body, history)
+            content_type, history = content_type_of(mapping.name), asks_for_history(request.head.headers)
+            incoming = Incoming(
+                Door.JSON, Signal.JSON, permit.sender, content_type, {}, body, history, permit.weigh
+            )
             return receipt_answer(await self._intake.take(incoming))
         except Refused as refused:
             return self.refuse(request.head.path, refused)
@@ -143,19 +140,24 @@ class EventsDoor:
     def __init__(
         self,
         intake: Intake,
-        senders: Senders,
+        admission: Admission,
         bodies: Bodies,
         counts: DoorCounts,
         reasons: Callable[[], list[str]],
+        warnings: Callable[[], list[str]],
         expose: Callable[[], str],
         json: JsonDoor,
     ) -> None:
-        """``reasons`` says why the collector isn't ready, ``expose`` gives its metrics as text."""
+        """``reasons`` says why the collector isn't ready, ``warnings`` what to mend although it is.
+
+        ``expose`` gives its metrics as text.
+        """
         self._intake = intake
-        self._senders = senders
+        self._admission = admission
         self._bodies = bodies
         self._counts = counts
         self._reasons = reasons
+        self._warnings = warnings
         self._expose = expose
         self._json = json
 
@@ -165,9 +167,11 @@ class EventsDoor:
         try:
             if head.path == EVENTS_PATH:
                 _want_method(head, "POST")
-                self._senders.name(head.headers.get("authorization", ""), head.peer)
+                self._admission.admit(Door.CLOUDEVENTS, _authorization(head), head.peer)
             elif head.path in (HEALTH_PATH, READY_PATH, METRICS_PATH):
                 _want_method(head, "GET", "HEAD")
+                if head.path == METRICS_PATH:
+                    self._admission.look(_authorization(head), head.peer)
             else:
                 raise Refused(Refusal.NOT_FOUND, f"events are taken at {EVENTS_PATH}, other JSON at {JSON_PATH}MAPPING")
         except Refused as refused:
@@ -183,12 +187,14 @@ class EventsDoor:
         self._counts.received(len(request.body))
         body = request.body
         try:
-            sender = self._senders.name(head.headers.get("authorization", ""), head.peer)
+            permit = self._admission.permit(Door.CLOUDEVENTS, _authorization(head), head.peer)
             body = self._bodies.take(request)
             headers = {name: value for name, value in head.headers.items() if name.startswith(HEADER_PREFIX)}
             content_type = head.headers.get("content-type", "")
             history = asks_for_history(head.headers)
-            incoming = Incoming(Door.CLOUDEVENTS, Signal.EVENTS, sender, content_type, headers, body, history)
+            incoming = Incoming(
+                Door.CLOUDEVENTS, Signal.EVENTS, permit.sender, content_type, headers, body, history, permit.weigh
+            )
             return receipt_answer(await self._intake.take(incoming))
         except Refused as refused:
             return self.refuse(head.path, refused)
@@ -205,16 +211,18 @@ class EventsDoor:
         if path == METRICS_PATH:
             return Answer(200, EXPOSITION, self._expose().encode())
         reasons = self._reasons() if path == READY_PATH else []
-        document = {"ready": not reasons, "reasons": reasons} if path == READY_PATH else {"alive": True}
+        document: dict[str, object] = {"alive": True}
+        if path == READY_PATH:
+            document = {"ready": not reasons, "reasons": reasons, "warnings": self._warnings()}
         return Answer(503 if reasons else 200, JSON, msgspec.json.encode(document))
 
 
 class OtlpHttpDoor:
     """OTLP over HTTP, protobuf or JSON, at ``/v1/traces``, ``/v1/logs`` and ``/v1/metrics``."""
 
-    def __init__(self, intake: Intake, senders: Senders, bodies: Bodies, counts: DoorCounts) -> None:
+    def __init__(self, intake: Intake, admission: Admission, bodies: Bodies, counts: DoorCounts) -> None:
         self._intake = intake
-        self._senders = senders
+        self._admission = admission
         self._bodies = bodies
         self._counts = counts
 
@@ -224,7 +232,7 @@ class OtlpHttpDoor:
             if head.path not in OTLP_PATHS:
                 raise Refused(Refusal.NOT_FOUND, f"OTLP is taken at {', '.join(OTLP_PATHS)}")
             _want_method(head, "POST")
-            self._senders.name(head.headers.get("authorization", ""), head.peer)
+            self._admission.admit(Door.OTLP_HTTP, _authorization(head), head.peer)
             if media_type not in (PROTOBUF, JSON):
                 raise Refused(Refusal.UNSUPPORTED, f"wanted content type {PROTOBUF} or {JSON}")
         except Refused as refused:
@@ -237,9 +245,9 @@ class OtlpHttpDoor:
         self._counts.received(len(request.body))
         body = request.body
         try:
-            sender = self._senders.name(head.headers.get("authorization", ""), head.peer)
+            permit = self._admission.permit(Door.OTLP_HTTP, _authorization(head), head.peer)
             body = self._bodies.take(request)
-            incoming = Incoming(Door.OTLP_HTTP, signal, sender, media_type, {}, body)
+            incoming = Incoming(Door.OTLP_HTTP, signal, permit.sender, media_type, {}, body, weigh=permit.weigh)
             return export_answer(signal, media_type, await self._intake.take(incoming))
         except Refused as refused:
             return self._refusal(refused, media_type)
@@ -252,6 +260,10 @@ class OtlpHttpDoor:
     def _refusal(self, refused: Refused, media_type: str) -> Answer:
         self._counts.refused(refused.refusal)
         return status_answer(refused, media_type, "POST")
+
+
+def _authorization(head: Head) -> str:
+    return head.headers.get("authorization", "")
 
 
 def _media_type(head: Head) -> str:

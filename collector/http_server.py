@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import time
 from collections.abc import Callable
 from email.utils import formatdate
@@ -40,11 +41,18 @@ class HttpServer:
         self._sweeper: asyncio.Task[None] | None = None
         self._last_left: asyncio.Event | None = None
 
-    async def listen(self, host: str, port: int) -> int:
-        """Listen at an address, sharing it with a reservation of it; return the port."""
+    async def listen(self, host: str, port: int, context: ssl.SSLContext | None = None) -> int:
+        """Listen at an address, sharing it with a reservation of it; return the port. ``context`` None: without TLS."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: Connection(self), host, port, backlog=BACKLOG, reuse_address=True, reuse_port=True
+            lambda: Connection(self),
+            host,
+            port,
+            backlog=BACKLOG,
+            reuse_address=True,
+            reuse_port=True,
+            ssl=context,
+            ssl_handshake_timeout=self.limits.request_seconds if context is not None else None,
         )
         self._sweeper = loop.create_task(self._sweep())
         return self._server.sockets[0].getsockname()[1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple
 
@@ -32,7 +32,7 @@ RECENT_EVENTS: Final = 100_000
 class Incoming(NamedTuple):
     """A request, its body inflated; ``headers`` holds its ``ce-`` headers.
 
-    ``history``: its events may be older than what is kept.
+    ``history``: its events may be older than what is kept. ``weigh`` judges what it brings.
     """
 
     door: Door
@@ -42,6 +42,7 @@ class Incoming(NamedTuple):
     headers: Mapping[str, str]
     body: bytes
     history: bool = False
+    weigh: Callable[[Reading], None] | None = None
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -114,6 +115,8 @@ class Intake:
         began = time.monotonic()
         received = self._clock.now()
         reading = await self.read(incoming, received)
+        if incoming.weigh is not None:
+            incoming.weigh(reading)
         counts = self._counts.door(incoming.door)
         digests = [identity_digest(event.source, event.id) for event in reading.events]
         record = self._journal.last()

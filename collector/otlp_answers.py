@@ -13,6 +13,7 @@ MOST_SENTENCES: Final = 3
 _CODES: Final = {
     Refusal.MALFORMED: grpc.StatusCode.INVALID_ARGUMENT,
     Refusal.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
+    Refusal.FORBIDDEN: grpc.StatusCode.PERMISSION_DENIED,
     Refusal.NOT_FOUND: grpc.StatusCode.UNIMPLEMENTED,
     Refusal.METHOD_NOT_ALLOWED: grpc.StatusCode.UNIMPLEMENTED,
     Refusal.TOO_SLOW: grpc.StatusCode.DEADLINE_EXCEEDED,
@@ -20,6 +21,8 @@ _CODES: Final = {
     Refusal.HEADERS_TOO_LARGE: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Refusal.UNSUPPORTED: grpc.StatusCode.UNIMPLEMENTED,
     Refusal.ALL_SET_ASIDE: grpc.StatusCode.INVALID_ARGUMENT,
+    Refusal.RATE_LIMITED: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Refusal.FAILED_TOO_OFTEN: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Refusal.OVERLOADED: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Refusal.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
 }

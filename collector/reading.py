@@ -39,6 +39,7 @@ class Refusal(StrEnum):
 
     MALFORMED = "malformed"
     UNAUTHENTICATED = "unauthenticated"
+    FORBIDDEN = "forbidden"  # the token is known, but not for this
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     TOO_SLOW = "too_slow"
@@ -46,6 +47,8 @@ class Refusal(StrEnum):
     HEADERS_TOO_LARGE = "headers_too_large"
     UNSUPPORTED = "unsupported"
     ALL_SET_ASIDE = "all_set_aside"
+    RATE_LIMITED = "rate_limited"  # more than this sender's share: come back then
+    FAILED_TOO_OFTEN = "failed_too_often"  # sign-ins from there: come back then
     OVERLOADED = "overloaded"  # too much at once: come back soon
     UNAVAILABLE = "unavailable"  # the journal can't be written now: come back later
 

@@ -22,10 +22,11 @@ try:
 except ImportError:  # not on Windows
     uvloop = None
 
+from collector.admission import Admission
 from collector.control import ControlDoor
 from collector.counts import Counts, new_counts
 from collector.grpc_door import OtlpService, grpc_options, start_grpc
-from collector.http_doors import Bodies, EventsDoor, JsonDoor, OtlpHttpDoor, Senders, Webhooks
+from collector.http_doors import Bodies, EventsDoor, JsonDoor, OtlpHttpDoor, Webhooks
 from collector.http_server import HttpServer
 from collector.http_types import Application, InHand, Limits
 from collector.intake import Intake
@@ -36,6 +37,7 @@ from collector.replay import Replayer
 from collector.signatures import Signatures, read_secrets
 from throughline.core.address import Address
 from throughline.core.clock import Clock
+from throughline.core.guards import Guards, open_guards
 from throughline.core.journal import JOURNAL_FILE, mapping_text
 from throughline.core.mappings.folder import load_mappings
 from throughline.core.settings import Settings
@@ -66,7 +68,7 @@ async def run_collector(
     ``announce`` is given HOST:PORT by door (http, otlp_http, otlp_grpc) once all are open. ``addresses`` are used in
     place of those of the settings. ``control`` is the secret of those who may give orders; empty: nobody may. Raises
     OSError where an address can't be had, JournalFormatUnknown for a journal of another version, ConfigurationError for
-    mappings that can't be used, and any fault of ours that ended the journal's writer.
+    tokens, a certificate or mappings that can't be used, and any fault of ours that ended the journal's writer.
     """
     addresses = addresses or {door: getattr(settings, door) for door in DOORS}
     stop = stop or _stop_on_signals()
@@ -77,6 +79,7 @@ async def run_collector(
     counts = new_counts()
     path = settings.data / JOURNAL_FILE
     async with AsyncExitStack() as stack:
+        guards = stack.enter_context(open_guards(settings))
         journal = Journal(path, settings.queue_bytes, counts.journal, at, mapping_text(mappings.version))
         stack.push_async_callback(journal.close)
         await journal.open()
@@ -85,8 +88,11 @@ async def run_collector(
         replayer = Replayer(path, intake, journal, clock, counts.replayed)
         stack.callback(replayer.close)
         in_front = partial(ControlDoor, replayer=replayer, secret=control)
-        webhooks = Webhooks(mappings, signatures, Senders(settings.ingest_tokens))
-        opened = await _open_doors(stack, settings, addresses, intake, journal, counts, path, webhooks, in_front)
+        admission = Admission(guards.sign_ins, counts, control)
+        webhooks = Webhooks(mappings, signatures, admission)
+        opened = await _open_doors(
+            stack, settings, addresses, intake, journal, counts, path, admission, webhooks, guards, in_front
+        )
         gc.freeze()  # what is here now stays: the collector of cycles need not look at it again and again
         announce({door: str(address) for door, address in opened.items()})
         await _until(stop, journal)
@@ -101,18 +107,20 @@ async def _open_doors(
     journal: Journal,
     counts: Counts,
     path: Path,
+    admission: Admission,
     webhooks: Webhooks,
+    guards: Guards,
     in_front: Callable[[Application], Application],
 ) -> dict[str, Address]:
     in_hand = InHand(settings.queue_bytes)
-    senders = Senders(settings.ingest_tokens)
     bodies = Bodies(settings.inflated_bytes, in_hand)
     limits = Limits(settings.header_bytes, settings.body_bytes, settings.connections, settings.request_seconds)
     events_counts, otlp_counts = counts.door(Door.CLOUDEVENTS), counts.door(Door.OTLP_HTTP)
-    expose = partial(_expose, counts, journal, in_hand, path)
+    expose = partial(_expose, counts, journal, in_hand, path, guards)
     json = JsonDoor(intake, webhooks, bodies, counts.door(Door.JSON))
-    events = EventsDoor(intake, senders, bodies, events_counts, partial(_reasons, journal), expose, json)
-    otlp = OtlpHttpDoor(intake, senders, bodies, otlp_counts)
+    reasons = partial(_reasons, journal)
+    events = EventsDoor(intake, admission, bodies, events_counts, reasons, guards.warnings, expose, json)
+    otlp = OtlpHttpDoor(intake, admission, bodies, otlp_counts)
     opened: dict[str, Address] = {}
     applications: dict[str, tuple[Application, Callable[[int], None]]] = {
         "http": (in_front(events), events_counts.connections.set),
@@ -122,10 +130,10 @@ async def _open_doors(
         server = HttpServer(application, limits, in_hand, count)
         stack.push_async_callback(server.close, DRAIN_SECONDS)
         host = addresses[door].host
-        opened[door] = Address(host, await server.listen(host, addresses[door].port))
-    service = OtlpService(intake, senders, in_hand, counts.door(Door.OTLP_GRPC), settings.request_seconds)
+        opened[door] = Address(host, await server.listen(host, addresses[door].port, guards.context()))
+    service = OtlpService(intake, admission, in_hand, counts.door(Door.OTLP_GRPC), settings.request_seconds)
     options = grpc_options(settings.inflated_bytes, settings.header_bytes, settings.request_seconds)
-    grpc_server, port = await start_grpc(service, str(addresses["otlp_grpc"]), options)
+    grpc_server, port = await start_grpc(service, str(addresses["otlp_grpc"]), options, guards.shown())
     stack.push_async_callback(grpc_server.stop, DRAIN_SECONDS)
     opened["otlp_grpc"] = Address(addresses["otlp_grpc"].host, port)
     return opened
@@ -151,11 +159,11 @@ def _reasons(journal: Journal) -> list[str]:
     return [] if state.open else [f"the journal can't be written: {state.reason}"]
 
 
-def _expose(counts: Counts, journal: Journal, in_hand: InHand, path: Path) -> str:
+def _expose(counts: Counts, journal: Journal, in_hand: InHand, path: Path, guards: Guards) -> str:
     size = 0
     with contextlib.suppress(OSError):
         size = path.stat().st_size
-    return counts.expose(journal.waiting(), in_hand.bytes, size)
+    return counts.expose(journal.waiting(), in_hand.bytes, size, guards.faults())
 
 
 def _raise_file_limit() -> None:

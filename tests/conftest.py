@@ -46,6 +46,7 @@ TOOLS = {
     "strace": Tool(
         _runs("strace", "-o", os.devnull, "true"), "apt-get install strace, and allow ptrace in a container"
     ),
+    "openssl": Tool(_found("openssl"), "apt-get install openssl"),
     "node": Tool(_found("node"), "install Node.js 20 or later"),
     "go": Tool(_found("go"), "install Go 1.23 or later"),
     "java": Tool(_found("java"), "install a Java 17 runtime"),

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from lineage.process_file import KeysFile, ProcessFile
 from throughline.core.estate_file import EstateFile
 from throughline.core.mappings.form import MappingFile
+from throughline.core.tokens_file import TokensFile
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 FORMS: dict[str, tuple[str, type[BaseModel]]] = {
@@ -19,6 +20,7 @@ FORMS: dict[str, tuple[str, type[BaseModel]]] = {
     "keys": ("Key types", KeysFile),
     "mapping": ("A mapping", MappingFile),
     "estate": ("The estate of a firm", EstateFile),
+    "tokens": ("The tokens of a serve", TokensFile),
 }
 
 

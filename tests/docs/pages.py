@@ -12,15 +12,18 @@ REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
 _SETTINGS = """# Settings of `serve`
 
-A setting is given as an option of `serve` (`--otlp-http` for `otlp_http`; tokens by their file only, as everyone on a
-machine can read a command line), as an environment variable or in a settings file (YAML, by the names below), and these
-win over each other in this order; what is given nowhere has its default. The settings file is named by
-`--settings FILE` or `THROUGHLINE_SETTINGS`; paths in it are relative to it. `throughline settings` shows each value and
-where it came from. Whatever is wrong is said at once, each fault with its source, and `serve` does not
-start.
+A setting is given as an option of `serve` (`--otlp-http` for `otlp_http`), as an environment variable or in a settings
+file (YAML, by the names below), and these win over each other in this order; what is given nowhere has its default. The
+settings file is named by `--settings FILE` or `THROUGHLINE_SETTINGS`; paths in it are relative to it.
+`throughline settings` shows each value and where it came from. Whatever is wrong is said at once, each fault with its
+source, and `serve` does not start.
 
-Sizes are written as 16 MiB, 64 KiB or a number of bytes. A door that others than this machine can reach needs tokens:
-NAME:SECRET, the secret at least 16 characters; the name is what the journal and statements call the sender or person.
+Sizes are written as 16 MiB, 64 KiB or a number of bytes. A door that others than this machine can reach needs a
+[file of tokens](tokens.md). The files of `tokens`, `tls_certificate` and `tls_key` are read again when they change; all
+else holds from start to stop.
+
+Commands that ask a running `serve` read two variables of their own: `THROUGHLINE_TOKEN`, the secret that they show, and
+`THROUGHLINE_CA_FILE`, the authorities (PEM) that they trust where they ask by https, instead of the system's.
 
 | name | variable | default | meaning |
 |---|---|---|---|

@@ -29,7 +29,6 @@ def paths(tmp_path: Path) -> dict[str, Any]:
         declared=lambda: (load_definitions(None), load_estate(None)),
         limits=Limits(),
         clock=RealClock(),
-        tokens=(),
         collector="127.0.0.1:1",
         parts=tmp_path / "parts.json",
         web=WebLimits(32_768, 100, 30.0),

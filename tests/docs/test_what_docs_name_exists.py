@@ -12,7 +12,7 @@ import typer.main
 
 from throughline.cli.main import app
 from throughline.core.metric_names import METRICS
-from throughline.core.settings import SETTINGS_FILE_VARIABLE, TOKEN_VARIABLE, Settings, variable_of
+from throughline.core.settings import CA_FILE_VARIABLE, SETTINGS_FILE_VARIABLE, TOKEN_VARIABLE, Settings, variable_of
 
 REPOSITORY = Path(__file__).parents[2]
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
@@ -53,7 +53,11 @@ def test_every_make_target_exists() -> None:
 
 
 def test_every_setting_exists() -> None:
-    variables = {variable_of(name) for name in Settings.model_fields} | {SETTINGS_FILE_VARIABLE, TOKEN_VARIABLE}
+    variables = {variable_of(name) for name in Settings.model_fields} | {
+        SETTINGS_FILE_VARIABLE,
+        TOKEN_VARIABLE,
+        CA_FILE_VARIABLE,
+    }
     assert [(shown(page), name) for page, name in named(VARIABLE) if name not in variables] == []
 
 

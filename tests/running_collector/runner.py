@@ -16,12 +16,12 @@ from typing import Any
 from collector import journal_file
 from collector.journal_file import Boundary
 from collector.serve import new_loop, run_collector
+from tests.running_collector import CONTROL
 from throughline.core.clock import RealClock
 from throughline.core.logs import configure_logs
 from throughline.core.settings import LogFormat, LogLevel, load_settings
 
 FREE = "127.0.0.1:0"
-CONTROL = "the secret of this serve"
 
 
 class CarelessConnection(sqlite3.Connection):

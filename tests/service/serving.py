@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -14,14 +15,17 @@ from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlencode
-from urllib.request import ProxyHandler, Request, build_opener
+from urllib.request import HTTPSHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
 PATIENCE_SECONDS = 60.0
 LOOK_AGAIN_SECONDS = 0.02
 DOORS = ("--http", "--api", "--otlp-http", "--otlp-grpc")
 SENT_AT = "2026-03-02T09:00:00Z"
 
-_open = build_opener(ProxyHandler({})).open
+
+def _opener(context: ssl.SSLContext | None) -> OpenerDirector:
+    tls = [] if context is None else [HTTPSHandler(context=context)]
+    return build_opener(ProxyHandler({}), *tls)
 
 
 def until(holds: Callable[[], bool], what: str) -> None:
@@ -68,13 +72,19 @@ class Answer:
             self.json = json.loads(body)
 
 
-def call(url: str, body: object = None, headers: Mapping[str, str] | None = None, method: str | None = None) -> Answer:
-    """Send a request; a body is sent as JSON."""
+def call(
+    url: str,
+    body: object = None,
+    headers: Mapping[str, str] | None = None,
+    method: str | None = None,
+    context: ssl.SSLContext | None = None,
+) -> Answer:
+    """Send a request; a body is sent as JSON. ``context`` says whom to trust for https."""
     content = None if body is None else json.dumps(body).encode()
     sent = {"content-type": "application/json"} if content is not None else {}
     request = Request(url, content, {**sent, **(headers or {})}, method=method)
     try:
-        with _open(request, timeout=PATIENCE_SECONDS) as answer:
+        with _opener(context).open(request, timeout=PATIENCE_SECONDS) as answer:
             return Answer(answer.status, dict(answer.headers), answer.read())
     except HTTPError as error:
         with error:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.service.serving import DOORS, event, options, run, runs, serving, until
+from tests.tokens import person, write_tokens
 
 pytestmark = pytest.mark.serial
 
@@ -146,7 +147,7 @@ def test_bad_options_are_all_said_at_once(tmp_path: Path) -> None:
 def test_a_door_open_to_others_needs_tokens(tmp_path: Path) -> None:
     refused = run(*options(tmp_path / "data", "--api", "0.0.0.0:0"))
     assert refused.returncode != 0
-    assert "THROUGHLINE_API_TOKENS" in refused.stderr
+    assert "THROUGHLINE_TOKENS" in refused.stderr
 
 
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
@@ -157,7 +158,8 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
 
 
 def test_tokens_guard_the_api(tmp_path: Path) -> None:
-    with serving(tmp_path / "data", THROUGHLINE_API_TOKENS="ana:a-secret-of-ana-s") as serve:
+    tokens = write_tokens(tmp_path / "tokens.yaml", ana=person("a-secret-of-ana-s"))
+    with serving(tmp_path / "data", "--tokens", str(tokens)) as serve:
         assert serve.get("/api/v1/status").status == 401
         assert serve.get("/healthz").status == 200
         shown = run("cases", "--data", str(serve.data), "--json", THROUGHLINE_TOKEN="a-secret-of-ana-s")

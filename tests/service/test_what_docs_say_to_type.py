@@ -18,6 +18,7 @@ import pytest
 
 from tests.docs.blocks import Block, blocks_of, prints, shows
 from tests.service.serving import PATIENCE_SECONDS, call, until
+from throughline.core.tls import pinned
 
 REPOSITORY = Path(__file__).parents[2]
 README = REPOSITORY / "README.md"
@@ -65,13 +66,15 @@ class Terminal:
 
     def _wait_until_folded(self) -> None:
         """Give a fast typist the moment that a slow one has: what is durable is folded within milliseconds."""
-        api = f"http://127.0.0.1:{self.ports.get('api')}/api/v1/status"
-        token = self.folder / "api-tokens"
-        shown = {"Authorization": f"Bearer {token.read_text().strip().partition(':')[2]}"} if token.exists() else {}
+        secret, certificate = self.folder / "ana.secret", self.folder / "certificate.pem"
+        shown = {"Authorization": f"Bearer {secret.read_text().strip()}"} if secret.exists() else {}
+        context = pinned(certificate.read_bytes()) if certificate.exists() else None
+        api = f"http{'s' if context else ''}://127.0.0.1:{self.ports.get('api')}/api/v1/status"
         if self.ports:
-            status = call(api, headers=shown).json
+            status = call(api, headers=shown, context=context).json
             for position in (status["received"], status["stated"]):
-                assert call(f"{api}?folded={position}&wait=60s", headers=shown).json["reached"] is True
+                folded = call(f"{api}?folded={position}&wait=60s", headers=shown, context=context)
+                assert folded.json["reached"] is True
 
     def here(self, text: str) -> str:
         """Return a text with this terminal's ports, and loopback in place of all addresses."""
@@ -108,7 +111,7 @@ class Terminal:
         until(lambda: data.exists() or process.poll() is not None, "addresses")
         assert process.poll() is None, (self.folder / "serve.log").read_text()
         addresses = json.loads(data.read_text())
-        self.ports = {door: address.rpartition(":")[2] for door, address in addresses.items()}
+        self.ports = {door: addresses[door].rpartition(":")[2] for door in PORTS}
 
     def close(self) -> None:
         for process in self._serves:

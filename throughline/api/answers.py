@@ -29,6 +29,8 @@ def json_answer(document: Any, status: int = 200) -> Response:
 def problem_answer(problem: Problem) -> Response:
     """Return a problem as the answer."""
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if problem.kind is ProblemKind.UNAVAILABLE else {}
+    if problem.retry_after is not None:
+        headers["Retry-After"] = str(problem.retry_after)
     if problem.kind is ProblemKind.UNAUTHENTICATED:
         headers["WWW-Authenticate"] = 'Bearer realm="throughline"'
     return Response(problem.encode(), problem.kind.status, headers, MEDIA_TYPE)

@@ -12,7 +12,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from throughline.api.access import Access
+from throughline.api.access import ASKER, Access
 from throughline.api.answers import answer_problems, problem_answer
 from throughline.core.metric_names import API_REQUESTS, API_SECONDS
 from throughline.core.metrics import Meter
@@ -126,4 +126,6 @@ class Guard:
         headers = Headers(scope=connection)
         self._access.check_origin(headers)
         if connection["path"] not in _OPEN_PATHS:
-            self._access.principal(headers.get("authorization"))
+            address = (connection["client"] or ("unknown",))[0]
+            authorization = headers.get("authorization", "")
+            connection[ASKER] = self._access.let_in(connection["method"], authorization, address)

@@ -12,7 +12,7 @@ from lineage.api import find_case
 from lineage.fact import Deviation, DeviationKind
 from lineage.process import Definitions, Process
 from lineage.read import CaseReader, CaseView, Snapshot
-from throughline.api.access import Principal
+from throughline.api.access import Asker
 from throughline.api.body import invalid
 from throughline.core.faults import show
 from throughline.core.statement import AcceptedAs, Draft, End, Verb
@@ -40,13 +40,13 @@ class ExceptionAsked(BaseModel):
     why: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
 
 
-def exception_draft(asked: ExceptionAsked, definitions: Definitions, principal: Principal, cases: CaseReader) -> Draft:
+def exception_draft(asked: ExceptionAsked, definitions: Definitions, asker: Asker, cases: CaseReader) -> Draft:
     """Return what to record, with each deviation that it is about as it stands now.
 
     Raises Problem, saying what was seen and wanted, where there is no such case, or nothing to accept or withdraw.
     """
     _check(asked)
-    by = principal.name or asked.by
+    by = asker.name or asked.by
     if by is None:
         raise invalid("by", "nothing", "who states this")
     process = definitions.processes.get(asked.process)
@@ -63,7 +63,7 @@ def exception_draft(asked: ExceptionAsked, definitions: Definitions, principal: 
         all=asked.all,
         events=(),
         by=by,
-        authenticated=principal.authenticated,
+        authenticated=asker.authenticated,
         why=asked.why,
         process=process.name,
         accepted_as=asked.accepted_as,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 import urllib.error
-import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -19,8 +18,10 @@ from lineage.engine import JOURNAL
 from lineage.engine_metrics import METRICS_ROW
 from lineage.read import CaseReader
 from throughline.api.answers import json_answer
+from throughline.api.collector_way import CollectorWay
 from throughline.core.errors import PassingError
 from throughline.core.journal import JournalReader
+from throughline.core.metric_names import API_GUARD_FILE_FAULTS
 from throughline.core.metrics import CONTENT_TYPE, Meter, Part, merge_expositions
 
 ASK_SECONDS = 1.0
@@ -28,7 +29,7 @@ MOST_LAG_SECONDS = 60.0
 
 
 class PartHealth(msgspec.Struct, frozen=True):
-    """Whether one part does its work, and why not."""
+    """Whether one part does its work. ``reason``: why it does not, or what to mend although it does."""
 
     part: Part
     ready: bool
@@ -47,23 +48,25 @@ class Neighbours:
 
     def __init__(
         self,
-        collector: str,
+        collector: CollectorWay,
         reader: CaseReader,
         journal: JournalReader,
         runs: Callable[[Part], bool],
+        warnings: Callable[[], list[str]] = list,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``collector``: HOST:PORT of its health; ``runs`` tells whether a part's process runs."""
-        self._collector = f"http://{collector}"
+        """``runs`` tells whether a part's process runs; ``warnings`` what to mend of the files that guard the API."""
+        self._collector = collector
         self._reader = reader
         self._journal = journal
         self._one_at_a_time = Lock()
         self._runs = runs
+        self._warnings = warnings
         self._monotonic = monotonic
         self._behind_since: tuple[int, float] | None = None
 
     def health(self) -> HealthDocument:
-        parts = [self._of_collector(), self._of_engine(), PartHealth(Part.API, True, None)]
+        parts = [self._of_collector(), self._of_engine(), self._of_api()]
         return HealthDocument(all(part.ready for part in parts), parts)
 
     def metrics(self, own: Meter) -> str:
@@ -79,12 +82,15 @@ class Neighbours:
 
     def _of_collector(self) -> PartHealth:
         try:
-            self._ask("/readyz")
+            content = self._ask("/readyz")
         except urllib.error.HTTPError as error:
             return PartHealth(Part.COLLECTOR, False, _reason(error))
         except OSError as error:
             return PartHealth(Part.COLLECTOR, False, f"it does not answer ({error})")
-        return PartHealth(Part.COLLECTOR, True, None)
+        return PartHealth(Part.COLLECTOR, True, _warnings(content))
+
+    def _of_api(self) -> PartHealth:
+        return PartHealth(Part.API, True, "; ".join(self._warnings()) or None)
 
     def _of_engine(self) -> PartHealth:
         if not self._runs(Part.ENGINE):
@@ -112,14 +118,22 @@ class Neighbours:
         return now - self._behind_since[1]
 
     def _ask(self, path: str) -> str:
-        with urllib.request.urlopen(self._collector + path, timeout=ASK_SECONDS) as answer:
-            return answer.read().decode()
+        return self._collector.ask(path, ASK_SECONDS).decode()
 
 
 class _Readiness(msgspec.Struct):
-    """What the collector answers where it isn't ready."""
+    """What the collector says of itself."""
 
-    reasons: list[str]
+    reasons: list[str] = []
+    warnings: list[str] = []
+
+
+def _warnings(content: str) -> str | None:
+    """Return what the collector warns of although it is ready, as a sentence."""
+    try:
+        return "; ".join(msgspec.json.decode(content, type=_Readiness).warnings) or None
+    except msgspec.DecodeError:
+        return None
 
 
 def _reason(error: urllib.error.HTTPError) -> str:
@@ -154,8 +168,8 @@ def runs_by(parts: Path) -> Callable[[Part], bool]:
     return runs
 
 
-def routes(neighbours: Neighbours, meter: Meter) -> APIRouter:
-    """Return the routes by which the service is watched."""
+def routes(neighbours: Neighbours, meter: Meter, guard_faults: Callable[[], int]) -> APIRouter:
+    """Return the routes by which the service is watched; ``guard_faults`` counts those of its files as of now."""
     router = APIRouter(tags=["service"])
 
     @router.get("/healthz", summary="Whether this process answers", response_class=Response)
@@ -177,6 +191,7 @@ def routes(neighbours: Neighbours, meter: Meter) -> APIRouter:
 
     @router.get("/metrics", summary="Metrics of all parts, for Prometheus", response_class=Response)
     def metrics() -> Response:
+        meter.gauge(API_GUARD_FILE_FAULTS).set(guard_faults())
         return Response(neighbours.metrics(meter), media_type=CONTENT_TYPE)
 
     return router

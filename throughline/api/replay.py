@@ -5,7 +5,6 @@ from __future__ import annotations
 from threading import Lock
 from typing import Annotated, Any
 from urllib.error import HTTPError
-from urllib.request import ProxyHandler, Request, build_opener
 
 import msgspec
 from fastapi import APIRouter
@@ -14,9 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from throughline.api.access import Access, Principal
+from throughline.api.access import Asker, asker_of
 from throughline.api.answers import json_answer
 from throughline.api.body import invalid, read_form, read_json
+from throughline.api.collector_way import CollectorWay
 from throughline.api.quarantine import Text, read_id
 from throughline.core.control import REPLAY_PATH, ReplayOrder
 from throughline.core.cursor import read_cursor, write_cursor
@@ -82,18 +82,15 @@ class _Told(msgspec.Struct, frozen=True):
 class Collector:
     """Gives orders to the collector of this serve."""
 
-    def __init__(self, address: str, secret: str) -> None:
-        """``address``: HOST:PORT of its HTTP door."""
-        self._url = f"http://{address}{REPLAY_PATH}"
-        self._headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
-        self._open = build_opener(ProxyHandler({})).open
+    def __init__(self, way: CollectorWay) -> None:
+        self._way = way
 
     def replay(self, entries: list[int], by: str) -> list[ReplayDocument]:
         """Return what became of each entry, in no order. Raises Problem where the collector cannot do it now."""
         order = msgspec.json.encode(ReplayOrder(tuple(entries), by))
         try:
-            with self._open(Request(self._url, order, self._headers), timeout=ANSWER_SECONDS) as answer:
-                told = msgspec.json.decode(answer.read(), type=list[_Told])
+            answer = self._way.ask(REPLAY_PATH, ANSWER_SECONDS, order)
+            told = msgspec.json.decode(answer, type=list[_Told])
         except HTTPError as error:
             with error:
                 raise Problem(ProblemKind.UNAVAILABLE, _detail(error.read())) from None
@@ -111,7 +108,7 @@ def _detail(body: bytes) -> str:
         return "the collector refused it, and does not say why"
 
 
-def routes(journal: JournalReader, collector: Collector, access: Access) -> APIRouter:
+def routes(journal: JournalReader, collector: Collector) -> APIRouter:
     """Return the routes by which what was set aside is taken again."""
     router = APIRouter(tags=["quarantine"])
     one_at_a_time = Lock()
@@ -142,9 +139,8 @@ def routes(journal: JournalReader, collector: Collector, access: Access) -> APIR
     )
     async def post_replays(request: Asked) -> Response:
         """A page of entries that no replay has taken yet; `next` is the cursor of the next page, null on the last."""
-        principal = access.principal(request.headers.get("authorization"))
         asked = read_form(ManyAsked, await read_json(request, LARGEST_BODY_BYTES))
-        return json_answer(await run_in_threadpool(replay_page, asked, _by(principal, asked)))
+        return json_answer(await run_in_threadpool(replay_page, asked, _by(asker_of(request), asked)))
 
     @router.post(
         "/api/v1/quarantine/{id}/replay",
@@ -155,15 +151,14 @@ def routes(journal: JournalReader, collector: Collector, access: Access) -> APIR
     )
     async def post_replay(id: str, request: Asked) -> Response:
         """It goes the same way as when it came; what was taken once is not taken twice."""
-        principal = access.principal(request.headers.get("authorization"))
         asked = read_form(OneAsked, await read_json(request, LARGEST_BODY_BYTES))
-        return json_answer(await run_in_threadpool(replay_one, id, _by(principal, asked)))
+        return json_answer(await run_in_threadpool(replay_one, id, _by(asker_of(request), asked)))
 
     return router
 
 
-def _by(principal: Principal, asked: OneAsked) -> str:
-    by = principal.name or asked.by
+def _by(asker: Asker, asked: OneAsked) -> str:
+    by = asker.name or asked.by
     if by is None:
         raise invalid("by", "nothing", "who replays this")
     return by

@@ -24,6 +24,7 @@ from throughline.api import health, quarantine, replay, statements, status, unma
 from throughline.api.access import Access
 from throughline.api.adopting import Adopting
 from throughline.api.app import create_app
+from throughline.api.collector_way import CollectorWay
 from throughline.api.statements import StatementList
 from throughline.api.web import WebLimits, web_server
 from throughline.core.address import Address
@@ -31,10 +32,11 @@ from throughline.core.clock import Clock
 from throughline.core.decisions import FILE_NAME as DECISIONS_FILE
 from throughline.core.decisions import DecisionLog, DecisionReader
 from throughline.core.estate import Estate
+from throughline.core.guards import NO_GUARDS, Guards
 from throughline.core.journal import JOURNAL_FILE, JournalReader
-from throughline.core.metric_names import METRICS
+from throughline.core.metric_names import API_FAILED_SIGN_INS, METRICS
 from throughline.core.metrics import Meter, Part
-from throughline.core.token import Token
+from throughline.core.token import SignInFault
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,10 @@ class Ground:
     declared: Callable[[], tuple[Definitions, Estate]]
     limits: Limits
     clock: Clock
-    tokens: tuple[Token, ...]
     collector: str
     parts: Path
     web: WebLimits
+    guards: Guards = NO_GUARDS
     control: str = ""
 
 
@@ -67,7 +69,9 @@ class Standing(NamedTuple):
 def stand_on(ground: Ground, stack: ExitStack) -> Standing:
     """Open what stays; it is closed with ``stack``."""
     log = stack.enter_context(closing(DecisionLog(ground.data / DECISIONS_FILE, ground.clock.now)))
-    return Standing(log, Access(ground.tokens), Meter(Part.API, METRICS))
+    meter = Meter(Part.API, METRICS)
+    failed = {fault: meter.counter(API_FAILED_SIGN_INS, reason=fault.value) for fault in SignInFault}
+    return Standing(log, Access(ground.guards.sign_ins, lambda fault: failed[fault].inc()), meter)
 
 
 def build_app(ground: Ground, standing: Standing, stack: ExitStack) -> FastAPI:
@@ -83,16 +87,17 @@ def build_app(ground: Ground, standing: Standing, stack: ExitStack) -> FastAPI:
 
     positions = stack.enter_context(closing(status.Positions(store)))
     status_reader = status.StatusReader(reader, journal(), decisions, estate, ground.clock)
-    neighbours = health.Neighbours(ground.collector, reader, journal(), health.runs_by(ground.parts))
+    way = CollectorWay(ground.collector, ground.control, ground.guards.chains())
+    neighbours = health.Neighbours(way, reader, journal(), health.runs_by(ground.parts), ground.guards.warnings)
     return create_app(
         routers=[
             lineage_routes(reader, TraceReader(journal())),
-            statements.routes(log, decisions, definitions, access, reader),
+            statements.routes(log, decisions, definitions, reader),
             quarantine.routes(journal(), reader),
-            replay.routes(journal(), replay.Collector(ground.collector, ground.control), access),
+            replay.routes(journal(), replay.Collector(way)),
             unmapped.routes(reader),
             status.routes(status_reader, positions),
-            health.routes(neighbours, meter),
+            health.routes(neighbours, meter, ground.guards.faults),
         ],
         documents=(
             *LINEAGE_DOCUMENTS,
@@ -116,7 +121,7 @@ def run_api(ground: Ground, address: Address, ready: Callable[[], None]) -> None
         standing = stand_on(ground, stack)
         app = stack.enter_context(closing(Adopting(ground.data, lambda opened: build_app(ground, standing, opened))))
         door = stack.enter_context(_listen(address))
-        server = web_server(app, ground.web)
+        server = web_server(app, ground.web, ground.guards.context())
 
         def drain(*_: object) -> None:
             server.should_exit = True

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from lineage.overrides import key_of, pairs_of
 from lineage.process import Definitions, Process
 from lineage.read import CaseReader
-from throughline.api.access import Access, Principal
+from throughline.api.access import Asker, asker_of
 from throughline.api.answers import json_answer
 from throughline.api.body import invalid, read_form, read_json
 from throughline.api.exceptions import ExceptionAsked, Text, exception_draft
@@ -73,11 +73,11 @@ class StatementList(msgspec.Struct, frozen=True):
     next: str | None
 
 
-def draft_of(asked: StatementAsked, definitions: Definitions, principal: Principal) -> Draft:
+def draft_of(asked: StatementAsked, definitions: Definitions, asker: Asker) -> Draft:
     """Return what to record; raises Problem, saying what was seen and wanted, where it cannot have any meaning."""
     if not asked.all and not asked.events:
         raise invalid("all", "neither `all` nor `events`", "`all`: true, the `events` it is about, or both")
-    by = principal.name or asked.by
+    by = asker.name or asked.by
     if by is None:
         raise invalid("by", "nothing", "who states this")
     a = _end("pair.from", asked.pair.from_, definitions)
@@ -90,7 +90,7 @@ def draft_of(asked: StatementAsked, definitions: Definitions, principal: Princip
         all=asked.all,
         events=tuple(EventRef(event.source, event.id) for event in asked.events),
         by=by,
-        authenticated=principal.authenticated,
+        authenticated=asker.authenticated,
         why=asked.why,
         process=asked.process,
     )
@@ -185,17 +185,15 @@ def _in_one_piece(node: Any, parts: Mapping[str, Any]) -> Any:
     return {name: _in_one_piece(member, parts) for name, member in members.items()}
 
 
-def routes(
-    log: DecisionLog, reader: DecisionReader, definitions: Definitions, access: Access, cases: CaseReader
-) -> APIRouter:
+def routes(log: DecisionLog, reader: DecisionReader, definitions: Definitions, cases: CaseReader) -> APIRouter:
     """Return the routes by which statements are made and listed; ``cases`` tells which exceptions there are."""
     router = APIRouter(tags=["statements"])
 
-    def record(asked: StatementAsked | ExceptionAsked, principal: Principal) -> StatementDocument:
+    def record(asked: StatementAsked | ExceptionAsked, asker: Asker) -> StatementDocument:
         if isinstance(asked, ExceptionAsked):
-            draft = exception_draft(asked, definitions, principal, cases)
+            draft = exception_draft(asked, definitions, asker, cases)
         else:
-            draft = draft_of(asked, definitions, principal)
+            draft = draft_of(asked, definitions, asker)
         return statement_document(log.append(draft))
 
     @router.post(
@@ -213,9 +211,9 @@ def routes(
     )
     async def state(request: Request) -> Response:
         """Answer 201 once the statement is durable; `position` tells status when it is folded."""
-        principal = access.principal(request.headers.get("authorization"))
+        asker = asker_of(request)
         asked = read_asked(await read_json(request, LARGEST_BODY_BYTES))
-        return json_answer(await run_in_threadpool(record, asked, principal), 201)
+        return json_answer(await run_in_threadpool(record, asked, asker), 201)
 
     @router.get(
         "/api/v1/statements",

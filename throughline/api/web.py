@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
+from functools import partial
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -23,8 +25,8 @@ class WebLimits(NamedTuple):
     request_seconds: float
 
 
-def web_server(app: Any, limits: WebLimits) -> uvicorn.Server:
-    """Return the server of an application; its caller opens the socket."""
+def web_server(app: Any, limits: WebLimits, context: ssl.SSLContext | None = None) -> uvicorn.Server:
+    """Return the server of an application; its caller opens the socket. ``context`` None: without TLS."""
     return uvicorn.Server(
         uvicorn.Config(
             app,
@@ -35,10 +37,16 @@ def web_server(app: Any, limits: WebLimits) -> uvicorn.Server:
             access_log=False,
             lifespan="off",
             server_header=False,
+            proxy_headers=False,  # who asks is who connects: what a header says of it anybody can write
+            ssl_context_factory=None if context is None else partial(_given, context),
             timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )
     )
+
+
+def _given(context: ssl.SSLContext, *_: object) -> ssl.SSLContext:
+    return context
 
 
 def _limited(limits: WebLimits) -> type[HttpToolsProtocol]:

@@ -8,14 +8,14 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from throughline.cli.client import Client, Document, api_url
+from throughline.cli.client import Client, Document, api_place
 from throughline.cli.printing import console, print_json
 from throughline.cli.words import STATE_STYLES, deviation_text, key_text, moment, money, scope_text, spoken
 
 
 def cases(filters: Iterable[tuple[str, object]], url: str | None, data: Path | None, as_json: bool) -> None:
     """Print a page of cases; a filter given several times takes any of its values, None stands for one not given."""
-    page = Client(api_url(url, data)).get("/api/v1/cases", filters)
+    page = Client(api_place(url, data)).get("/api/v1/cases", filters)
     if as_json:
         print_json(page)
         return
@@ -38,7 +38,7 @@ def cases(filters: Iterable[tuple[str, object]], url: str | None, data: Path | N
 
 def orphans(filters: Iterable[tuple[str, object]], url: str | None, data: Path | None, as_json: bool) -> None:
     """Print a page of values whose events wait too long for a case, oldest first."""
-    page = Client(api_url(url, data)).get("/api/v1/orphans", filters)
+    page = Client(api_place(url, data)).get("/api/v1/orphans", filters)
     if as_json:
         print_json(page)
         return

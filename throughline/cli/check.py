@@ -15,7 +15,7 @@ from collector.cloudevents import STRUCTURED, read_cloudevents
 from collector.reading import Reading, Refused
 from lineage.check import CheckDocument, Checker, FlowCheck, MappingCheck, UnreadableDocument
 from lineage.definitions import load_definitions
-from throughline.cli.client import Client, Document, api_url
+from throughline.cli.client import Client, Document, api_place
 from throughline.cli.client import Refused as ApiRefused
 from throughline.cli.inputs import Doors, taken_before
 from throughline.cli.printing import console, print_json
@@ -63,7 +63,7 @@ def check_last(last: str, definitions: Path | None, url: str | None, data: Path 
     found = _LAST.fullmatch(last)
     if found is None:
         raise StartRefused(f"--last: seen {last!r}, wanted a time such as 1h, 30m or 7d")
-    client = Client(api_url(url, data))
+    client = Client(api_place(url, data))
     status = client.get("/api/v1/status")
     since = format_instant(parse_instant(status["now"]) - int(found[1]) * _UNITS[found[2]])
     folder = load_settings({"definitions": definitions}, os.environ).definitions

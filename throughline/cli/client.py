@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Iterable
+from contextlib import suppress
+from http.client import HTTPException
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode
-from urllib.request import ProxyHandler, Request, build_opener
+from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
 
 import msgspec
 
 from throughline.core.errors import ThroughlineError
-from throughline.core.settings import TOKEN_VARIABLE, load_settings
-from throughline.serve.folder import ADDRESSES, read_small_file
+from throughline.core.settings import CA_FILE_VARIABLE, TOKEN_VARIABLE, load_settings
+from throughline.core.tls import pinned, trusting
+from throughline.serve.folder import ADDRESSES, CERTIFICATE, read_small_file
 
 ANSWER_SECONDS = 60.0
 
@@ -30,34 +34,69 @@ class Refused(ThroughlineError):
 
     def __init__(self, document: Document) -> None:
         self.document = document
-        hint = f"; set {TOKEN_VARIABLE} to that secret" if document.get("status") == 401 else ""
+        hint = f"; set {TOKEN_VARIABLE} to its secret" if document.get("status") == 401 else ""
         super().__init__(f"{document.get('title', 'Refused')}: {document.get('detail', '')}{hint}")
 
 
-def api_url(url: str | None, data: Path | None) -> str:
+class UrlRefused(ThroughlineError):
+    """A URL that nothing is asked at, as it holds what does not belong there."""
+
+
+class Place(NamedTuple):
+    """Where a door is. ``certificate`` is the file that a serve of this machine shows, None: not known here."""
+
+    url: str
+    certificate: Path | None = None
+
+    def context(self) -> ssl.SSLContext | None:
+        """Return how to trust it: its certificate itself, else authorities (THROUGHLINE_CA_FILE, or the system's).
+
+        None without TLS; raises ConfigurationError where the authorities cannot be read.
+        """
+        if not self.url.lower().startswith("https:"):
+            return None
+        if self.certificate is not None:
+            with suppress(OSError):
+                return pinned(self.certificate.read_bytes())
+        authorities = os.environ.get(CA_FILE_VARIABLE)
+        return trusting(Path(authorities) if authorities else None)
+
+
+def api_place(url: str | None, data: Path | None) -> Place:
     """Return where to ask: the given URL, else what a serve wrote into its data folder, else the setting."""
-    if url is not None:
-        return url.rstrip("/")
-    settings = load_settings({"data": data}, os.environ)
-    address = read_small_file(settings.data / ADDRESSES).get("api") or settings.api
-    return f"http://{address}"
+    return _place("api", url, data)
 
 
-def door_url(url: str | None, data: Path | None) -> str:
+def door_place(url: str | None, data: Path | None) -> Place:
     """Return where events are taken: the given URL, else what a serve wrote into its data folder, else the setting."""
+    return _place("http", url, data)
+
+
+def _place(door: str, url: str | None, data: Path | None) -> Place:
     if url is not None:
-        return url.rstrip("/")
+        scheme, _, rest = url.partition("://")
+        if "@" in (rest or scheme).partition("/")[0]:
+            wanted = f"wanted http://HOST:PORT; a token goes into {TOKEN_VARIABLE}"
+            raise UrlRefused(f"--url: seen a name or a secret before the host, {wanted}")
+        return Place(url.rstrip("/"))
     settings = load_settings({"data": data}, os.environ)
-    address = read_small_file(settings.data / ADDRESSES).get("http") or settings.http
-    return f"http://{address}"
+    written = read_small_file(settings.data / ADDRESSES)
+    if door in written:
+        shown = written.get(CERTIFICATE)
+        certificate = Path(str(shown)) if shown else None
+        return Place(f"{'https' if certificate else 'http'}://{written[door]}", certificate)
+    certificate = settings.tls_certificate
+    return Place(f"{'https' if certificate else 'http'}://{getattr(settings, door)}", certificate)
 
 
 class Client:
     """The API of a running Throughline, with the token of THROUGHLINE_TOKEN where one is set."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self._open = build_opener(ProxyHandler({})).open  # the API is ours: no proxy between
+    def __init__(self, place: Place) -> None:
+        self.url = place.url
+        context = place.context()
+        tls = [] if context is None else [HTTPSHandler(context=context)]
+        self._open = build_opener(ProxyHandler({}), *tls).open  # the API is ours: no proxy between
 
     def get(self, path: str, parameters: Iterable[tuple[str, object]] = ()) -> Document:
         """Return the document at a path. Raises Refused, and NoAnswer where nobody is there."""
@@ -81,16 +120,20 @@ class Client:
         except HTTPError as error:
             with error:
                 raise Refused(_read(error.read(), self.url)) from None
-        except (URLError, TimeoutError, OSError, ValueError) as error:
+        except (URLError, TimeoutError, OSError, ValueError, HTTPException) as error:
             reason = getattr(error, "reason", error)
-            raise NoAnswer(
-                f"no Throughline answers at {self.url} ({reason}): start one with `throughline serve`, "
-                "or say where it is with --url http://HOST:PORT or --data DIR"
-            ) from error
+            raise NoAnswer(f"no Throughline answers at {self.url} ({reason}): {_next(reason)}") from error
 
     def _headers(self) -> dict[str, str]:
         token = os.environ.get(TOKEN_VARIABLE)
         return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def _next(reason: object) -> str:
+    if isinstance(reason, ssl.SSLCertVerificationError):
+        return f"if it is yours, name the authority of its certificate with {CA_FILE_VARIABLE}=FILE"
+    where = "--url http://HOST:PORT or --data DIR; https where it speaks TLS"
+    return f"start one with `throughline serve`, or say where it is with {where}"
 
 
 def case_path(process: str, name: str) -> str:

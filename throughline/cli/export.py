@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from throughline.cli.client import Client, api_url
+from throughline.cli.client import Client, api_place
 from throughline.cli.printing import console
 from throughline.core.errors import LastingError
 from throughline.exchange.export import ExportFormat, export_events
@@ -18,7 +18,7 @@ def export(file: Path, form: str, filters: Iterable[tuple[str, object]], url: st
     """Write all events that pass the filters; None stands for one not given."""
     if form not in tuple(ExportFormat):
         raise LastingError(f"--format: seen {form!r}, wanted one of {', '.join(ExportFormat)}")
-    client = Client(api_url(url, data))
+    client = Client(api_place(url, data))
     asked = [*filters, ("limit", PAGE_EVENTS)]
 
     def page(cursor: str | None) -> bytes:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from throughline.cli.client import door_url
+from throughline.cli.client import door_place
 from throughline.cli.printing import console, print_json
 from throughline.core.errors import ThroughlineError
 from throughline.core.settings import TOKEN_VARIABLE, load_settings
@@ -62,8 +62,8 @@ def _send(
     path, content_type = (
         (EVENTS_PATH, BATCH) if reading.mapping is None else (mapping_path(reading.mapping), "application/json")
     )
-    token = os.environ.get(TOKEN_VARIABLE)
-    door = Door(door_url(url, data), path, content_type, token, time.sleep, reading.history)
+    place, token = door_place(url, data), os.environ.get(TOKEN_VARIABLE)
+    door = Door(place.url, path, content_type, token, time.sleep, reading.history, place.context())
     folder = load_settings({"data": data}, os.environ).data / NOTES
     named = "" if reading.names is None else reading.names.read_text()
     how = msgspec.json.encode(reading._replace(names=None)).decode()

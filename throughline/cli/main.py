@@ -11,6 +11,7 @@ import typer
 from throughline.cli.options import Cursor, Data, Json, Limit, Many, Url
 from throughline.cli.quarantine_commands import quarantine
 from throughline.cli.statement_commands import statements
+from throughline.cli.token_commands import tokens
 
 app = typer.Typer(
     name="throughline",
@@ -69,11 +70,20 @@ def serve(
     ] = None,
     otlp_http: Annotated[Given, typer.Option(metavar="HOST:PORT", help="Where OTLP over HTTP comes in.")] = None,
     otlp_grpc: Annotated[Given, typer.Option(metavar="HOST:PORT", help="Where OTLP over gRPC comes in.")] = None,
-    ingest_tokens_file: Annotated[
-        Given, typer.Option(metavar="FILE", help="A file of who may send: NAME:SECRET, one a line.")
+    tokens: Annotated[
+        Given,
+        typer.Option(
+            metavar="FILE", help="A file of who may send, ask and decide; none: doors on this machine take everybody."
+        ),
     ] = None,
-    api_tokens_file: Annotated[
-        Given, typer.Option(metavar="FILE", help="A file of who may ask and decide: NAME:SECRET, one a line.")
+    tls_certificate: Annotated[
+        Given,
+        typer.Option(
+            metavar="FILE", help="A certificate with its chain (PEM), with which every door speaks TLS; needs tls_key."
+        ),
+    ] = None,
+    tls_key: Annotated[
+        Given, typer.Option(metavar="FILE", help="The private key of tls_certificate (PEM), without a passphrase.")
     ] = None,
     clock: Annotated[
         Given,
@@ -130,10 +140,7 @@ def serve(
     settings: SettingsFile = None,
     json: Json = False,
 ) -> None:
-    """Take events in and answer queries, until stopped. `throughline settings` shows every setting and its value.
-
-    Tokens have no option, as everyone on a machine can read a command line: give their file, or their variable.
-    """
+    """Take events in and answer queries, until stopped. `throughline settings` shows every setting and its value."""
     given = {name: value for name, value in locals().items() if name not in ("settings", "json")}
     from throughline.cli.serve import serve as run
 
@@ -306,6 +313,7 @@ processes = typer.Typer(
 app.add_typer(processes, name="processes")
 app.add_typer(statements, name="statements")
 app.add_typer(quarantine, name="quarantine")
+app.add_typer(tokens, name="tokens")
 
 
 @processes.command("list")

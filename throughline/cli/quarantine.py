@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from throughline.cli.client import Client, Document, api_url
+from throughline.cli.client import Client, Document, api_place
 from throughline.cli.printing import console, print_json
 from throughline.cli.words import moment, spoken, who
 
@@ -33,7 +33,7 @@ def list_entries(
 ) -> None:
     """Print a page of what was set aside."""
     further = [("taken", None if taken is None else str(taken).lower()), ("limit", limit), ("cursor", cursor)]
-    page = Client(api_url(url, data)).get(QUARANTINE, [*given, *further])
+    page = Client(api_place(url, data)).get(QUARANTINE, [*given, *further])
     if as_json:
         print_json(page)
         return
@@ -75,7 +75,7 @@ def _became(replay: Document) -> str:
 
 def show_entry(id: str, url: str | None, data: Path | None, as_json: bool) -> None:
     """Print one entry with its body."""
-    entry = Client(api_url(url, data)).get(f"{QUARANTINE}/{quote(id, safe='')}")
+    entry = Client(api_place(url, data)).get(f"{QUARANTINE}/{quote(id, safe='')}")
     if as_json:
         print_json(entry)
         return
@@ -104,7 +104,7 @@ def _pretty(body: str) -> str:
 
 def replay(ids: Sequence[str], given: Given, by: str | None, url: str | None, data: Path | None, as_json: bool) -> bool:
     """Take entries again, and print what became of them; return whether none was set aside again."""
-    client = Client(api_url(url, data))
+    client = Client(api_place(url, data))
     name = by or who()
     replays = list(_each(client, ids, name) if ids else _all(client, given, name))
     again = [each for each in replays if each["outcome"] == "set_aside"]

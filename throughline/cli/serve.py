@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 import structlog
 
+from throughline.core.guards import read_guards
 from throughline.core.logs import configure_logs
-from throughline.core.settings import Settings, load_settings, unknown_variables
+from throughline.core.settings import Settings, load_settings, open_doors, unknown_variables
 from throughline.serve.run import run_serve
 
 _log = structlog.get_logger(__name__)
@@ -22,6 +23,11 @@ def serve(overrides: Mapping[str, Any], file: Path | None, as_json: bool) -> Non
     """Serve until stopped; raises ConfigurationError and StartRefused with what to do."""
     settings = load_settings(overrides, os.environ, file)
     configure_logs(settings.log_level, settings.log_format, "supervisor")
+    read_guards(settings)  # what is wrong with these files is said before anything starts
+    for door in open_doors(settings):
+        _log.warning(
+            "not_encrypted", door=door, next="set tls_certificate and tls_key, or end TLS in a proxy before it"
+        )
     for name in unknown_variables(os.environ):
         _log.warning("unknown_setting", variable=name, next="throughline settings lists those there are")
 
@@ -34,14 +40,17 @@ def serve(overrides: Mapping[str, Any], file: Path | None, as_json: bool) -> Non
 
 def banner(settings: Settings, addresses: Mapping[str, str]) -> str:
     """Return what a person is told once everything runs."""
+    scheme = "http" if settings.tls_certificate is None else "https"
     lines = [
         "Throughline is running.",
-        f"  CloudEvents   http://{addresses['http']}/v1/events",
-        f"  OTLP/HTTP     http://{addresses['otlp_http']}",
+        f"  CloudEvents   {scheme}://{addresses['http']}/v1/events",
+        f"  OTLP/HTTP     {scheme}://{addresses['otlp_http']}",
         f"  OTLP/gRPC     {addresses['otlp_grpc']}",
-        f"  queries       http://{addresses['api']}/api/v1/status",
+        f"  queries       {scheme}://{addresses['api']}/api/v1/status",
         f"  data          {settings.data}",
     ]
+    if settings.tokens is not None:
+        lines.append(f"  tokens        {settings.tokens}")
     if settings.clock != "real":
         lines.append(f"  clock         {settings.clock} (for tests and demos)")
     hint = "Stop it with Ctrl-C." if sys.stdout.isatty() else ""

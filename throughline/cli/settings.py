@@ -12,7 +12,6 @@ from throughline.cli.printing import console, print_json
 from throughline.core.settings import (
     DEFAULT,
     describe,
-    has_option,
     load_settings,
     option_of,
     unknown_variables,
@@ -42,6 +41,6 @@ def settings(file: Path | None, as_json: bool) -> None:
         out.print(f"{name} is set, but is no setting.", style="yellow")
 
 
-def _ways(name: str) -> dict[str, str | None]:
+def _ways(name: str) -> dict[str, str]:
     """Return the option and the variable by which a setting is given."""
-    return {"option": option_of(name) if has_option(name) else None, "variable": variable_of(name)}
+    return {"option": option_of(name), "variable": variable_of(name)}

@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from throughline.cli.client import Client, Document, api_url
+from throughline.cli.client import Client, Document, api_place
 from throughline.cli.printing import console, print_json
 from throughline.cli.words import (
     STATE_STYLES,
@@ -47,7 +47,7 @@ def show(
         asked.append(("trace_id", trace_id))
     elif key is not None:
         asked += [("type", key[0]), ("value", key[1]), *_scopes(scope)]
-    client = Client(api_url(url, data))
+    client = Client(api_place(url, data))
     answer = client.get("/api/v1/records", asked)
     if as_json:
         print_json(answer)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.text import Text
 
-from throughline.cli.client import Client, Document, api_url
+from throughline.cli.client import Client, Document, api_place
 from throughline.cli.printing import console, print_json
 from throughline.cli.words import statement_text, who
 from throughline.core.errors import StartRefused
@@ -20,7 +20,7 @@ Which = tuple[str | None, str | None, int | None, bool]
 
 def list_statements(limit: int | None, cursor: str | None, url: str | None, data: Path | None, as_json: bool) -> None:
     """Print a page of statements, newest first."""
-    page = Client(api_url(url, data)).get(STATEMENTS, [("limit", limit), ("cursor", cursor)])
+    page = Client(api_place(url, data)).get(STATEMENTS, [("limit", limit), ("cursor", cursor)])
     if as_json:
         print_json(page)
         return
@@ -107,7 +107,7 @@ def _event(text: str) -> Document:
 def _state(asked: Document, by: str | None, why: str, url: str | None, data: Path | None, as_json: bool) -> None:
     members = {**asked, "by": by or who(), "why": why}
     body = {name: value for name, value in members.items() if value is not None}
-    statement = Client(api_url(url, data)).post(STATEMENTS, body)
+    statement = Client(api_place(url, data)).post(STATEMENTS, body)
     if as_json:
         print_json(statement)
         return

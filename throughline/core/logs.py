@@ -12,6 +12,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from throughline.core.clock import Clock, RealClock
 from throughline.core.instants import format_instant
+from throughline.core.masking import masked
 from throughline.core.settings import LogFormat, LogLevel
 
 # They log every request, or every connection, at info.
@@ -43,7 +44,7 @@ def configure_logs(
     lines.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_endings(form, out)],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_endings(form, out), _hide],
         )
     )
     root = logging.getLogger()
@@ -72,6 +73,11 @@ def _endings(form: LogFormat, stream: TextIO) -> list[Processor]:
         return [tracebacks, structlog.processors.JSONRenderer(default=_as_text)]
     plain = structlog.dev.plain_traceback
     return [structlog.dev.ConsoleRenderer(colors=stream.isatty(), timestamp_key="time", exception_formatter=plain)]
+
+
+def _hide(logger: WrappedLogger, method: str, line: Any) -> str:
+    """Mask what looks like a secret: an error of a library may quote the URL, or the header, that it came upon."""
+    return masked(line)
 
 
 def _as_text(value: Any) -> str:

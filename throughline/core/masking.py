@@ -20,15 +20,17 @@ _BARE: Final = r'[^\s,}\]"\\]+'
 # JSON members whose names hold one of these words: plain ones, and those inside a JSON text, with their quotes escaped.
 _MEMBER = re.compile(rf'("{_NAMED}"\s*:\s*)("(?:[^"\\]|\\.)*(?:"|\\?\Z)|{_BARE})', re.IGNORECASE)
 _INNER = re.compile(rf'(\\"{_NAMED}\\"\s*:\s*)(\\"(?:[^"\\]|\\[^"])*(?:\\"|\\?\Z)|{_BARE})', re.IGNORECASE)
+_SHOWN = re.compile(rf"('{_NAMED}'\s*:\s*)('(?:[^'\\]|\\.)*(?:'|\Z)|{_BARE})", re.IGNORECASE)  # as Python shows them
 _PAIR = re.compile(rf"(\b[\w.\-]{{0,64}}(?:{_NAMES})[\w.\-]{{0,64}}=)[^\s&;,\"'\\]+", re.IGNORECASE)
 _SCHEME = re.compile(r"\b(Bearer|Basic|Token|Negotiate|Digest)(\s+)[A-Za-z0-9\-._~+/=]{8,}", re.IGNORECASE)
 _KNOWN = re.compile(
     r"eyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{4,}(?:\.[A-Za-z0-9_\-]*)?"  # JSON Web Token
     r"|\b(?:gh[pousr]_|github_pat_|glpat-|xox[abposr]-|sk[-_](?:live|test)?[-_]?|AIza|ya29\.)[A-Za-z0-9_\-]{12,}"
+    r"|\btlt_[A-Za-z0-9_\-]{12,}"  # our own
     r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
 )
-_IN_URL = re.compile(r"(\w{2,16}://[^\s/:@\"]{0,128}:)[^\s/@\"]+(@)")
+_IN_URL = re.compile(r"(\w[\w+.\-]{1,31}://(?:[^\s/:@\"]{0,128}:)?)[^\s/?#\"]+(@)")
 
 
 def masked(text: str) -> str:
@@ -38,4 +40,5 @@ def masked(text: str) -> str:
     text = _IN_URL.sub(rf"\1{MASK}\2", text)
     text = _INNER.sub(rf'\1\\"{MASK}\\"', text)
     text = _MEMBER.sub(rf'\1"{MASK}"', text)
+    text = _SHOWN.sub(rf"\1'{MASK}'", text)
     return _PAIR.sub(rf"\1{MASK}", text)

@@ -15,6 +15,7 @@ REQUEST_OUTCOMES = (
     "accepted",
     "malformed",
     "unauthenticated",
+    "forbidden",
     "not_found",
     "method_not_allowed",
     "too_slow",
@@ -22,6 +23,8 @@ REQUEST_OUTCOMES = (
     "headers_too_large",
     "unsupported",
     "all_set_aside",
+    "rate_limited",
+    "failed_too_often",
     "overloaded",
     "unavailable",
 )
@@ -43,6 +46,7 @@ SET_ASIDE_REASONS = (
     "mapping_failed",
     "bad_span_id",
 )
+SIGN_IN_FAULTS = ("no_token", "unknown_token", "expired_token", "bad_signature")
 REPLAY_OUTCOMES = ("taken", "set_aside")
 FOLD_OUTCOMES = ("new", "duplicate", "replaced", "too_old")
 CASE_STATES = ("open", "done", "ended", "provisional", "not_applicable")
@@ -129,6 +133,18 @@ REPLAYS = _collector(
     "Set-aside events that went the same way again, by what came of it.",
     labels={"outcome": REPLAY_OUTCOMES},
 )
+FAILED_SIGN_INS = _collector(
+    "throughline_failed_sign_ins_total",
+    Kind.COUNTER,
+    "Requests that showed no token known at a door, or no signature, by reason.",
+    labels={**_DOOR, "reason": SIGN_IN_FAULTS},
+)
+GUARD_FILE_FAULTS = _collector(
+    "throughline_guard_file_faults",
+    Kind.GAUGE,
+    "Faults of the files of tokens and TLS as they stand; while there are some, what they said before stays in force.",
+    "faults",
+)
 IGNORED_TRACEPARENTS = _collector(
     "throughline_ignored_traceparents_total",
     Kind.COUNTER,
@@ -199,6 +215,18 @@ API_REQUESTS = _api(
     Kind.COUNTER,
     "Queries answered, by class of status.",
     labels={"status": ANSWER_CLASSES},
+)
+API_FAILED_SIGN_INS = _api(
+    "throughline_api_failed_sign_ins_total",
+    Kind.COUNTER,
+    "Queries that showed no token known here, by reason.",
+    labels={"reason": SIGN_IN_FAULTS},
+)
+API_GUARD_FILE_FAULTS = _api(
+    "throughline_api_guard_file_faults",
+    Kind.GAUGE,
+    "As throughline_guard_file_faults, as the API reads them.",
+    "faults",
 )
 API_SECONDS = _api("throughline_api_seconds", Kind.HISTOGRAM, "Time to answer a query.", "seconds")
 

@@ -51,11 +51,13 @@ class Problem(ThroughlineError):
     """A request that was not done.
 
     ``detail`` says what was seen and what was wanted; ``more`` goes into the document as further members.
+    ``retry_after``: in how many seconds the same may be tried again.
     """
 
-    def __init__(self, kind: ProblemKind, detail: str, **more: Any) -> None:
+    def __init__(self, kind: ProblemKind, detail: str, retry_after: int | None = None, **more: Any) -> None:
         self.kind = kind
         self.detail = detail
+        self.retry_after = retry_after
         self.more = more
         super().__init__(detail)
 

@@ -17,20 +17,20 @@ from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, Pr
 from throughline.core.address import Address
 from throughline.core.errors import ConfigurationError, Fault
 from throughline.core.faults import show, wanted_by
-from throughline.core.token import Token, parse_tokens
+from throughline.core.masking import masked
 from throughline.core.yaml_file import YamlDocument, load_yaml
 
 PREFIX = "THROUGHLINE_"
 SETTINGS_FILE_VARIABLE = "THROUGHLINE_SETTINGS"
-TOKEN_VARIABLE = "THROUGHLINE_TOKEN"  # the secret that commands show to the API
-HIDDEN = "(hidden)"
+TOKEN_VARIABLE = "THROUGHLINE_TOKEN"  # the secret that commands show
+CA_FILE_VARIABLE = "THROUGHLINE_CA_FILE"  # the authorities that commands trust where they ask by https
 
 COMMAND_LINE = "command line"
 ENVIRONMENT = "environment"
 DEFAULT = "default"
 
-_SECRET_NAMES = ("ingest_tokens", "api_tokens")
-_FILE_SUFFIX = "_file"
+# Settings that were replaced; who still gives one means to close a door, which must not stand open unnoticed.
+_REPLACED = ("ingest_tokens", "ingest_tokens_file", "api_tokens", "api_tokens_file")
 
 
 class LogLevel(StrEnum):
@@ -50,21 +50,11 @@ def _address(value: object) -> object:
     return Address.parse(value) if isinstance(value, str) else value
 
 
-def _tokens(value: object) -> object:
-    if isinstance(value, str):
-        return parse_tokens(value)
-    if isinstance(value, dict):
-        entries = cast("dict[Any, Any]", value)
-        return parse_tokens("\n".join(f"{name}:{secret}" for name, secret in entries.items()))
-    return value
-
-
 def _bytes(value: object) -> object:
     return value.replace(" ", "") if isinstance(value, str) else value
 
 
 Door = Annotated[Address, BeforeValidator(_address)]
-Tokens = Annotated[tuple[Token, ...], BeforeValidator(_tokens)]
 Bytes = Annotated[ByteSize, BeforeValidator(_bytes)]
 
 KIB = 1024
@@ -87,10 +77,13 @@ class Settings(BaseModel):
     api: Door = Field(Address("127.0.0.1", 4381), description="Where queries are answered, and health and metrics.")
     otlp_http: Door = Field(Address("127.0.0.1", 4318), description="Where OTLP over HTTP comes in.")
     otlp_grpc: Door = Field(Address("127.0.0.1", 4317), description="Where OTLP over gRPC comes in.")
-    ingest_tokens: Tokens = Field((), description="Who may send: NAME:SECRET, separated by commas or lines.")
-    ingest_tokens_file: Path | None = Field(None, description="A file of who may send: NAME:SECRET, one a line.")
-    api_tokens: Tokens = Field((), description="Who may ask and decide: NAME:SECRET, separated by commas or lines.")
-    api_tokens_file: Path | None = Field(None, description="A file of who may ask and decide: NAME:SECRET, one a line.")
+    tokens: Path | None = Field(
+        None, description="A file of who may send, ask and decide; none: doors on this machine take everybody."
+    )
+    tls_certificate: Path | None = Field(
+        None, description="A certificate with its chain (PEM), with which every door speaks TLS; needs tls_key."
+    )
+    tls_key: Path | None = Field(None, description="The private key of tls_certificate (PEM), without a passphrase.")
     clock: str = Field(
         "real", min_length=1, description="real; for tests and demos scale=N, scale=N,from=TIME or a file with a time."
     )
@@ -156,13 +149,8 @@ class _Given(NamedTuple):
     path: str
 
 
-def has_option(name: str) -> bool:
-    """Say whether a setting has a command-line option: secrets have none, as everyone can read a command line."""
-    return name not in _SECRET_NAMES
-
-
 def option_of(name: str) -> str:
-    """Return the command-line option of a setting that has one."""
+    """Return the command-line option of a setting."""
     return "--" + name.replace("_", "-")
 
 
@@ -184,7 +172,7 @@ def load_settings(overrides: Mapping[str, Any], environment: Mapping[str, str], 
         given |= _from_file(path, faults)
     given |= _from_environment(environment)
     given |= _from_command_line(overrides)
-    _read_token_files(given, faults)
+    faults += _replaced(environment)
     settings = _validate(given, faults)
     if settings is not None:
         faults += _contradictions(settings, given)
@@ -193,25 +181,38 @@ def load_settings(overrides: Mapping[str, Any], environment: Mapping[str, str], 
     return settings.with_origins({name: value.origin for name, value in given.items()})
 
 
+def open_doors(settings: Settings) -> list[str]:
+    """Return the doors that others can reach without TLS."""
+    return _reachable(settings) if settings.tls_certificate is None else []
+
+
+def _reachable(settings: Settings) -> list[str]:
+    return [name for name in _DOORS if not getattr(settings, name).is_loopback]
+
+
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """Return the variables that look like settings and are none, for a warning.
 
     No fault: platforms make up such names too (Kubernetes sets THROUGHLINE_PORT for a service named throughline).
     """
-    known = {variable_of(name) for name in Settings.model_fields} | {SETTINGS_FILE_VARIABLE, TOKEN_VARIABLE}
+    known = {variable_of(name) for name in Settings.model_fields} | {
+        SETTINGS_FILE_VARIABLE,
+        TOKEN_VARIABLE,
+        CA_FILE_VARIABLE,
+    }
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
 
 
 def describe(settings: Settings) -> list[SettingLine]:
-    """Return every setting with its value (a secret hidden), where it came from, and what it means."""
+    """Return every setting with its value, secrets masked, where it came from, and what it means."""
     return [
-        SettingLine(name, _shown(name, getattr(settings, name)), settings.origin_of(name), field.description or "")
+        SettingLine(name, masked(_shown(getattr(settings, name))), settings.origin_of(name), field.description or "")
         for name, field in Settings.model_fields.items()
     ]
 
 
 def encode_settings(settings: Settings) -> bytes:
-    """Return settings as JSON for another process of ours, secrets included: never for a log, a file or a person."""
+    """Return settings as JSON for another process of ours, as they are: never for a log, a file or a person."""
     content = {name: _plain(getattr(settings, name)) for name in Settings.model_fields}
     origins = {name: settings.origin_of(name) for name in Settings.model_fields if settings.origin_of(name) != DEFAULT}
     return json.dumps({"settings": content, "origins": origins}).encode()
@@ -269,21 +270,11 @@ def _from_command_line(overrides: Mapping[str, Any]) -> dict[str, _Given]:
     }
 
 
-def _read_token_files(given: dict[str, _Given], faults: list[Fault]) -> None:
-    """Take the tokens out of each token file that is named."""
-    for name in _SECRET_NAMES:
-        source = given.get(name + _FILE_SUFFIX)
-        if source is None:
-            continue
-        if name in given:
-            faults.append(_fault(source, f"both {name}{_FILE_SUFFIX} and {name} ({given[name].origin})", "one of them"))
-            continue
-        try:
-            content = Path(source.value).read_text("utf-8")
-        except (OSError, UnicodeDecodeError, TypeError) as error:
-            faults.append(_fault(source, show(str(source.value)), f"a file of tokens that can be read ({error})"))
-            continue
-        given[name] = source._replace(value=content)
+def _replaced(environment: Mapping[str, str]) -> list[Fault]:
+    """Refuse the variables of settings that were replaced; in a file their names are unknown anyway."""
+    names = [variable_of(name) for name in _REPLACED if environment.get(variable_of(name))]
+    wanted = f"{variable_of('tokens')}=FILE; `throughline tokens new NAME --tokens FILE` makes its tokens"
+    return [Fault(ENVIRONMENT, None, name, "a setting that is no more", wanted) for name in names]
 
 
 def _validate(given: Mapping[str, _Given], faults: list[Fault]) -> Settings | None:
@@ -293,9 +284,7 @@ def _validate(given: Mapping[str, _Given], faults: list[Fault]) -> Settings | No
         for found in error.errors(include_url=False):
             name = str(found["loc"][0])
             seen, wanted = wanted_by(found)
-            if name in _SECRET_NAMES:
-                seen = seen or "something else"
-            faults.append(_fault(given[name], seen or show(found["input"]), wanted))
+            faults.append(_fault(given[name], masked(seen or show(found["input"])), wanted))
         return None
 
 
@@ -305,26 +294,23 @@ def _contradictions(settings: Settings, given: Mapping[str, _Given]) -> list[Fau
         *_shared_doors(settings, given),
         *_missing_folder(settings, given),
         *_small_inflation(settings, given),
+        *_half_a_pair(settings, given),
     ]
 
 
-_DOORS = {
-    "http": "ingest_tokens",
-    "api": "api_tokens",
-    "otlp_http": "ingest_tokens",
-    "otlp_grpc": "ingest_tokens",
-}
+_DOORS = ("http", "api", "otlp_http", "otlp_grpc")
 
 
 def _open_doors(settings: Settings, given: Mapping[str, _Given]) -> list[Fault]:
     """A door that others can reach needs tokens: what came in would be believed, what went out would be read."""
     faults: list[Fault] = []
-    for name, tokens in _DOORS.items():
-        address: Address = getattr(settings, name)
-        if not address.is_loopback and not getattr(settings, tokens):
+    if settings.tokens is None:
+        for name in _reachable(settings):
+            address: Address = getattr(settings, name)
             wanted = (
-                f"tokens for it, as others can reach it: set {variable_of(tokens)}=NAME:SECRET or "
-                f"{tokens}_file: FILE; or an address of this machine only, such as 127.0.0.1:{address.port}"
+                "tokens for it, as others can reach it: make them with `throughline tokens new NAME --tokens FILE` and "
+                f"set {variable_of('tokens')}=FILE; or an address of this machine only, such as "
+                f"127.0.0.1:{address.port}"
             )
             faults.append(_fault(given[name], f"{address} without tokens", wanted))
     return faults
@@ -357,13 +343,19 @@ def _small_inflation(settings: Settings, given: Mapping[str, _Given]) -> list[Fa
     return [_fault(at, seen, "inflated_bytes at least as large as body_bytes")]
 
 
+def _half_a_pair(settings: Settings, given: Mapping[str, _Given]) -> list[Fault]:
+    names = [name for name in ("tls_certificate", "tls_key") if getattr(settings, name) is not None]
+    if len(names) != 1:
+        return []
+    other = "tls_key" if names == ["tls_certificate"] else "tls_certificate"
+    return [_fault(given[names[0]], f"{names[0]} without {other}", "both, or neither")]
+
+
 def _fault(given: _Given, seen: str, wanted: str) -> Fault:
     return Fault(given.file, given.line, given.path, seen, wanted)
 
 
-def _shown(name: str, value: Any) -> str:
-    if name in _SECRET_NAMES:
-        return ", ".join(f"{token.name}:{HIDDEN}" for token in value) or "none"
+def _shown(value: Any) -> str:
     if value is None:
         return "none"
     if isinstance(value, ByteSize):
@@ -372,10 +364,7 @@ def _shown(name: str, value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, tuple) and not isinstance(value, Address):
-        tokens = cast("tuple[Token, ...]", value)
-        return {token.name: token.secret.get_secret_value() for token in tokens}
     return str(value) if isinstance(value, Address | Path) else value
 
 
-_PATHS: tuple[str, ...] = ("data", "definitions", "ingest_tokens_file", "api_tokens_file")
+_PATHS: tuple[str, ...] = ("data", "definitions", "tokens", "tls_certificate", "tls_key")

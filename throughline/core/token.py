@@ -1,62 +1,127 @@
-"""Tokens: who a sender or a person is, proved by a secret that cannot be printed."""
+"""Tokens: who a sender or a person is, and what they may do, proved by a secret of which only the digest is kept."""
 
 from __future__ import annotations
 
-import hmac
-import re
-from collections.abc import Iterable
-from typing import NamedTuple
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import sha256
+from typing import Final, NamedTuple
 
 from pydantic import SecretStr
 
-MIN_SECRET = 16
+PREFIX: Final = "tlt_"  # by which scanners for secrets, and masking, know one
+_RANDOM_BYTES: Final = 32  # nobody guesses that many, so that a fast digest will do
+ANY: Final = "*"  # ends a pattern of sources
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}", re.ASCII)
-_SECRET = re.compile(r"[!-~]+", re.ASCII)
+
+class Kind(StrEnum):
+    """What shows a token."""
+
+    SENDER = "sender"  # a program
+    PERSON = "person"  # who alone may change something
 
 
-class Token(NamedTuple):
-    """The secret of one sender or person; ``name`` is what journal, statements and logs call them."""
+class Scope(StrEnum):
+    """What a token is good for."""
+
+    INGEST = "ingest"  # to send, at every door
+    READ = "read"  # to ask the API
+    WRITE = "write"  # to state, to replay: what changes something, in a person's name
+
+
+class SignInFault(StrEnum):
+    """Why somebody is not known; the same word stands in metrics and logs."""
+
+    NO_TOKEN = "no_token"
+    UNKNOWN_TOKEN = "unknown_token"
+    EXPIRED_TOKEN = "expired_token"
+    BAD_SIGNATURE = "bad_signature"  # of a webhook
+
+    @property
+    def sentence(self) -> str:
+        return _SENTENCES[self]
+
+
+_SENTENCES: Final = {
+    SignInFault.NO_TOKEN: "seen no token, wanted the header Authorization: Bearer SECRET",
+    SignInFault.UNKNOWN_TOKEN: "seen a token that is not known here, wanted one that `throughline tokens list` shows",
+    SignInFault.EXPIRED_TOKEN: "seen a token that has expired, wanted a new one: `throughline tokens new`",
+    SignInFault.BAD_SIGNATURE: "seen no signature of this body with the secret known here",
+}
+
+
+class Limit(NamedTuple):
+    """How much one sender may send: records a second on average, and as many at once as ``burst``."""
+
+    rate: float
+    burst: float
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who shows a token; ``name`` is what journal, statements and logs call them.
+
+    ``sources`` and ``mappings`` empty: any. A source that ends in ``*`` stands for all that begin so.
+    """
 
     name: str
-    secret: SecretStr
+    kind: Kind
+    scopes: frozenset[Scope]
+    sources: tuple[str, ...] = ()
+    mappings: frozenset[str] = frozenset()
+    limit: Limit | None = None
+
+    def may(self, scope: Scope) -> bool:
+        return scope in self.scopes
+
+    def may_speak_for(self, source: str) -> bool:
+        return not self.sources or any(_fits(pattern, source) for pattern in self.sources)
+
+    def may_use(self, mapping: str) -> bool:
+        return not self.mappings or mapping in self.mappings
 
 
-def parse_token(text: str) -> Token:
-    """Read NAME:SECRET; raises ValueError without saying what was seen, which may be a secret."""
-    name, colon, secret = text.strip().partition(":")
-    secret = secret.strip()
-    if not colon or not _NAME.fullmatch(name):
-        raise ValueError("seen no NAME before a colon, wanted NAME:SECRET, such as psa-sync:SECRET")
-    if len(secret) < MIN_SECRET or not _SECRET.fullmatch(secret):
-        wanted = f"at least {MIN_SECRET} printable characters without blanks"
-        raise ValueError(f"seen a secret of {len(secret)} characters for {name}, wanted {wanted}")
-    return Token(name, SecretStr(secret))
+def _fits(pattern: str, source: str) -> bool:
+    return source.startswith(pattern[:-1]) if pattern.endswith(ANY) else source == pattern
 
 
-def parse_tokens(text: str) -> tuple[Token, ...]:
-    """Read tokens, one a line or separated by commas; empty lines and lines that start with # say nothing.
+class Held(NamedTuple):
+    """Whose a secret is, and from when on it is nobody's (microseconds since the epoch)."""
 
-    Raises ValueError for the first that is none, and for a name given twice.
+    principal: Principal
+    expires: int | None
+
+
+class Keyring:
+    """All tokens in force, by the digest of their secret.
+
+    A secret is looked up by its digest: who does not have it cannot learn from the time that this takes.
     """
-    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
-    entries = [entry for line in lines for entry in line.split(",") if entry.strip()]
-    tokens = tuple(parse_token(entry) for entry in entries)
-    names = [token.name for token in tokens]
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"seen the name {name} twice, wanted each name once")
-    return tokens
+
+    def __init__(self, held: Mapping[bytes, Held]) -> None:
+        self._held = dict(held)
+
+    def find(self, authorization: str, now: int) -> Principal | SignInFault:
+        """Return who shows a token in the value of a header ``Authorization``, or why that is not known."""
+        scheme, _, secret = authorization.partition(" ")
+        secret = secret.strip()
+        if scheme.lower() != "bearer" or not secret:
+            return SignInFault.NO_TOKEN
+        held = self._held.get(digest_of(secret))
+        if held is None:
+            return SignInFault.UNKNOWN_TOKEN
+        if held.expires is not None and held.expires <= now:
+            return SignInFault.EXPIRED_TOKEN
+        return held.principal
 
 
-def bearer_of(tokens: Iterable[Token], presented: str) -> str | None:
-    """Return the name whose secret was presented, None where nobody's was.
+def new_secret() -> SecretStr:
+    """Return a secret that nobody knows yet."""
+    return SecretStr(PREFIX + secrets.token_urlsafe(_RANDOM_BYTES))
 
-    Takes the same time whichever token matches, so that timing tells nothing.
-    """
-    secret = presented.encode("utf-8", "surrogatepass")
-    found: str | None = None
-    for token in tokens:
-        if hmac.compare_digest(token.secret.get_secret_value().encode(), secret):
-            found = token.name
-    return found
+
+def digest_of(secret: str) -> bytes:
+    """Return what is kept of a secret: its SHA-256 digest."""
+    return sha256(secret.encode("utf-8", "surrogatepass")).digest()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote
-from urllib.request import ProxyHandler, Request, build_opener
+from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
 
 import msgspec
 
@@ -20,7 +21,8 @@ FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 10.0
 EVENTS_PATH = "/v1/events"
 BATCH = "application/cloudevents-batch+json"
-_ABSENT = (URLError, OSError, http.client.HTTPException)
+_TRUST = "if the door is yours, name the authority of its certificate with THROUGHLINE_CA_FILE=FILE"
+_ABSENT = (OSError, http.client.HTTPException)
 
 
 class DoorClosed(PassingError):
@@ -51,7 +53,7 @@ class Receipt(msgspec.Struct, frozen=True):
 class Door(NamedTuple):
     """Where to send, as what, and how to wait; ``wait`` takes seconds.
 
-    ``history``: events may be older than what is kept.
+    ``history``: events may be older than what is kept. ``context`` says whom to trust for https.
     """
 
     url: str
@@ -60,6 +62,7 @@ class Door(NamedTuple):
     token: str | None
     wait: Callable[[float], None]
     history: bool = False
+    context: ssl.SSLContext | None = None
 
     def send(self, bodies: Sequence[bytes]) -> Receipt:
         """Send entries as one request; return the receipt once they are on disk.
@@ -74,7 +77,7 @@ class Door(NamedTuple):
             return _joined(self.send(bodies[:middle]), self.send(bodies[middle:]), middle)
         if status == 413:
             return Receipt(set_aside=[SetAside(0, "too_large", _detail(answer))])
-        hint = "; set THROUGHLINE_TOKEN to a secret of `ingest_tokens`" if status == 401 else ""
+        hint = "; set THROUGHLINE_TOKEN to the secret of a token with the scope ingest" if status in (401, 403) else ""
         raise DoorRefused(f"the door {self.url}{self.path} answered {status}: {_detail(answer)}{hint}")
 
     def _post(self, body: bytes) -> tuple[int, bytes]:
@@ -84,7 +87,8 @@ class Door(NamedTuple):
         if self.history:
             headers[HISTORY_HEADER] = "true"
         request = Request(self.url + self.path, body, headers, method="POST")
-        opened = build_opener(ProxyHandler({})).open  # the door is ours: no proxy between
+        tls = [] if self.context is None else [HTTPSHandler(context=self.context)]
+        opened = build_opener(ProxyHandler({}), *tls).open  # the door is ours: no proxy between
         seconds, reason = FIRST_WAIT_SECONDS, ""
         for _ in range(MOST_TRIES):
             try:
@@ -96,6 +100,10 @@ class Door(NamedTuple):
                         return error.code, error.read()
                     asked = _seconds(error.headers.get("Retry-After", ""))
                     reason = f"it answers {error.code}"
+            except URLError as error:
+                if isinstance(error.reason, ssl.SSLCertVerificationError):
+                    raise DoorRefused(f"{self.url}: {error.reason}; {_TRUST}") from error
+                asked, reason = None, str(error.reason)
             except _ABSENT as error:
                 asked, reason = None, str(getattr(error, "reason", error))
             self.wait(seconds if asked is None else asked)

@@ -14,6 +14,7 @@ from tempfile import NamedTemporaryFile
 from throughline.core.errors import StartRefused
 
 ADDRESSES = "addresses.json"
+CERTIFICATE = "certificate"  # beside the addresses: the file that the doors show, where they speak TLS
 PARTS = "parts.json"
 LOCK = "serve.lock"
 PATIENCE_SECONDS = 15.0

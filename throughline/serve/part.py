@@ -73,20 +73,22 @@ def run_api_part(settings: Settings, addresses: Mapping[str, Address], control: 
     """Answer questions."""
     from throughline.api.server import Ground, run_api
     from throughline.api.web import WebLimits
+    from throughline.core.guards import open_guards
     from throughline.serve.limits import limits_of
 
-    ground = Ground(
-        data=settings.data,
-        declared=lambda: _declared(settings.definitions),
-        limits=limits_of(settings),
-        clock=open_clock(settings.clock, settings.data),
-        tokens=settings.api_tokens,
-        collector=str(addresses["http"]),
-        control=control,
-        parts=settings.data / PARTS,
-        web=WebLimits(settings.header_bytes, settings.connections, settings.request_seconds),
-    )
-    run_api(ground, addresses["api"], ready)
+    with open_guards(settings) as guards:
+        ground = Ground(
+            data=settings.data,
+            declared=lambda: _declared(settings.definitions),
+            limits=limits_of(settings),
+            clock=open_clock(settings.clock, settings.data),
+            collector=str(addresses["http"]),
+            guards=guards,
+            control=control,
+            parts=settings.data / PARTS,
+            web=WebLimits(settings.header_bytes, settings.connections, settings.request_seconds),
+        )
+        run_api(ground, addresses["api"], ready)
 
 
 def _declared(folder: Path | None) -> tuple[Definitions, Estate]:

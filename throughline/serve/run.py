@@ -8,6 +8,7 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
 
 import msgspec
 import structlog
@@ -16,7 +17,7 @@ from lineage.generations import tidy
 from throughline.core.address import Address
 from throughline.core.errors import StartRefused
 from throughline.core.settings import Settings, encode_settings, option_of
-from throughline.serve.folder import ADDRESSES, PARTS, DataFolder
+from throughline.serve.folder import ADDRESSES, CERTIFICATE, PARTS, DataFolder
 from throughline.serve.lifeline import Orders, give
 from throughline.serve.ports import Reservation, reserve
 from throughline.serve.supervisor import Part, Supervisor, Watcher, python_part, supervise
@@ -46,7 +47,7 @@ def run_serve(settings: Settings, started: Callable[[Mapping[str, str]], None]) 
             parts=[_part(name, settings, addresses, control) for name in START_ORDER],
             drain_order=DRAIN_ORDER,
             keep_open=[folder.lock],
-            watcher=_watcher(folder, addresses, started),
+            watcher=_watcher(folder, addresses, settings.tls_certificate, started),
         )
         asyncio.run(supervise(supervisor))
 
@@ -77,7 +78,16 @@ def _part(name: str, settings: Settings, addresses: Mapping[str, str], control: 
     return Part(name, python_part(name), orders)
 
 
-def _watcher(folder: DataFolder, addresses: Mapping[str, str], started: Callable[[Mapping[str, str]], None]) -> Watcher:
+def _watcher(
+    folder: DataFolder,
+    addresses: Mapping[str, str],
+    certificate: Path | None,
+    started: Callable[[Mapping[str, str]], None],
+) -> Watcher:
+    written = dict(addresses)
+    if certificate is not None:
+        written[CERTIFICATE] = str(certificate.absolute())
+
     def pids(running: Mapping[str, int]) -> None:
         try:
             folder.write(PARTS, {"supervisor": os.getpid(), **running})
@@ -89,7 +99,7 @@ def _watcher(folder: DataFolder, addresses: Mapping[str, str], started: Callable
 
     def ready() -> None:
         try:
-            folder.write(ADDRESSES, addresses)
+            folder.write(ADDRESSES, written)
         except OSError as error:
             raise StartRefused(f"{folder.path / ADDRESSES} cannot be written ({error}): free space") from error
         started(addresses)

@@ -26,6 +26,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceS
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from tests.running_collector import BATCH, CLOUDEVENT, RunningCollector, cloudevent, events, records
+from tests.tokens import sender, write_tokens
 from throughline.core.journal import JOURNAL_FILE, JournalReader
 
 PROTOBUF = {"content-type": "application/x-protobuf"}
@@ -266,7 +267,8 @@ SECRET = "a-secret-of-some-length"
 
 
 def test_with_tokens_only_their_bearers_are_heard_and_named(tmp_path: Path) -> None:
-    with RunningCollector(tmp_path, {"ingest_tokens": f"psa-sync:{SECRET}"}) as collector:
+    file = write_tokens(tmp_path / "tokens.yaml", psa_sync=sender(SECRET))
+    with RunningCollector(tmp_path, {"tokens": str(file)}) as collector:
         assert collector.send(cloudevent(1)).status_code == 401
         refused = collector.send(cloudevent(1), headers={"authorization": "Bearer wrong-wrong-wrong-wrong"})
         assert (refused.status_code, refused.headers["www-authenticate"][:6]) == (401, "Bearer")

@@ -13,6 +13,7 @@ import httpx2
 import pytest
 
 from tests.running_collector import RunningCollector, events, records
+from tests.tokens import sender, write_tokens
 from throughline.core.journal import JOURNAL_FILE, MAPPING, JournalReader
 
 SECRET = "not-a-real-secret-of-anybody"
@@ -37,7 +38,10 @@ def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningColle
     definitions = tmp_path_factory.mktemp("definitions")
     for name, text in (("plain", PLAIN), ("signed", SIGNED), ("base64", BASE64)):
         (definitions / f"{name}.yaml").write_text(text)
-    settings = {"definitions": str(definitions), "ingest_tokens": f"psa:{TOKEN}"}
+    tokens = write_tokens(
+        tmp_path_factory.mktemp("tokens") / "tokens.yaml", psa=sender(TOKEN, scopes=("ingest", "read"))
+    )
+    settings = {"definitions": str(definitions), "tokens": str(tokens)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(VARIABLE, SECRET)
         with RunningCollector(tmp_path_factory.mktemp("data"), settings) as running:
@@ -118,7 +122,8 @@ def test_what_cannot_be_taken_is_answered_as_at_the_door_of_events(collector: Ru
 
 
 def test_an_unknown_mapping_is_a_404_with_the_nearest(collector: RunningCollector) -> None:
-    answer = post(collector, "dsek", BODY)
+    assert post(collector, "dsek", BODY).status_code == 401, "which mappings there are is told only to senders"
+    answer = post(collector, "dsek", BODY, authorization=f"Bearer {TOKEN}")
     assert answer.status_code == 404
     assert "wanted desk, or another" in answer.json()["detail"]
 

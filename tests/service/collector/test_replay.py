@@ -13,8 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.running_collector import RunningCollector, cloudevent, events, records
-from tests.running_collector.runner import CONTROL
+from tests.running_collector import CONTROL, RunningCollector, cloudevent, events, records
 from throughline.core.control import REPLAY_PATH
 from throughline.core.journal import JOURNAL_FILE, JournalReader, Replay, SetAsideEvent, compress, decompress
 

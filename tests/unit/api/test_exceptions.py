@@ -17,6 +17,7 @@ from throughline.api.access import Access
 from throughline.api.app import create_app
 from throughline.api.statements import StatementList, routes
 from throughline.core.decisions import FILE_NAME, DecisionLog, DecisionReader
+from throughline.core.guards import NO_GUARDS
 from throughline.core.instants import DAY, HOUR, parse_instant
 from throughline.core.metric_names import METRICS
 from throughline.core.metrics import Meter, Part
@@ -45,8 +46,8 @@ class Firm:
         log = DecisionLog(folder / FILE_NAME, lambda: NOW)
         self._said = DecisionReader(folder / FILE_NAME)
         cases = CaseReader(folder / "store.db", PACK, ESTATE, Limits(), lambda: NOW)
-        access = Access(())
-        made = [routes(log, self._said, PACK, access, cases)]
+        access = Access(NO_GUARDS.sign_ins)
+        made = [routes(log, self._said, PACK, cases)]
         self.api = TestClient(create_app(made, [StatementList], access, Meter(Part.API, METRICS)), "http://localhost")
         self.close = [log.close, self._said.close, cases.close, self._engine.close]
         self._folded = 0

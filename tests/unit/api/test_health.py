@@ -16,6 +16,7 @@ import pytest
 from lineage.engine import Engine, Limits
 from lineage.process import Definitions
 from lineage.read import CaseReader
+from throughline.api.collector_way import CollectorWay
 from throughline.api.health import Neighbours, runs_by
 from throughline.core.estate import load_estate
 from throughline.core.journal import JournalReader
@@ -73,7 +74,8 @@ class Around:
     ) -> Neighbours:
         reader = CaseReader(folder / "store.db", NOTHING, ESTATE, Limits(), lambda: 0)
         self.readers.callback(reader.close)
-        return Neighbours(at, reader, journal or JournalReader(folder / "journal.db"), runs, monotonic)
+        found = journal or JournalReader(folder / "journal.db")
+        return Neighbours(CollectorWay(at, ""), reader, found, runs, monotonic=monotonic)
 
 
 @pytest.fixture
@@ -113,6 +115,13 @@ def test_reasons_that_the_collector_gives_as_a_document_are_told_as_a_sentence(n
         assert reasons(neighbours(store, at))["collector"] == "the disk is full; no room for connections"
     with collector(503, b"") as at:
         assert reasons(neighbours(store, at))["collector"] == "it answers 503"
+
+
+def test_what_a_ready_collector_warns_of_is_told(neighbours: Around, store: Path) -> None:
+    with collector(200, b'{"ready": true, "reasons": [], "warnings": ["the file of tokens has a fault"]}') as at:
+        health = neighbours(store, at)
+        assert health.health().ready is True
+        assert reasons(health)["collector"] == "the file of tokens has a fault"
 
 
 def test_an_engine_that_does_not_run_or_has_no_store_is_told(

@@ -20,6 +20,8 @@ from tests.guarantees.shown import PACK
 from throughline.api import quarantine, replay
 from throughline.api.access import Access
 from throughline.api.app import create_app
+from throughline.api.collector_way import CollectorWay
+from throughline.core.guards import NO_GUARDS
 from throughline.core.instants import parse_instant
 from throughline.core.journal import JOURNAL_FILE, JournalReader, ReplayOutcome
 from throughline.core.metric_names import METRICS
@@ -74,8 +76,9 @@ def caller(tmp_path: Path) -> Iterator[TestClient]:
     engine.fold([happened("1", "time.posted", CAME, ERP, time_entry=name) for name in ("T1", "T2")], CAME, 1)
     cases = CaseReader(tmp_path / "store.db", PACK, ESTATE, Limits(), lambda: CAME)
     journal = JournalReader(tmp_path / JOURNAL_FILE)
-    access = Access(())
-    made = [quarantine.routes(journal, cases), replay.routes(journal, replay.Collector(NOWHERE, "secret"), access)]
+    access = Access(NO_GUARDS.sign_ins)
+    way = CollectorWay(NOWHERE, "secret")
+    made = [quarantine.routes(journal, cases), replay.routes(journal, replay.Collector(way))]
     documents = (quarantine.QuarantineList, quarantine.QuarantineEntry, replay.ReplayDocument, replay.ReplayList)
     yield TestClient(create_app(made, documents, access, Meter(Part.API, METRICS)), "http://localhost")
     for each in (journal, cases, engine):

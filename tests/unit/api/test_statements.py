@@ -16,15 +16,17 @@ from starlette.testclient import TestClient
 from lineage.engine import Limits
 from lineage.process import Definitions, Process, Step, StepKind, Version
 from lineage.read import CaseReader
+from tests.tokens import person, sender, sign_ins
 from throughline.api.access import Access
 from throughline.api.app import create_app
 from throughline.api.statements import LARGEST_BODY_BYTES, StatementList, routes
 from throughline.core.decisions import FILE_NAME, DecisionLog, DecisionReader
 from throughline.core.estate import load_estate
+from throughline.core.guards import NO_GUARDS
 from throughline.core.key import KeyType
 from throughline.core.metric_names import METRICS
 from throughline.core.metrics import Meter, Part
-from throughline.core.token import parse_tokens
+from throughline.core.token import SignInFault
 
 STEP = Step("submitted", StepKind.INITIAL, frozenset({"time.submitted"}), ("psa",))
 TIME_TO_BILL = Process(
@@ -64,7 +66,7 @@ def client(path: Path, access: Access, base_url: str = "http://localhost") -> Te
     log = DecisionLog(path / FILE_NAME, now=lambda: next(ticks))
     reader = DecisionReader(path / FILE_NAME)
     cases = CaseReader(path / "store.db", DEFINITIONS, load_estate(None), Limits(), lambda: 0)
-    made = [routes(log, reader, DEFINITIONS, access, cases)]
+    made = [routes(log, reader, DEFINITIONS, cases)]
     app = create_app(made, [StatementList], access, Meter(Part.API, METRICS))
     app.router.add_event_handler("shutdown", log.close)
     app.router.add_event_handler("shutdown", reader.close)
@@ -74,7 +76,7 @@ def client(path: Path, access: Access, base_url: str = "http://localhost") -> Te
 
 @pytest.fixture
 def caller(tmp_path: Path) -> Iterator[TestClient]:
-    with client(tmp_path, Access(())) as caller:
+    with client(tmp_path, Access(NO_GUARDS.sign_ins)) as caller:
         yield caller
 
 
@@ -252,7 +254,7 @@ def test_a_request_that_a_foreign_page_sent_is_refused(caller: TestClient) -> No
 
 
 def test_with_tokens_each_request_needs_one_that_is_known(tmp_path: Path) -> None:
-    access = Access(parse_tokens("ana:a-secret-of-ana-s, ben:a-secret-of-ben-s"))
+    access = Access(sign_ins(ana=person("a-secret-of-ana-s"), ben=person("a-secret-of-ben-s")))
     with client(tmp_path, access, "http://throughline.example") as caller:
 
         def post(**headers: str) -> tuple[int, dict[str, Any]]:
@@ -268,3 +270,39 @@ def test_with_tokens_each_request_needs_one_that_is_known(tmp_path: Path) -> Non
         assert post(authorization="Bearer ")[0] == 401
         status, statement = post(authorization="Bearer a-secret-of-ben-s")
         assert (status, statement["by"], statement["authenticated"]) == (201, "ben", True)
+
+
+def test_only_a_person_with_the_scope_write_changes_something(tmp_path: Path) -> None:
+    tokens = {
+        "ana": person("a-secret-of-ana-s"),
+        "bob": person("a-secret-of-bob-s", scopes=("read",)),
+        "psa": sender("a-secret-of-psa-s"),
+        "grafana": sender("a-secret-of-grafana-s", scopes=("read",)),
+    }
+    with client(tmp_path, Access(sign_ins(**tokens)), "http://throughline.example") as caller:
+
+        def asked(name: str, method: str = "GET") -> tuple[int, dict[str, Any]]:
+            headers = {"authorization": f"Bearer a-secret-of-{name}-s"}
+            body = unlink(by="somebody") if method == "POST" else None
+            answer = caller.request(method, "/api/v1/statements", json=body, headers=headers)
+            return answer.status_code, answer.json()
+
+        assert [asked(name)[0] for name in tokens] == [200, 200, 403, 200]
+        assert [asked(name, "POST")[0] for name in tokens] == [201, 403, 403, 403]
+        _, problem = asked("bob", "POST")
+        assert problem["scope"] == "write"
+        assert problem["detail"] == "the token of bob has the scope read, wanted write"
+        assert [each["by"] for each in asked("ana")[1]["statements"]] == ["ana"]
+
+
+def test_failed_sign_ins_are_counted_and_slowed_down_and_never_a_known_token(tmp_path: Path) -> None:
+    failed: list[SignInFault] = []
+    access = Access(sign_ins(ana=person("a-secret-of-ana-s")), failed.append)
+    with client(tmp_path, access, "http://throughline.example") as caller:
+        answers = [caller.get("/api/v1/statements", headers={"authorization": "Bearer nope"}) for _ in range(30)]
+        assert [answer.status_code for answer in answers[:20]] == [401] * 20
+        assert answers[-1].status_code == 429
+        assert int(answers[-1].headers["retry-after"]) > 0
+        assert failed == [SignInFault.UNKNOWN_TOKEN] * 30
+        known = caller.get("/api/v1/statements", headers={"authorization": "Bearer a-secret-of-ana-s"})
+        assert known.status_code == 200

@@ -12,12 +12,12 @@ import pytest
 from typer.testing import CliRunner
 
 from lineage.definitions import pack_folder
-from throughline.cli.client import api_url
+from throughline.cli.client import Place, UrlRefused, api_place
 from throughline.cli.main import app
 from throughline.cli.statements import key_members
 from throughline.cli.words import moment, money, waiting_text
 from throughline.core.errors import ConfigurationError, ThroughlineError
-from throughline.core.settings import Settings, has_option
+from throughline.core.settings import Settings
 from throughline.serve.folder import ADDRESSES
 
 HEAVY = ("pydantic", "rich", "msgspec", "fastapi", "sqlalchemy", "lineage", "collector", "grpc", "throughline.core")
@@ -35,6 +35,7 @@ COMMANDS = (
     "check",
     "verify",
     "mappings",
+    "tokens",
 )
 
 
@@ -116,11 +117,11 @@ def test_serve_has_an_option_for_each_setting_but_the_secrets() -> None:
     parameters = inspect.signature(serve.callback, eval_str=True).parameters if serve.callback else {}
     helps = {name: each.annotation.__metadata__[0].help for name, each in parameters.items()}
     assert {name: text for name, text in helps.items() if name not in ("settings", "json")} == {
-        name: field.description for name, field in Settings.model_fields.items() if has_option(name)
+        name: field.description for name, field in Settings.model_fields.items()
     }
     _, text = command("settings", "--json")
     named = {line["option"] for line in json.loads(text)}
-    assert named == {None, *(f"--{name.replace('_', '-')}" for name in helps if name not in ("settings", "json"))}
+    assert named == {f"--{name.replace('_', '-')}" for name in helps if name not in ("settings", "json")}
 
 
 def test_what_serve_is_told_is_read_as_any_setting(tmp_path: Path) -> None:
@@ -134,7 +135,8 @@ def test_what_serve_is_told_is_read_as_any_setting(tmp_path: Path) -> None:
 
 
 def test_settings_say_where_each_value_came_from_and_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("THROUGHLINE_API_TOKENS", "ana:a-secret-of-ana-s")
+    monkeypatch.setenv("THROUGHLINE_TOKEN", "a-secret-of-ana-s")
+    monkeypatch.setenv("THROUGHLINE_TOKENS", "tokens.yaml")
     file = tmp_path / "settings.yaml"
     file.write_text("bulk_limit: 7\n")
     code, text = command("settings", "--settings", str(file), "--json")
@@ -142,7 +144,7 @@ def test_settings_say_where_each_value_came_from_and_no_secret(tmp_path: Path, m
     assert code == 0
     assert (found["bulk_limit"]["value"], found["bulk_limit"]["option"]) == ("7", "--bulk-limit")
     assert "settings.yaml:1" in found["bulk_limit"]["origin"]
-    assert found["api_tokens"]["origin"] == "THROUGHLINE_API_TOKENS"
+    assert found["tokens"]["origin"] == "THROUGHLINE_TOKENS"
     for shown in (text, command("settings", "--settings", str(file))[1]):
         assert "a-secret-of-ana-s" not in shown
 
@@ -155,10 +157,19 @@ def test_show_wants_a_key_or_a_trace() -> None:
 
 
 def test_the_api_is_where_it_is_said_else_where_serve_wrote_it_else_where_it_is_by_default(tmp_path: Path) -> None:
-    assert api_url("http://there:1/", tmp_path) == "http://there:1"
-    assert api_url(None, tmp_path) == "http://127.0.0.1:4381"
+    assert api_place("http://there:1/", tmp_path).url == "http://there:1"
+    assert api_place(None, tmp_path).url == "http://127.0.0.1:4381"
     (tmp_path / ADDRESSES).write_text('{"api": "127.0.0.1:9"}')
-    assert api_url(None, tmp_path) == "http://127.0.0.1:9"
+    assert api_place(None, tmp_path) == Place("http://127.0.0.1:9")
+    (tmp_path / ADDRESSES).write_text('{"api": "127.0.0.1:9", "certificate": "/ours.pem"}')
+    assert api_place(None, tmp_path) == Place("https://127.0.0.1:9", Path("/ours.pem"))
+
+
+@pytest.mark.parametrize("url", ["http://ana:hunter2@there:1", "https://hunter2@there/x", "ana:hunter2@there:1"])
+def test_a_url_with_a_secret_in_it_is_refused_without_showing_it(url: str) -> None:
+    with pytest.raises(UrlRefused, match="wanted http://HOST:PORT") as caught:
+        api_place(url, None)
+    assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from throughline.core.address import Address
 from throughline.core.instants import parse_instant
 from throughline.core.logs import configure_logs
 from throughline.core.settings import LogFormat, LogLevel
-from throughline.core.token import parse_token
+from throughline.core.token import new_secret
 
 
 class StandingClock:
@@ -100,8 +100,23 @@ def test_an_exception_is_one_line_with_its_type(stream: io.StringIO) -> None:
 
 def test_a_secret_stays_hidden_in_a_line(stream: io.StringIO) -> None:
     configure(stream)
-    structlog.get_logger().info("token read", secret=parse_token("psa:s3cret-s3cret-s3cret").secret)
+    secret = new_secret()
+    structlog.get_logger().info("token read", secret=secret)
+    assert secret.get_secret_value() not in stream.getvalue()
+
+
+@pytest.mark.parametrize("form", [LogFormat.JSON, LogFormat.CONSOLE])
+def test_a_secret_that_an_error_quotes_is_masked(stream: io.StringIO, form: LogFormat) -> None:
+    configure(stream, form)
+    try:
+        raise ConnectionError("cannot reach postgresql+psycopg://ana:s3cret@db.example/x with Bearer s3cret-s3cret")
+    except ConnectionError:
+        structlog.get_logger().exception("no_store", url="https://s3cret@db.example", more={"password": "s3cret"})
+    logging.getLogger("some.library").warning("sent authorization: Bearer s3cret-s3cret-s3cret")
+    assert "no_store" in stream.getvalue()
     assert "s3cret" not in stream.getvalue()
+    if form is LogFormat.JSON:
+        assert [line["level"] for line in lines_of(stream)] == ["error", "warning"]
 
 
 @pytest.mark.parametrize("form", [LogFormat.JSON, LogFormat.CONSOLE])

@@ -17,6 +17,7 @@ from throughline.core.settings import (
     describe,
     encode_settings,
     load_settings,
+    open_doors,
     unknown_variables,
     variable_of,
 )
@@ -101,51 +102,41 @@ def test_a_settings_file_that_is_no_mapping_is_a_fault(file: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["http", "api", "otlp_http", "otlp_grpc"])
-def test_a_door_that_others_can_reach_needs_tokens_and_says_how_to_set_them(name: str) -> None:
+def test_a_door_that_others_can_reach_needs_tokens_and_says_how_to_make_them(name: str) -> None:
     (fault,) = faults_of({name: "0.0.0.0:0"}, {})
-    kind = "API" if name == "api" else "INGEST"
     assert "0.0.0.0:0 without tokens" in fault
-    assert f"set THROUGHLINE_{kind}_TOKENS=NAME:SECRET" in fault
+    assert "`throughline tokens new NAME --tokens FILE`" in fault
+    assert "set THROUGHLINE_TOKENS=FILE" in fault
 
 
-def test_with_tokens_a_door_may_be_open_to_others() -> None:
-    environment = {"THROUGHLINE_INGEST_TOKENS": f"psa:{SECRET}"}
-    settings = load_settings({"http": "0.0.0.0:0"}, environment)
-    assert settings.ingest_tokens[0].name == "psa"
-    assert faults_of({"api": "0.0.0.0:0"}, environment), "tokens to send are none to ask"
+def test_with_a_file_of_tokens_doors_may_be_open_to_others(file: Path) -> None:
+    file.write_text("tokens: ours.yaml\n")
+    settings = load_settings({"http": "0.0.0.0:0", "api": "0.0.0.0:0"}, {}, file)
+    assert settings.tokens == file.parent / "ours.yaml"
+    assert open_doors(settings) == ["http", "api"]
 
 
-def test_tokens_may_stand_in_a_mapping_or_in_a_file_of_their_own(file: Path) -> None:
-    (file.parent / "senders").write_text(f"# senders\npsa:{SECRET}\n")
-    file.write_text(f"ingest_tokens_file: senders\napi_tokens:\n  ann: {SECRET}\n")
-    settings = load_settings({}, {}, file)
-    assert [token.name for token in (*settings.ingest_tokens, *settings.api_tokens)] == ["psa", "ann"]
+@pytest.mark.parametrize("name", ["ingest_tokens", "ingest_tokens_file", "api_tokens", "api_tokens_file"])
+def test_a_setting_that_was_replaced_leaves_no_door_open_unnoticed(name: str, file: Path) -> None:
+    (fault,) = faults_of({}, {variable_of(name): f"psa:{SECRET}"})
+    assert "wanted THROUGHLINE_TOKENS=FILE" in fault
+    file.write_text(f"{name}: psa:{SECRET}\n")
+    (known,) = faults_of({}, {}, file)
+    assert "an unknown setting" in known
+    assert SECRET not in fault + known
 
 
-def test_a_token_file_that_cannot_be_read_is_a_fault_at_its_name(file: Path) -> None:
-    file.write_text("ingest_tokens_file: absent\n")
-    (fault,) = faults_of({}, {}, file)
-    assert fault.startswith(f"{file}:1: ingest_tokens_file: seen ")
+@pytest.mark.parametrize(("given", "missing"), [("tls_certificate", "tls_key"), ("tls_key", "tls_certificate")])
+def test_a_certificate_and_its_key_come_together(given: str, missing: str) -> None:
+    (fault,) = faults_of({given: "x.pem"}, {})
+    assert f"{given} without {missing}" in fault
 
 
-def test_tokens_and_a_file_of_tokens_together_are_a_fault(file: Path) -> None:
-    file.write_text(f"api_tokens_file: x\napi_tokens: ann:{SECRET}\n")
-    assert "wanted one of them" in faults_of({}, {}, file)[0]
-
-
-@pytest.mark.parametrize("text", [SECRET, f"psa:{SECRET},psa:{SECRET}", f"psa: {SECRET} {SECRET}"])
-def test_a_secret_is_never_shown_not_even_in_a_fault(text: str, file: Path) -> None:
-    file.write_text(f"ingest_tokens: '{text}'\n")
-    faults = faults_of({"api_tokens": [SECRET]}, {}, file)
-    assert len(faults) == 2
-    assert SECRET not in "\n".join(faults)
-
-
-def test_settings_show_no_secret() -> None:
-    settings = load_settings({}, {"THROUGHLINE_API_TOKENS": f"ann:{SECRET}"})
-    assert SECRET not in f"{settings!r} {settings} {settings.model_dump_json()} {describe(settings)}"
-    (line,) = [line for line in describe(settings) if line.name == "api_tokens"]
-    assert (line.value, line.origin) == ("ann:(hidden)", "THROUGHLINE_API_TOKENS")
+def test_settings_show_no_secret_of_a_url_not_even_in_a_fault() -> None:
+    url = f"postgresql+psycopg://ana:{SECRET}@db.example/x"
+    settings = load_settings({"clock": url}, {})
+    assert SECRET not in str(describe(settings))
+    assert SECRET not in "".join(faults_of({"http": url, "nesting": url}, {}))
 
 
 def test_every_setting_is_described_with_what_it_means() -> None:
@@ -173,12 +164,11 @@ def test_variables_that_look_like_settings_are_told_and_no_fault() -> None:
     assert unknown_variables(environment) == ["THROUGHLINE_PORT"]
 
 
-def test_another_process_gets_the_same_settings_secrets_and_origins_included(tmp_path: Path) -> None:
+def test_another_process_gets_the_same_settings_origins_included(tmp_path: Path) -> None:
     overrides = {"data": tmp_path, "http": "[::1]:0", "orphan_hours": 1.5, "definitions": tmp_path}
-    settings = load_settings(overrides, {"THROUGHLINE_API_TOKENS": f"ann:{SECRET}"})
+    settings = load_settings(overrides, {"THROUGHLINE_TOKENS": "tokens.yaml"})
     there = decode_settings(encode_settings(settings))
     assert there == settings
-    assert there.api_tokens[0].secret.get_secret_value() == SECRET
     assert describe(there) == describe(settings)
 
 
