@@ -11,6 +11,7 @@ from collector.setaside import SetAside
 from throughline.core.errors import ThroughlineError
 from throughline.core.event import Event
 from throughline.core.journal import LogFact, SpanFact
+from throughline.core.masking import masked
 
 MOST_RECORDS: Final = 100_000  # events, spans or log records in one request
 
@@ -54,13 +55,13 @@ class Refusal(StrEnum):
 
 
 class Refused(ThroughlineError):
-    """A request is refused, with a sentence for its sender; ``retry_after`` in seconds where it may come back."""
+    """A request is refused, with a sentence that shows no secret; ``retry_after`` in seconds where it may come back."""
 
     def __init__(self, refusal: Refusal, sentence: str, retry_after: int | None = None) -> None:
         self.refusal = refusal
-        self.sentence = sentence
+        self.sentence = masked(sentence)
         self.retry_after = retry_after
-        super().__init__(sentence)
+        super().__init__(self.sentence)
 
 
 def bound_records(count: int) -> None:

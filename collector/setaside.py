@@ -8,6 +8,8 @@ from typing import Final
 
 import msgspec
 
+from throughline.core.masking import masked
+
 _LONGEST_SHOWN: Final = 64
 
 
@@ -37,6 +39,10 @@ class SetAside(msgspec.Struct, frozen=True):
 
     reason: Reason
     sentence: str
+
+    def __post_init__(self) -> None:
+        """Mask what looks like a secret in the value that the sentence shows."""
+        msgspec.structs.force_setattr(self, "sentence", masked(self.sentence))
 
 
 class Unfit(Exception):

@@ -17,6 +17,8 @@ from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import HTTPSHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
+from throughline.core.tls import pinned
+
 PATIENCE_SECONDS = 60.0
 LOOK_AGAIN_SECONDS = 0.02
 DOORS = ("--http", "--api", "--otlp-http", "--otlp-grpc")
@@ -92,12 +94,23 @@ def call(
 
 
 class Serving:
-    """A running serve."""
+    """A running serve, asked by TLS where it speaks it. ``secret`` is shown with each request, where there is one."""
 
     def __init__(self, data: Path, process: subprocess.Popen[str]) -> None:
         self.data = data
         self.process = process
+        self.secret: str | None = None
         self.addresses: dict[str, str] = json.loads((data / "addresses.json").read_text())
+        self.certificate = self.addresses.pop("certificate", None)
+
+    def url(self, path: str, door: str = "api") -> str:
+        return f"{'https' if self.certificate else 'http'}://{self.addresses[door]}{path}"
+
+    def call(self, url: str, body: object = None, headers: Mapping[str, str] | None = None) -> Answer:
+        """Send a request as its bearer; a body is sent as JSON."""
+        shown = {} if self.secret is None else {"authorization": f"Bearer {self.secret}"}
+        context = pinned(Path(self.certificate).read_bytes()) if self.certificate else None
+        return call(url, body, {**shown, **(headers or {})}, context=context)
 
     @property
     def parts(self) -> dict[str, int]:
@@ -105,18 +118,15 @@ class Serving:
 
     def get(self, path: str, **parameters: str | int) -> Answer:
         query = "?" + urlencode(parameters) if parameters else ""
-        return call(f"http://{self.addresses['api']}{path}{query}")
+        return self.call(self.url(path + query))
 
     def post(self, path: str, body: object, **headers: str) -> Answer:
-        return call(f"http://{self.addresses['api']}{path}", body, headers)
+        return self.call(self.url(path), body, headers)
 
     def send(self, *events: Mapping[str, Any]) -> str:
         """Send CloudEvents; return the position at which they are durable."""
-        answer = call(
-            f"http://{self.addresses['http']}/v1/events",
-            list(events),
-            {"content-type": "application/cloudevents-batch+json"},
-        )
+        batch = {"content-type": "application/cloudevents-batch+json"}
+        answer = self.call(self.url("/v1/events", "http"), list(events), batch)
         assert answer.status == 202, answer.text
         return answer.json["position"]
 

@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from throughline.core.errors import Fault
+from throughline.core.masking import masked
 
 Location = tuple[str | int, ...]
 
 _SHOWN = 60
+_LOOKED_AT = 1_000  # characters: what is not shown anyway need not be masked
 _WANTED = {
     "missing": "this entry, which is required",
     "extra_forbidden": "no such entry: its name is unknown here",
@@ -67,10 +69,11 @@ class Place(NamedTuple):
 
 
 def show(value: object) -> str:
-    """Return a value as a person would write it, cut short where it is long."""
+    """Return a value as a person would write it, cut short where it is long, what looks like a secret masked."""
     if value is None:
         return "nothing"
     text = json.dumps(value, ensure_ascii=False, default=str) if not isinstance(value, str) else repr(value)
+    text = masked(text[:_LOOKED_AT])
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from throughline.core.errors import ThroughlineError
+from throughline.core.masking import masked
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -56,10 +57,10 @@ class Problem(ThroughlineError):
 
     def __init__(self, kind: ProblemKind, detail: str, retry_after: int | None = None, **more: Any) -> None:
         self.kind = kind
-        self.detail = detail
+        self.detail = masked(detail)
         self.retry_after = retry_after
         self.more = more
-        super().__init__(detail)
+        super().__init__(self.detail)
 
     def document(self) -> dict[str, Any]:
         """Return the problem document."""
