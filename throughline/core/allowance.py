@@ -19,11 +19,11 @@ class Allowance:
         self._at = now
 
     def wait(self, now: float) -> float:
-        """Return the seconds until something is left; 0 where something is."""
+        """Return the seconds until one is left; 0 where one is."""
         left = self._left + (now - self._at) * self.limit.rate
         self._left = left = min(left, self.limit.burst)
         self._at = now
-        return 0.0 if left > 0.0 else (1.0 - left) / self.limit.rate
+        return 0.0 if left >= 1.0 else (1.0 - left) / self.limit.rate
 
     def charge(self, count: float) -> None:
         """Take so much of it."""

