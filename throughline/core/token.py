@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
 from typing import Final, NamedTuple
@@ -72,19 +72,20 @@ class Principal:
     sources: tuple[str, ...] = ()
     mappings: frozenset[str] = frozenset()
     limit: Limit | None = None
+    _beginnings: tuple[str, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        beginnings = tuple(pattern[:-1] for pattern in self.sources if pattern.endswith(ANY))
+        object.__setattr__(self, "_beginnings", beginnings)
 
     def may(self, scope: Scope) -> bool:
         return scope in self.scopes
 
     def may_speak_for(self, source: str) -> bool:
-        return not self.sources or any(_fits(pattern, source) for pattern in self.sources)
+        return not self.sources or source.startswith(self._beginnings) or source in self.sources
 
     def may_use(self, mapping: str) -> bool:
         return not self.mappings or mapping in self.mappings
-
-
-def _fits(pattern: str, source: str) -> bool:
-    return source.startswith(pattern[:-1]) if pattern.endswith(ANY) else source == pattern
 
 
 class Held(NamedTuple):
@@ -97,14 +98,25 @@ class Held(NamedTuple):
 class Keyring:
     """All tokens in force, by the digest of their secret.
 
-    A secret is looked up by its digest: who does not have it cannot learn from the time that this takes.
+    A secret is looked up by its digest: who does not have it cannot learn from the time that this takes. What a known
+    one was shown as is remembered, so that the next request need not be digested.
     """
 
     def __init__(self, held: Mapping[bytes, Held]) -> None:
         self._held = dict(held)
+        self._met: dict[str, Held] = {}
+        self._most_met = 2 * len(self._held)  # a header can be written in more than one way
 
     def find(self, authorization: str, now: int) -> Principal | SignInFault:
         """Return who shows a token in the value of a header ``Authorization``, or why that is not known."""
+        held = self._met.get(authorization) or self._look_up(authorization)
+        if isinstance(held, SignInFault):
+            return held
+        if held.expires is not None and held.expires <= now:
+            return SignInFault.EXPIRED_TOKEN
+        return held.principal
+
+    def _look_up(self, authorization: str) -> Held | SignInFault:
         scheme, _, secret = authorization.partition(" ")
         secret = secret.strip()
         if scheme.lower() != "bearer" or not secret:
@@ -112,9 +124,9 @@ class Keyring:
         held = self._held.get(digest_of(secret))
         if held is None:
             return SignInFault.UNKNOWN_TOKEN
-        if held.expires is not None and held.expires <= now:
-            return SignInFault.EXPIRED_TOKEN
-        return held.principal
+        if len(self._met) < self._most_met:
+            self._met[authorization] = held
+        return held
 
 
 def new_secret() -> SecretStr:
