@@ -11,6 +11,7 @@ from email.utils import formatdate
 from typing import Final
 
 from collector.http_connection import Connection
+from collector.http_tls import SecureListener
 from collector.http_types import Application, InHand, Limits
 
 SWEEP_SECONDS: Final = 0.25
@@ -37,6 +38,7 @@ class HttpServer:
         self.tasks: set[asyncio.Task[None]] = set()
         self.date = _date()
         self.closing = False
+        self._secure: SecureListener | None = None
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self._last_left: asyncio.Event | None = None
@@ -44,24 +46,29 @@ class HttpServer:
     async def listen(self, host: str, port: int, context: ssl.SSLContext | None = None) -> int:
         """Listen at an address, sharing it with a reservation of it; return the port. ``context`` None: without TLS."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: Connection(self),
-            host,
-            port,
-            backlog=BACKLOG,
-            reuse_address=True,
-            reuse_port=True,
-            ssl=context,
-            ssl_handshake_timeout=self.limits.request_seconds if context is not None else None,
-        )
         self._sweeper = loop.create_task(self._sweep())
+        if context is not None:
+            self._secure = SecureListener(context, self.limits.request_seconds, self._connection, self._has_room)
+            return await self._secure.listen(host, port, BACKLOG)
+        self._server = await loop.create_server(
+            self._connection, host, port, backlog=BACKLOG, reuse_address=True, reuse_port=True
+        )
         return self._server.sockets[0].getsockname()[1]
+
+    def _connection(self) -> Connection:
+        return Connection(self)
+
+    def _has_room(self, handshakes: int) -> bool:
+        """Say whether a handshake may begin beside so many others: together with connections, as many as may be."""
+        return not self.closing and len(self.connections) + handshakes < 2 * self.limits.connections
 
     async def close(self, seconds: float = 10.0) -> None:
         """Stop; requests that are not answered within some seconds are given up. Safe twice."""
         self.closing = True
         if self._server is not None:
             self._server.close()
+        if self._secure is not None:
+            self._secure.close()
         for connection in list(self.connections):
             connection.finish()
         if self.tasks:
