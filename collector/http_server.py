@@ -11,8 +11,8 @@ from email.utils import formatdate
 from typing import Final
 
 from collector.http_connection import Connection
-from collector.http_tls import SecureListener
 from collector.http_types import Application, InHand, Limits
+from throughline.core.secure_listener import SecureListener
 
 SWEEP_SECONDS: Final = 0.25
 CLOSE_SECONDS: Final = 1.0  # for answers that are written to reach their senders

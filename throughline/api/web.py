@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
-from functools import partial
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from throughline.core.problem import MEDIA_TYPE, Problem, ProblemKind
+from throughline.core.secure_listener import SecureListener
 
 IDLE_SECONDS = 75
 DRAIN_SECONDS = 5
@@ -27,26 +28,48 @@ class WebLimits(NamedTuple):
 
 def web_server(app: Any, limits: WebLimits, context: ssl.SSLContext | None = None) -> uvicorn.Server:
     """Return the server of an application; its caller opens the socket. ``context`` None: without TLS."""
-    return uvicorn.Server(
-        uvicorn.Config(
-            app,
-            http=_limited(limits),
-            ws="none",
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-            server_header=False,
-            proxy_headers=False,  # who asks is who connects: what a header says of it anybody can write
-            ssl_context_factory=None if context is None else partial(_given, context),
-            timeout_keep_alive=IDLE_SECONDS,
-            timeout_graceful_shutdown=DRAIN_SECONDS,
-        )
+    config = uvicorn.Config(
+        app,
+        http=_limited(limits),
+        ws="none",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        proxy_headers=False,  # who asks is who connects: what a header says of it anybody can write
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
     )
+    return uvicorn.Server(config) if context is None else SecureServer(config, limits, context)
 
 
-def _given(context: ssl.SSLContext, *_: object) -> ssl.SSLContext:
-    return context
+class SecureServer(uvicorn.Server):
+    """uvicorn's server, with connections that are accepted by us: it would not count who never shakes hands."""
+
+    def __init__(self, config: uvicorn.Config, limits: WebLimits, context: ssl.SSLContext) -> None:
+        super().__init__(config)
+        self._limits = limits
+        self._context = context
+        self._listener: SecureListener | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup([])
+        self._listener = SecureListener(self._context, self._limits.request_seconds, self._connection, self._has_room)
+        for door in sockets or ():
+            self._listener.take(door)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._listener is not None:
+            self._listener.close()
+        await super().shutdown([])
+
+    def _connection(self) -> asyncio.Protocol:
+        make: Any = self.config.http_protocol_class
+        return make(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+
+    def _has_room(self, handshakes: int) -> bool:
+        return len(self.server_state.connections) + handshakes < 2 * self._limits.connections
 
 
 def _limited(limits: WebLimits) -> type[HttpToolsProtocol]:

@@ -93,7 +93,8 @@ def load_tokens(path: Path) -> TokensFile:
         mode, content = path.stat().st_mode, path.read_bytes()
     except OSError as error:
         wanted = "a file of tokens that can be read: `throughline tokens new` makes one"
-        raise ConfigurationError([Fault(str(path), None, "", error.strerror or str(error), wanted)]) from error
+        named = masked(str(path))  # somebody may give the secret itself, where the file of tokens is asked for
+        raise ConfigurationError([Fault(named, None, "", error.strerror or "no file", wanted)]) from None
     found = [_open_to_all(path)] if mode & stat.S_IWOTH else []
     try:
         form = read_tokens(content, str(path))

@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import json
 import socket
+import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +18,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from tests.certificates import make_pair
 from throughline.api.web import WebLimits, web_server
+from throughline.core.tls import door_context, load_certificate, pinned
 
 LIMITS = WebLimits(header_bytes=4096, connections=3, request_seconds=30.0)
 GET = b"GET /hello HTTP/1.1\r\nhost: localhost\r\n\r\n"
@@ -33,9 +37,9 @@ async def hello(request: Request) -> PlainTextResponse:
 
 
 @asynccontextmanager
-async def running(limits: WebLimits = LIMITS) -> AsyncGenerator[int]:
+async def running(limits: WebLimits = LIMITS, context: ssl.SSLContext | None = None) -> AsyncGenerator[int]:
     """Run a server; give its port."""
-    server = web_server(Starlette(routes=[Route("/hello", hello, methods=["GET", "POST"])]), limits)
+    server = web_server(Starlette(routes=[Route("/hello", hello, methods=["GET", "POST"])]), limits, context)
     door = socket.create_server(("127.0.0.1", 0))
     task = asyncio.create_task(server.serve(sockets=[door]))
     try:
@@ -46,8 +50,8 @@ async def running(limits: WebLimits = LIMITS) -> AsyncGenerator[int]:
         door.close()
 
 
-async def connect(port: int) -> Streams:
-    return await asyncio.open_connection("127.0.0.1", port)
+async def connect(port: int, context: ssl.SSLContext | None = None) -> Streams:
+    return await asyncio.open_connection("127.0.0.1", port, ssl=context)
 
 
 async def answer(streams: Streams, sent: bytes = b"") -> tuple[int, Any]:
@@ -142,5 +146,28 @@ def test_more_connections_than_allowed_are_refused_and_one_that_ends_makes_room(
                 writer.close()
                 await writer.wait_closed()
             assert await once(port, GET) == (200, b"hello")
+
+    asyncio.run(story())
+
+
+@pytest.mark.needs("openssl")
+def test_over_tls_it_answers_and_bounds_those_who_never_shake_hands(tmp_path: Path) -> None:
+    certificate = load_certificate(*make_pair(tmp_path, "ours"))
+
+    async def story() -> None:
+        async with running(LIMITS, door_context(lambda: certificate)) as port:
+            idle = [await connect(port) for _ in range(2 * LIMITS.connections + 5)]
+            ends = [asyncio.ensure_future(reader.read()) for reader, _ in idle]
+            while sum(end.done() for end in ends) < 5:
+                await asyncio.wait([end for end in ends if not end.done()], return_when=asyncio.FIRST_COMPLETED)
+            for (_, writer), end in zip(idle, ends, strict=True):
+                writer.close()
+                with contextlib.suppress(ConnectionError):
+                    await end
+            for _ in range(2):
+                streams = await connect(port, pinned(certificate.chain))
+                assert await answer(streams, GET) == (200, b"hello")
+                streams[1].close()
+                await streams[1].wait_closed()
 
     asyncio.run(story())

@@ -133,6 +133,9 @@ def test_a_file_that_everybody_may_write_is_a_fault(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="`throughline tokens new` makes one"):
         load_tokens(tmp_path / "none.yaml")
+    with pytest.raises(ConfigurationError) as caught:
+        load_tokens(Path(SECRET))
+    assert SECRET not in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["soon", "2027-02-30", "2027-01-01T00:00:00", 20270101, None])

@@ -19,7 +19,7 @@ _NO_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.E
 
 
 class SecureListener:
-    """Accepts connections at one address, shakes hands, and gives each its protocol. ``close`` is safe twice."""
+    """Accepts connections, shakes hands, and gives each its protocol. ``close`` is safe twice."""
 
     def __init__(
         self,
@@ -52,6 +52,12 @@ class SecureListener:
             door.listen(backlog)
             self._loop.add_reader(door, self._accept, door)
         return self._sockets[0].getsockname()[1]
+
+    def take(self, door: socket.socket) -> None:
+        """Accept at a socket that listens already."""
+        door.setblocking(False)
+        self._sockets.append(door)
+        self._loop.add_reader(door, self._accept, door)
 
     def close(self) -> None:
         """Stop listening, and end the handshakes under way."""
