@@ -120,9 +120,7 @@ class JsonDoor:
             mapping, permit = self._webhooks.permit(request)
             body = self._bodies.take(request)
             content_type, history = content_type_of(mapping.name), asks_for_history(request.head.headers)
-            incoming = Incoming(
-                Door.JSON, Signal.JSON, permit.sender, content_type, {}, body, history, permit.weigh
-            )
+            incoming = Incoming(Door.JSON, Signal.JSON, permit.sender, content_type, {}, body, history, permit.weigh)
             return receipt_answer(await self._intake.take(incoming))
         except Refused as refused:
             return self.refuse(request.head.path, refused)
