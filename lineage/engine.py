@@ -408,7 +408,7 @@ class Engine:
         values = set(touched.stood)
         for process, carrier in touched.newly_held | touched.carriers:
             values.add((process, carrier))
-            if self._flags.get(process, carrier) & Flag.PASSES:
+            if self._overrides or self._flags.get(process, carrier) & Flag.PASSES:
                 values.update((process, value) for value in self.resolver.downstream(process, carrier))
         for process, alias in touched.aliases:
             if self._overrides or self._flags.get(process, alias) & (Flag.OWNS | Flag.LINKED):

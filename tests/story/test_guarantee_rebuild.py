@@ -21,6 +21,7 @@ from tests.guarantees.weeks import BEGAN, moments, weeks
 from tests.identity_model.worlds import Arrival, World, arrivals, seeds
 from tests.unit.lineage.adapter import settle, tick
 from throughline.core.instants import DAY, HOUR, format_instant
+from throughline.core.statement import End, EventRef, Statement, Verb
 
 some = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 
@@ -93,6 +94,39 @@ def test_changed_keys_are_applied_to_the_past_as_if_they_had_always_stood(week: 
         rebuild(subject(data, now, NARROW), next_path(data), quiet)
         with closing(open_engine(subject(data, now, NARROW), data / "store-2.db")) as engine:
             assert shown(engine, NARROW, now) == wanted
+
+
+def test_what_waited_at_a_carrier_is_cared_for_once_a_pair_that_a_person_stated_leads_to_it(tmp_path: Path) -> None:
+    story = Story(tmp_path / STORE_FILE)
+    story.at(format_instant(BEGAN))
+    sent = story.happens("invoice.issued", invoice="I1", legal_entity="DE01")
+    invoice = End("invoice", "I1", {"legal_entity": "DE01"})
+    told = EventRef(sent.source, sent.id)
+    story.state(linked(End("billing_event", "B1"), invoice, told))
+    assert story.status()["counts"]["waiting"] == 1
+    story.happens("billing.released", time_entry="T1", billing_event="B1")
+    before = show(story.engine, story.snapshot(), ESTATE)
+    story.close()
+    path = next_path(tmp_path)
+    rebuild(subject(tmp_path, BEGAN), path, quiet)
+    with closing(open_engine(subject(tmp_path, BEGAN), path)) as engine:
+        assert shown(engine, PACK, BEGAN) == before
+
+
+def linked(a: End, b: End, event: EventRef) -> Statement:
+    return Statement(
+        verb=Verb.LINK,
+        a=a,
+        b=b,
+        all=False,
+        events=(event,),
+        by="ana",
+        authenticated=False,
+        why="so",
+        number=1,
+        id="s1",
+        at=BEGAN,
+    )
 
 
 def beliefs(path: Path) -> list[tuple[object, ...]]:
