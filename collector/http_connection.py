@@ -126,6 +126,9 @@ class Connection(asyncio.Protocol):
         self._in_head = False
         self._silent_bytes = 0
         headers = self._headers
+        if self._parser.get_http_version() not in _VERSIONS:
+            self._refuse(Refused(Refusal.MALFORMED, "this is no HTTP/1.1 request"))
+            return
         if self._head_size > self._limits.header_bytes:
             self._refuse_head()
             return
@@ -306,6 +309,7 @@ class Connection(asyncio.Protocol):
         self._transport.write(b"".join(lines))
 
 
+_VERSIONS: Final = frozenset({"1.0", "1.1"})
 _UPGRADE_HEADERS: Final = frozenset({"connection", "upgrade", "http2-settings"})
 
 _STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
