@@ -25,7 +25,7 @@ from throughline.core.event import HISTORY_HEADER, Event, encode_block, identity
 from throughline.core.journal import RawRequest, encode_array, position_text
 from throughline.core.mappings.folder import Mappings
 
-LARGE_BODY_BYTES: Final = 1024 * 1024  # decoded in a thread, so that small requests beside it go on
+LARGE_BODY_BYTES: Final = 256 * 1024  # decoded in a thread, so that small requests beside it go on
 RECENT_EVENTS: Final = 100_000
 
 

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from collector.density import bound_elements
 from collector.json_fault import json_fault
 from collector.reading import Refusal, Refused
 from throughline.core.number import Number
@@ -27,7 +28,8 @@ _BLANK: Final = b" \t\r\n"
 
 
 def decode_json(body: bytes) -> object:
-    """Return what a JSON text holds, numbers exactly as written; raise Refused where it is none."""
+    """Return what a JSON text holds, numbers exactly as written; raise Refused where it is none, or too dense."""
+    bound_elements(body)
     try:
         return _json.decode(body)
     except UNREADABLE as error:
@@ -40,7 +42,11 @@ def is_array(body: bytes) -> bool:
 
 
 def split_batch(body: bytes) -> Sequence[bytes | msgspec.Raw]:
-    """Return the elements of a JSON array; where one of them is broken inside, still the others."""
+    """Return the elements of a JSON array; where one of them is broken inside, still the others.
+
+    Raises Refused where it is none, or too dense.
+    """
+    bound_elements(body)
     try:
         return _array.decode(body)
     except UNREADABLE as error:

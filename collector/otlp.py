@@ -15,6 +15,7 @@ import msgspec
 from google.protobuf.message import DecodeError
 
 from collector.canonical import LONGEST_IDENTITY, NESTING, Envelope, canonical_event
+from collector.density import bound_groups
 from collector.mapped import NO_MAPPINGS, InputOrigin, take_mapped
 from collector.otlp_error import gather_error
 from collector.otlp_input import Screen, log_input, span_input
@@ -59,6 +60,8 @@ def read_traces(
     wanted, names, further = screen.wanted, screen.own, screen.looks_further
     index = 0
     for resource_spans in request.resource_spans:
+        if not resource_spans.scope_spans:
+            continue
         origin = _origin(resource_spans.resource.attributes)
         for scope_spans in resource_spans.scope_spans:
             bound_records(index + len(scope_spans.spans))
@@ -90,6 +93,8 @@ def read_logs(
     screen = Screen(mappings, Input.LOG, "event_name", plain)
     index = 0
     for resource_logs in request.resource_logs:
+        if not resource_logs.scope_logs:
+            continue
         origin = _origin(resource_logs.resource.attributes)
         for scope_logs in resource_logs.scope_logs:
             bound_records(index + len(scope_logs.log_records))
@@ -128,6 +133,7 @@ class _Place(NamedTuple):
 def _decoded(media_type: str, body: bytes, name: str, from_json: Callable[[bytes, int], Any], nesting: int) -> Any:
     if media_type == JSON:
         return from_json(body, nesting)
+    bound_groups(body)
     try:
         return getattr(wire(), name).FromString(body)
     except DecodeError as error:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import base64
 import itertools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
+from collector.density import bound_elements
 from collector.json_fault import json_fault
 from collector.otlp_wire import wire
-from collector.reading import Refusal, Refused
+from collector.reading import Refusal, Refused, bound_records
 
 DEEPEST_VALUE: Final = 32
 
@@ -171,6 +172,7 @@ def _message(
     decoder: msgspec.json.Decoder[Any], fill: Callable[[Any, Any], None], name: str, body: bytes, nesting: int
 ) -> Any:
     message = getattr(wire(), name)()
+    bound_elements(body)
     try:
         if json_depth(body) > nesting:
             raise ValueError(f"nested deeper than {nesting}")
@@ -190,7 +192,17 @@ def json_depth(body: bytes) -> int:
     return max(itertools.accumulate(1 if bracket in b"[{" else -1 for bracket in brackets), default=0)
 
 
+def _bound(groups: Sequence[Any] | None, *members: str) -> None:
+    """Raise Refused where there are too many groups, or too many in their members, and in the members of these."""
+    level = list(groups or ())
+    bound_records(len(level))
+    for member in members:
+        level = [each for group in level for each in getattr(group, member) or ()]
+        bound_records(len(level))
+
+
 def _fill_traces(message: Any, traces: _Traces) -> None:
+    _bound(traces.resource_spans, "scope_spans", "spans")
     for resource_spans in traces.resource_spans or ():
         group = message.resource_spans.add()
         _fill_resource(group.resource, resource_spans.resource)
@@ -224,6 +236,7 @@ def _fill_span_event(message: Any, event: _SpanEvent) -> None:
 
 
 def _fill_logs(message: Any, logs: _Logs) -> None:
+    _bound(logs.resource_logs, "scope_logs", "log_records")
     for resource_logs in logs.resource_logs or ():
         group = message.resource_logs.add()
         _fill_resource(group.resource, resource_logs.resource)
@@ -248,6 +261,7 @@ def _fill_log(message: Any, record: _LogRecord) -> None:
 
 
 def _fill_metrics(message: Any, metrics: _Metrics) -> None:
+    _bound(metrics.resource_metrics, "scope_metrics", "metrics")
     for resource_metrics in metrics.resource_metrics or ():
         group = message.resource_metrics.add()
         for scope_metrics in resource_metrics.scope_metrics or ():
@@ -312,13 +326,15 @@ def _id(text: str | None) -> bytes:
         return b"?"
 
 
-_MOST_DIGITS: Final = 20
+_INTEGER = re.compile(r"-?[0-9]{1,20}", re.ASCII)
+_LONGEST_SHOWN: Final = 32
 
 
 def _integer(value: Integer | None) -> int:
     if isinstance(value, str):
-        if len(value) > _MOST_DIGITS:
-            raise ValueError(f"seen an integer of {len(value)} characters, wanted 64 bits")
+        if not _INTEGER.fullmatch(value or "0"):
+            seen = repr(value) if len(value) <= _LONGEST_SHOWN else f"a text of {len(value)} characters"
+            raise ValueError(f"seen {seen}, wanted an integer of 64 bits")
         return int(value or "0")
     return value or 0
 
