@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final, cast
 from urllib.parse import unquote
@@ -15,6 +14,7 @@ from collector.counts import DoorCounts
 from collector.http_answers import POSITION_HEADER, PROTOBUF, response_message
 from collector.http_types import InHand
 from collector.intake import Incoming, Intake
+from collector.lanes import Lanes
 from collector.otlp_answers import google_code, partial_success, status_code
 from collector.otlp_wire import wire
 from collector.reading import Door, Refusal, Refused, Signal
@@ -39,13 +39,20 @@ class OtlpService(grpc.GenericRpcHandler):
     """Answers the export methods; any other is unimplemented."""
 
     def __init__(
-        self, intake: Intake, admission: Admission, in_hand: InHand, counts: DoorCounts, request_seconds: float
+        self,
+        intake: Intake,
+        admission: Admission,
+        in_hand: InHand,
+        counts: DoorCounts,
+        lanes: Lanes,
+        header_bytes: int,
     ) -> None:
         self._intake = intake
         self._admission = admission
         self._in_hand = in_hand
         self._counts = counts
-        self._request_seconds = request_seconds
+        self._lanes = lanes
+        self._header_bytes = header_bytes
         handler = cast("Any", grpc.stream_unary_rpc_method_handler)  # a unary one waits for its message for ever
         self._methods: dict[str, Any] = {method: handler(self._export(signal)) for method, signal in METHODS.items()}
 
@@ -61,9 +68,11 @@ class OtlpService(grpc.GenericRpcHandler):
     async def _take(self, signal: Signal, messages: AsyncIterator[bytes], context: Any) -> bytes:
         held = 0
         try:
-            authorization = _first(context.invocation_metadata(), "authorization")
+            metadata = context.invocation_metadata()
+            self._bound(metadata)
+            authorization = _first(metadata, "authorization")
             permit = self._admission.admit(Door.OTLP_GRPC, authorization, _host(context.peer()))
-            body = await _message(messages, self._request_seconds)
+            body = await self._lanes.read(messages)
             self._counts.received(len(body))
             self._in_hand.take(len(body), 0)
             held = len(body)
@@ -78,19 +87,11 @@ class OtlpService(grpc.GenericRpcHandler):
         context.set_trailing_metadata(((POSITION_HEADER, receipt.position),))
         return response_message(*partial_success(signal, receipt.reading))
 
-
-async def _message(messages: AsyncIterator[bytes], seconds: float) -> bytes:
-    """Return the one message of a call; raises Refused where it does not arrive in time, or not at all.
-
-    Every call holds one of the places that the server has: who opens calls and never ends them would take them all.
-    """
-    try:
-        async with asyncio.timeout(seconds):
-            return await anext(messages)
-    except TimeoutError:
-        raise Refused(Refusal.TOO_SLOW, f"no whole request within {seconds:g} s") from None
-    except StopAsyncIteration:
-        raise Refused(Refusal.MALFORMED, "the call ended without a message") from None
+    def _bound(self, metadata: Any) -> None:
+        """Raise Refused where headers are too large together: gRPC counts those of one frame only."""
+        if sum(len(name) + len(value) for name, value in metadata or ()) > self._header_bytes:
+            sentence = f"the headers have more than {self._header_bytes:,} bytes"
+            raise Refused(Refusal.HEADERS_TOO_LARGE, sentence)
 
 
 def error_metadata(refused: Refused) -> Metadata:
@@ -114,12 +115,14 @@ def _host(peer: str) -> str:
     return address.rpartition(":")[0].strip("[]") if kind in ("ipv4", "ipv6") else "local"
 
 
-def grpc_options(inflated_bytes: int, header_bytes: int, request_seconds: float) -> Mapping[str, int]:
+def grpc_options(inflated_bytes: int, header_bytes: int, request_seconds: float, connections: int) -> Mapping[str, int]:
     """Return the channel options by which gRPC keeps to our limits."""
     return {
         "grpc.max_receive_message_length": inflated_bytes,  # holds for the inflated message too
         "grpc.max_metadata_size": header_bytes,
         "grpc.absolute_max_metadata_size": header_bytes,
+        "grpc.max_allowed_incoming_connections": connections,
+        "grpc.http2.bdp_probe": 0,  # it would widen the windows of calls whose message nobody has asked for yet
         "grpc.so_reuseport": 1,
         "grpc.server_handshake_timeout_ms": round(request_seconds * 1000),
         "grpc.max_connection_idle_ms": IDLE_MILLISECONDS,

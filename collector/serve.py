@@ -32,6 +32,7 @@ from collector.http_types import Application, InHand, Limits
 from collector.intake import Intake
 from collector.journal import Journal
 from collector.journal_file import Boundary, go_on
+from collector.lanes import Lanes
 from collector.reading import Door
 from collector.replay import Replayer
 from collector.signatures import Signatures, read_secrets
@@ -45,6 +46,7 @@ from throughline.core.settings import Settings
 DRAIN_SECONDS: Final = 10.0
 SWITCH_SECONDS: Final = 0.0005  # how long the writer may wait for the interpreter after an fsync; Python's 5 ms is long
 DOORS: Final = ("http", "otlp_http", "otlp_grpc")
+_FEWEST_PLACES: Final = 4
 
 _log = structlog.get_logger(__name__)
 
@@ -131,8 +133,11 @@ async def _open_doors(
         stack.push_async_callback(server.close, DRAIN_SECONDS)
         host = addresses[door].host
         opened[door] = Address(host, await server.listen(host, addresses[door].port, guards.context()))
-    service = OtlpService(intake, admission, in_hand, counts.door(Door.OTLP_GRPC), settings.request_seconds)
-    options = grpc_options(settings.inflated_bytes, settings.header_bytes, settings.request_seconds)
+    lanes = Lanes(max(_FEWEST_PLACES, 4 * settings.queue_bytes // settings.inflated_bytes), settings.request_seconds)
+    service = OtlpService(intake, admission, in_hand, counts.door(Door.OTLP_GRPC), lanes, settings.header_bytes)
+    options = grpc_options(
+        settings.inflated_bytes, settings.header_bytes, settings.request_seconds, settings.connections
+    )
     grpc_server, port = await start_grpc(service, str(addresses["otlp_grpc"]), options, guards.shown())
     stack.push_async_callback(grpc_server.stop, DRAIN_SECONDS)
     opened["otlp_grpc"] = Address(addresses["otlp_grpc"].host, port)
