@@ -65,10 +65,15 @@ def data(content: bytes, flags: int = END_STREAM, stream: int = 1) -> bytes:
 
 
 HELLO = PREFACE + frame(SETTINGS, 0, 0, b"")
+_STILL_THERE = b"stillthr"
+ARE_YOU_THERE = frame(PING, 0, 0, _STILL_THERE)
 
 
 def ended(address: str, sent: bytes, seconds: float = 20.0) -> tuple[bool, list[int]]:
-    """Send bytes; return whether the peer ended the call or the connection in time, and the kinds of frames it sent."""
+    """Send bytes; return whether the peer ended the call or the connection in time, and the kinds of frames it sent.
+
+    To answer ``ARE_YOU_THERE`` is an end as well.
+    """
     host, _, port = address.rpartition(":")
     end = time.monotonic() + seconds
     received = b""
@@ -101,6 +106,7 @@ def _frames(received: bytes) -> tuple[list[int], bool]:
         if len(received) < 9 + size:
             break
         kinds.append(kind)
+        over = over or (kind == PING and received[9 : 9 + size] == _STILL_THERE)
         over = over or kind in (RST_STREAM, GOAWAY) or (kind in (DATA, HEADERS) and bool(flags & END_STREAM))
         received = received[9 + size :]
     return kinds, over
