@@ -12,6 +12,7 @@ import msgspec
 from throughline.core.problem import Problem, ProblemKind
 
 _LONGEST = 4096
+_BEYOND = 1 << 63  # no row has such a number, and no database takes it
 Position = TypeVar("Position", bound=tuple[object, ...])
 
 
@@ -26,7 +27,10 @@ def read_cursor(text: str, position: type[Position]) -> Position:
         if len(text) > _LONGEST:
             raise ValueError
         content = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
-        return msgspec.msgpack.decode(content, type=position)
+        found = msgspec.msgpack.decode(content, type=position)
+        if any(isinstance(part, int) and not -_BEYOND <= part < _BEYOND for part in found):
+            raise ValueError
+        return found
     except (ValueError, binascii.Error, msgspec.DecodeError):
         raise Problem(
             ProblemKind.INVALID, "seen a cursor that this list did not give, wanted the `next` of an earlier answer"

@@ -40,3 +40,9 @@ def test_a_problem_document_says_what_rfc_9457_wants() -> None:
         "detail": "no case TE-1",
         "candidates": [],
     }
+
+
+@pytest.mark.parametrize("number", [1 << 63, (1 << 64) - 1])
+def test_a_number_that_no_row_can_have_is_refused(number: int) -> None:
+    with pytest.raises(Problem):
+        read_cursor(write_cursor((number,)), tuple[int])
