@@ -28,7 +28,8 @@ def json_answer(document: Any, status: int = 200) -> Response:
 
 def problem_answer(problem: Problem) -> Response:
     """Return a problem as the answer."""
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if problem.kind is ProblemKind.UNAVAILABLE else {}
+    passing = problem.kind in (ProblemKind.UNAVAILABLE, ProblemKind.TOO_MANY)
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if passing else {}
     if problem.retry_after is not None:
         headers["Retry-After"] = str(problem.retry_after)
     if problem.kind is ProblemKind.UNAUTHENTICATED:

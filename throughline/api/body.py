@@ -11,6 +11,8 @@ from starlette.requests import Request
 from throughline.core.faults import faults_of
 from throughline.core.problem import Problem, ProblemKind
 
+LARGEST_BODY_BYTES = 4 * 1024 * 1024
+
 Form = TypeVar("Form", bound=BaseModel)
 
 

@@ -16,7 +16,7 @@ from lineage.process import Definitions, Process
 from lineage.read import CaseReader
 from throughline.api.access import Asker, asker_of
 from throughline.api.answers import json_answer
-from throughline.api.body import invalid, read_form, read_json
+from throughline.api.body import LARGEST_BODY_BYTES, invalid, read_form, read_json
 from throughline.api.exceptions import ExceptionAsked, Text, exception_draft
 from throughline.core.cursor import read_cursor, write_cursor
 from throughline.core.decisions import DecisionLog, DecisionReader
@@ -25,7 +25,6 @@ from throughline.core.key import KeyType
 from throughline.core.statement import Draft, End, EventRef, StatementDocument, Verb, statement_document
 
 MOST_EVENTS = 10_000
-LARGEST_BODY_BYTES = 4 * 1024 * 1024
 _LAST = 2**63 - 1
 
 

@@ -6,11 +6,13 @@ import asyncio
 import socket
 import ssl
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from throughline.api.answers import RETRY_AFTER_SECONDS
+from throughline.api.body import LARGEST_BODY_BYTES
 from throughline.core.problem import MEDIA_TYPE, Problem, ProblemKind
 from throughline.core.secure_listener import SecureListener
 
@@ -24,6 +26,7 @@ class WebLimits(NamedTuple):
     header_bytes: int
     connections: int
     request_seconds: float
+    body_bytes: int = LARGEST_BODY_BYTES
 
 
 def web_server(app: Any, limits: WebLimits, context: ssl.SSLContext | None = None) -> uvicorn.Server:
@@ -72,18 +75,30 @@ class SecureServer(uvicorn.Server):
         return len(self.server_state.connections) + handshakes < 2 * self._limits.connections
 
 
+class _Refused(Exception):
+    """Raised inside the parser, so that it stops: a request is refused before it is whole."""
+
+    def __init__(self, kind: ProblemKind, detail: str) -> None:
+        self.kind = kind
+        self.detail = detail
+        super().__init__(detail)
+
+
 def _limited(limits: WebLimits) -> type[HttpToolsProtocol]:
     """Return uvicorn's protocol with limits; it makes one object a connection."""
 
     class Limited(HttpToolsProtocol):
         _timer: asyncio.TimerHandle | None = None
-        _head_bytes = 0
+        _head_bytes = 0  # received since the head began, also where it isn't parsed yet
+        _head_size = 0
+        _silent_bytes = 0  # since the last byte of a body: chunk extensions, trailers
         _in_head = True
+        _refused: _Refused | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
             super().connection_made(transport)
             if len(self.connections) > limits.connections:
-                self._refuse(ProblemKind.UNAVAILABLE, f"more than {limits.connections} connections are open")
+                self._refuse(ProblemKind.TOO_MANY, f"more than {limits.connections} connections are open")
             self._start_timer()
 
         def connection_lost(self, exc: Exception | None) -> None:
@@ -93,27 +108,56 @@ def _limited(limits: WebLimits) -> type[HttpToolsProtocol]:
         def data_received(self, data: bytes) -> None:
             if self.transport.is_closing():
                 return
-            self._head_bytes += len(data)
+            if self._in_head:
+                self._head_bytes += len(data)
+            else:
+                self._silent_bytes += len(data)
             super().data_received(data)
-            if self._in_head and self._head_bytes > limits.header_bytes and not self.transport.is_closing():
-                self._refuse(ProblemKind.HEADERS_TOO_LARGE, f"wanted headers of at most {limits.header_bytes} bytes")
+            heading = self._head_bytes if self._in_head else self._silent_bytes
+            if heading > limits.header_bytes and not self.transport.is_closing():
+                self._refuse(ProblemKind.HEADERS_TOO_LARGE, _LARGE_HEADERS.format(limits.header_bytes))
 
         def on_message_begin(self) -> None:
-            self._in_head = True
+            self._in_head, self._head_size = True, 0
             self._start_timer()
             super().on_message_begin()
 
+        def on_url(self, url: bytes) -> None:
+            self._head_size += len(url)
+            super().on_url(url)
+
+        def on_header(self, name: bytes, value: bytes) -> None:
+            if self._in_head:  # not a trailer
+                self._head_size += len(name) + len(value) + len(b": \r\n")
+                super().on_header(name, value)
+
         def on_headers_complete(self) -> None:
-            self._in_head = False
+            self._in_head, self._silent_bytes = False, 0
+            self._check_head()
             super().on_headers_complete()
+
+        def on_body(self, body: bytes) -> None:
+            self._silent_bytes = 0
+            super().on_body(body)
 
         def on_message_complete(self) -> None:
             self._stop_timer()
             self._in_head, self._head_bytes = True, 0
             super().on_message_complete()
 
+        def _check_head(self) -> None:
+            if cast("Any", self.parser).get_http_version() not in _VERSIONS:
+                self._refused = _Refused(ProblemKind.UNREADABLE, _NO_REQUEST)
+            elif self._head_size > limits.header_bytes:
+                self._refused = _Refused(ProblemKind.HEADERS_TOO_LARGE, _LARGE_HEADERS.format(limits.header_bytes))
+            elif any(name == b"content-length" and int(value) > limits.body_bytes for name, value in self.headers):
+                self._refused = _Refused(ProblemKind.TOO_LARGE, f"wanted a body of at most {limits.body_bytes} bytes")
+            if self._refused is not None:
+                raise self._refused
+
         def send_400_response(self, msg: str) -> None:
-            self._refuse(ProblemKind.UNREADABLE, "this is no HTTP request")
+            refused = self._refused or _Refused(ProblemKind.UNREADABLE, _NO_REQUEST)
+            self._refuse(refused.kind, refused.detail)
 
         def _start_timer(self) -> None:
             self._stop_timer()
@@ -128,12 +172,26 @@ def _limited(limits: WebLimits) -> type[HttpToolsProtocol]:
             self._refuse(ProblemKind.TOO_SLOW, f"wanted the request within {limits.request_seconds:g} seconds")
 
         def _refuse(self, kind: ProblemKind, detail: str) -> None:
-            body = Problem(kind, detail).encode()
-            head = (
-                f"HTTP/1.1 {kind.status} {HTTPStatus(kind.status).phrase}\r\ncontent-type: {MEDIA_TYPE}\r\n"
-                f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
-            )
-            self.transport.write(head.encode("ascii") + body)
+            """Say why and close; where an answer was begun already, only close."""
+            if not (self.cycle and self.cycle.response_started and self.cycle.more_body):
+                self.transport.write(_answer(kind, detail))
             self.transport.close()
 
     return Limited
+
+
+_VERSIONS = frozenset({"1.0", "1.1"})
+_NO_REQUEST = "this is no HTTP request"
+_LARGE_HEADERS = "wanted headers of at most {} bytes"
+
+
+def _answer(kind: ProblemKind, detail: str) -> bytes:
+    body = Problem(kind, detail).encode()
+    lines = [
+        f"HTTP/1.1 {kind.status} {HTTPStatus(kind.status).phrase}",
+        f"content-type: {MEDIA_TYPE}",
+        f"content-length: {len(body)}",
+        "connection: close",
+    ]
+    lines += [f"retry-after: {RETRY_AFTER_SECONDS}"] if kind is ProblemKind.TOO_MANY else []
+    return "\r\n".join([*lines, "", ""]).encode("ascii") + body

@@ -140,7 +140,7 @@ def test_more_connections_than_allowed_are_refused_and_one_that_ends_makes_room(
             for streams in open_ones:
                 assert await answer(streams, GET) == (200, b"hello")
             refused = await connect(port)
-            assert (await answer(refused))[0] == 503
+            assert (await answer(refused))[0] == 429
             assert await ends(refused)
             for _, writer in open_ones:
                 writer.close()
