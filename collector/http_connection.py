@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import httptools
 import structlog
 
-from collector.http_types import Answer, Head, Request
+from collector.http_types import Answer, Head, Limits, Request
 from collector.reading import Refusal, Refused
 
 if TYPE_CHECKING:
@@ -56,18 +56,23 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         server, limits = self._server, self._limits
-        if server.closing or len(server.connections) >= 2 * limits.connections:
+        if server.closing:
             self._transport.abort()
             return
-        crowded = len(server.connections) >= limits.connections
+        crowded = len(server.connections) >= limits.connections and not server.make_room()
+        if len(server.connections) >= 2 * limits.connections:
+            self._write(server.application.refuse("", _crowded(limits)), keep_alive=False)
+            self._transport.close()
+            return
         server.connections.add(self)
         server.count(len(server.connections))
         peer = transport.get_extra_info("peername")
         self._peer = peer[0] if peer else "local"
         self._deadline = time.monotonic() + limits.request_seconds
         if crowded:
-            self._refuse(Refused(Refusal.OVERLOADED, f"{limits.connections:,} connections are open already", 1))
+            self._refuse(_crowded(limits))
         else:
+            server.crowd.came(self, time.monotonic())
             self._parser = httptools.HttpRequestParser(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -83,7 +88,9 @@ class Connection(asyncio.Protocol):
             return
         if not self._reading:
             self._reading = True
-            self._deadline = time.monotonic() + self._limits.request_seconds
+            now = time.monotonic()
+            self._deadline = now + self._limits.request_seconds
+            self._server.crowd.asks(self, now)
         if self._in_head:
             self._head_bytes += len(data)
         else:
@@ -105,7 +112,11 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._stuck = False
-        if not self._answering and not self._transport.is_closing():
+        if self._answering or self._transport.is_closing():
+            return
+        if self._waiting:
+            self._answer_next()
+        else:
             self._transport.resume_reading()
 
     # httptools; once a connection is refused for good there is no parser, and what it still calls is not heard
@@ -132,8 +143,7 @@ class Connection(asyncio.Protocol):
         if self._head_size > self._limits.header_bytes:
             self._refuse_head()
             return
-        path = self._url.partition(b"?")[0].decode("latin-1")
-        self._head = Head(self._parser.get_method().decode("latin-1"), path, headers, self._peer)
+        self._head = Head(self._parser.get_method().decode("latin-1"), self._path(), headers, self._peer)
         refusal = self._server.application.admit(self._head)
         length = headers.get("content-length", "")
         if refusal is None and length.isdigit() and int(length) > self._limits.body_bytes:
@@ -162,6 +172,7 @@ class Connection(asyncio.Protocol):
         head, dropped = self._head, self._dropping
         if self._parser is None or head is None:
             return
+        self._server.crowd.left(self)
         keep_alive = self._parser.should_keep_alive() and self._parser.get_http_version() == "1.1"
         if not dropped:
             body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
@@ -173,7 +184,7 @@ class Connection(asyncio.Protocol):
         self._begin_head()
         if dropped:
             self._after_answer(keep_alive)
-        elif not self._answering:
+        elif not self._answering and not self._stuck:
             self._answer_next()
 
     # what happens
@@ -182,10 +193,23 @@ class Connection(asyncio.Protocol):
         """End the connection where its time is up: a request that doesn't arrive, an idle peer, a refused one."""
         if now < self._deadline:
             return
-        if self._reading and self._parser is not None and not self._dropping:
+        if self._reading and self._parser is not None and not self._dropping and not self._stuck:
             self._refuse(Refused(Refusal.TOO_SLOW, f"no whole request within {self._limits.request_seconds:g} s"))
         else:
             self._transport.abort()
+
+    def give_way(self) -> None:
+        """End for the sake of another connection, unless something of it is being answered."""
+        if self._answering or self._waiting:
+            return
+        if self._reading and self._parser is not None and not self._dropping:
+            sentence = f"{self._limits.connections:,} connections are open, and others are faster"
+            self._write(self._server.application.refuse(self._path(), Refused(Refusal.TOO_SLOW, sentence)), False)
+        self._transport.close()
+
+    def unread_bytes(self) -> int:
+        """Return how much of its answers the peer has still to take."""
+        return self._transport.get_write_buffer_size()
 
     def finish(self) -> None:
         """End after the answers under way."""
@@ -253,9 +277,11 @@ class Connection(asyncio.Protocol):
         if self._answering or self._waiting:  # what came before is answered first
             self._last = True
             return
-        path = self._url.partition(b"?")[0].decode("latin-1")
-        self._write(self._server.application.refuse(path, refused), keep_alive=False)
+        self._write(self._server.application.refuse(self._path(), refused), keep_alive=False)
         self._linger()
+
+    def _path(self) -> str:
+        return self._url.partition(b"?")[0].decode("latin-1")
 
     def _linger(self) -> None:
         self._deadline = time.monotonic() + self._limits.linger_seconds
@@ -263,6 +289,7 @@ class Connection(asyncio.Protocol):
             self._transport.write_eof()
 
     def _answer_next(self) -> None:
+        self._deadline = float("inf")
         request, keep_alive = self._waiting.popleft()
         self._answering = True
         task = asyncio.get_running_loop().create_task(self._answer(request, keep_alive))
@@ -286,10 +313,15 @@ class Connection(asyncio.Protocol):
 
     def _after_answer(self, keep_alive: bool) -> None:
         if self._waiting and keep_alive:
-            self._answer_next()
+            if self._stuck:  # answers that nobody reads would pile up: on with the next once these are gone
+                self._deadline = time.monotonic() + self._limits.idle_seconds
+            else:
+                self._answer_next()
         elif keep_alive and not self._last and not self._server.closing:
             if not self._reading:
-                self._deadline = time.monotonic() + self._limits.idle_seconds
+                now = time.monotonic()
+                self._deadline = now + self._limits.idle_seconds
+                self._server.crowd.rests(self, now)
             if not self._stuck and not self._transport.is_closing():
                 self._transport.resume_reading()
         elif not self._answering:
@@ -307,6 +339,10 @@ class Connection(asyncio.Protocol):
         if not head_only:
             lines.append(answer.body)
         self._transport.write(b"".join(lines))
+
+
+def _crowded(limits: Limits) -> Refused:
+    return Refused(Refusal.OVERLOADED, f"{limits.connections:,} connections are open already", 1)
 
 
 _VERSIONS: Final = frozenset({"1.0", "1.1"})

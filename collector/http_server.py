@@ -10,6 +10,7 @@ from collections.abc import Callable
 from email.utils import formatdate
 from typing import Final
 
+from collector.crowd import Crowd
 from collector.http_connection import Connection
 from collector.http_types import Application, InHand, Limits
 from throughline.core.secure_listener import SecureListener
@@ -35,6 +36,7 @@ class HttpServer:
         self.in_hand = in_hand
         self.count = count
         self.connections: set[Connection] = set()
+        self.crowd = Crowd()
         self.tasks: set[asyncio.Task[None]] = set()
         self.date = _date()
         self.closing = False
@@ -83,9 +85,17 @@ class HttpServer:
     def left(self, connection: Connection) -> None:
         """Forget a connection that is gone."""
         self.connections.discard(connection)
+        self.crowd.left(connection)
         self.count(len(self.connections))
         if not self.connections and self._last_left is not None:
             self._last_left.set()
+
+    def make_room(self) -> bool:
+        """End a connection for the sake of another; return whether there was one that has to give way."""
+        connection = self.crowd.gives_way(time.monotonic())
+        if connection is not None:
+            connection.give_way()
+        return connection is not None
 
     async def _gone(self, seconds: float) -> None:
         """Wait until no connection is left, at most some seconds."""

@@ -211,7 +211,7 @@ def test_who_says_nothing_is_ended(collector: RunningCollector) -> None:
     assert answer_to(collector.addresses["http"], b"") == (0, b"")
 
 
-def test_more_connections_than_allowed_are_refused_and_good_ones_go_on(collector: RunningCollector) -> None:
+def test_connections_that_never_ask_make_room_for_those_that_do(collector: RunningCollector) -> None:
     host, port = collector.addresses["http"].split(":")
     assert collector.send(cloudevent(3)).status_code == 202  # this connection is kept alive
     idle = [socket.create_connection((host, int(port)), timeout=15) for _ in range(300)]
@@ -219,14 +219,10 @@ def test_more_connections_than_allowed_are_refused_and_good_ones_go_on(collector
         for number in range(20):
             assert collector.send(cloudevent(100 + number)).status_code == 202
         status, _ = answer_to(collector.addresses["http"], request(CLOUDEVENT, event()))
-        assert status in (0, 429)
+        assert status == 202
     finally:
         for connection in idle:
             connection.close()
-    status = 0
-    while status != 202:  # once the doors know that these are gone
-        status, _ = answer_to(collector.addresses["http"], request(CLOUDEVENT, event()))
-        assert status in (0, 202, 429)
 
 
 def http2_frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:

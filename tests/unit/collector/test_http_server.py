@@ -32,6 +32,15 @@ class Echo:
         self.held = asyncio.Event()
         self.bodies: list[bytes] = []
         self.heads: list[Head] = []
+        self.text = b""
+        self.asked = asyncio.Event()
+
+    async def quiet(self) -> None:
+        """Wait until no more requests are answered than before."""
+        before = -1
+        while before != len(self.bodies):
+            before = len(self.bodies)
+            await asyncio.sleep(0.05)
 
     def admit(self, head: Head) -> Answer | None:
         self.heads.append(head)
@@ -39,13 +48,14 @@ class Echo:
 
     async def answer(self, request: Request) -> Answer:
         self.bodies.append(request.body)
+        self.asked.set()
         if request.head.path == "/hold":
             self.held.set()
             await self.go_on.wait()
         if request.head.path == "/fault":
             raise ZeroDivisionError
         text = f"{request.head.method} {request.head.path} {len(request.body)}"
-        return Answer(200, "text/plain", text.encode())
+        return Answer(200, "text/plain", self.text or text.encode())
 
     def refuse(self, path: str, refused: Refused) -> Answer:
         return Answer(STATUS[refused.refusal], "text/plain", refused.sentence.encode())
@@ -371,7 +381,7 @@ def test_a_request_under_way_is_not_ended_by_any_deadline() -> None:
     play(story)
 
 
-def test_connections_beyond_the_limit_are_refused_politely_and_then_not_at_all() -> None:
+def test_connections_beyond_the_limit_are_refused_and_those_far_beyond_are_not_kept_to_hear_it() -> None:
     async def story(w: World) -> None:
         good = await w.client()
         await good.send(post())
@@ -381,12 +391,43 @@ def test_connections_beyond_the_limit_are_refused_politely_and_then_not_at_all()
         refused = [await w.client() for _ in range(4)]
         assert [(await client.answer())[0] for client in refused] == [429] * 4
         beyond = await w.client()
-        assert await beyond.ended() == b""
+        assert (await beyond.ended()).startswith(b"HTTP/1.1 429 ")
         await good.send(post())
         assert (await good.answer())[0] == 200
         for client in refused:
             assert await client.ended() == b""
         assert max(w.counts) == 8
+
+    play(story, LIMITS._replace(idle_seconds=20.0, request_seconds=20.0))
+
+
+def test_who_never_asked_gives_way_to_others() -> None:
+    async def story(w: World) -> None:
+        good = await w.client()
+        await good.send(post())
+        await good.answer()
+        silent = [await w.client() for _ in range(20)]
+        assert [await client.ended() for client in silent[:17]] == [b""] * 17
+        for _ in range(3):
+            assert (await w.ask(post()))[0] == 200
+        await good.send(post())
+        assert (await good.answer())[0] == 200
+        assert max(w.counts) <= LIMITS.connections + 1
+
+    play(story, LIMITS._replace(idle_seconds=20.0, request_seconds=20.0))
+
+
+def test_answers_that_nobody_reads_do_not_pile_up() -> None:
+    async def story(w: World) -> None:
+        w.application.text = b"x" * 10_000
+        client = await w.client()
+        client.writer.write(post() * 2_000)
+        await w.application.asked.wait()
+        (connection,) = w.server.connections
+        await w.application.quiet()
+        assert connection.unread_bytes() < 200_000
+        for _ in range(2_000):
+            assert (await client.answer())[0] == 200
 
     play(story, LIMITS._replace(idle_seconds=20.0, request_seconds=20.0))
 
