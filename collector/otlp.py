@@ -319,11 +319,26 @@ def _valid(identifier: bytes, length: int) -> bytes | None:
 
 
 def _log_fact(record: Any, trace_id: bytes, span_id: bytes | None, time: int, service: str) -> LogFact:
-    body = plain(record.body)
+    body = _beginning(record.body, [LONGEST_LOG_TEXT])
     text = scalar_text(body)
     if text is None and body is not None:
         text = msgspec.json.encode(body).decode()
     return LogFact(trace_id, span_id, time, record.severity_text, (text or "")[:LONGEST_LOG_TEXT], service)
+
+
+def _beginning(value: Any, left: list[int]) -> Any:
+    """Return as much of a value as its beginning is shown of: so many elements, at all depths together."""
+    which = value.WhichOneof("value")
+    if which not in ("array_value", "kvlist_value"):
+        return plain(value)
+    shown: list[tuple[str, Any]] = []
+    for element in getattr(value, which).values:
+        left[0] -= 1
+        if left[0] < 0:
+            break
+        key, inner = ("", element) if which == "array_value" else (element.key, element.value)
+        shown.append((key, _beginning(inner, left)))
+    return [inner for _, inner in shown] if which == "array_value" else dict(shown)
 
 
 def _log_fields(attributes: Mapping[str, Any]) -> dict[str, Any]:

@@ -66,3 +66,16 @@ def test_what_is_wrong_with_a_text_is_said_in_little_memory() -> None:
         assert tracemalloc.get_traced_memory()[1] < SIZE // 2
     finally:
         tracemalloc.stop()
+
+
+def test_the_beginning_of_a_log_record_is_shown_without_reading_all_of_it() -> None:
+    body = logs(log(field(5, field(5, b"\x0a\x00" * 2_000_000)), field(9, b"t" * 16), name=b""))
+    tracemalloc.start()
+    try:
+        reading = read(Incoming(Door.OTLP_HTTP, Signal.LOGS, "s", PROTOBUF, {}, body), RECEIVED, 64)
+        assert tracemalloc.get_traced_memory()[1] < 8 * 1024 * 1024
+    finally:
+        tracemalloc.stop()
+    (fact,) = reading.logs
+    assert fact.text.startswith("[null,null,")
+    assert len(fact.text) == 1_024
