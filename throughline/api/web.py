@@ -8,6 +8,7 @@ import ssl
 from http import HTTPStatus
 from typing import Any, NamedTuple, cast
 
+import httptools
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -112,7 +113,13 @@ def _limited(limits: WebLimits) -> type[HttpToolsProtocol]:
                 self._head_bytes += len(data)
             else:
                 self._silent_bytes += len(data)
-            super().data_received(data)
+            self._unset_keepalive_if_required()
+            try:
+                cast("Any", self.parser).feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                self._decline_upgrade(data[upgrade.args[0] :])
+            except httptools.HttpParserError:
+                self.send_400_response("")
             heading = self._head_bytes if self._in_head else self._silent_bytes
             if heading > limits.header_bytes and not self.transport.is_closing():
                 self._refuse(ProblemKind.HEADERS_TOO_LARGE, _LARGE_HEADERS.format(limits.header_bytes))
@@ -132,6 +139,8 @@ def _limited(limits: WebLimits) -> type[HttpToolsProtocol]:
                 super().on_header(name, value)
 
         def on_headers_complete(self) -> None:
+            if cast("Any", self.parser).should_upgrade():
+                return
             self._in_head, self._silent_bytes = False, 0
             self._check_head()
             super().on_headers_complete()
@@ -141,9 +150,23 @@ def _limited(limits: WebLimits) -> type[HttpToolsProtocol]:
             super().on_body(body)
 
         def on_message_complete(self) -> None:
+            if self._in_head:  # of a request that offers an upgrade
+                return
             self._stop_timer()
             self._in_head, self._head_bytes = True, 0
             super().on_message_complete()
+
+        def _decline_upgrade(self, rest: bytes) -> None:
+            """Read a request that offers an upgrade as if it didn't: the parser takes its body for another protocol."""
+            method = cast("Any", self.parser).get_method()
+            if method == b"CONNECT":
+                self._refuse(ProblemKind.UNREADABLE, "this is no proxy")
+                return
+            kept = [name + b": " + value + b"\r\n" for name, value in self.headers if name not in _UPGRADE_HEADERS]
+            head = b"".join((method, b" ", self.url, b" HTTP/1.1\r\n", *kept, b"\r\n"))
+            self._head_bytes = 0
+            self.parser = httptools.HttpRequestParser(self)
+            self.data_received(head + rest)
 
         def _check_head(self) -> None:
             if cast("Any", self.parser).get_http_version() not in _VERSIONS:
@@ -181,6 +204,7 @@ def _limited(limits: WebLimits) -> type[HttpToolsProtocol]:
 
 
 _VERSIONS = frozenset({"1.0", "1.1"})
+_UPGRADE_HEADERS = frozenset({b"connection", b"upgrade", b"http2-settings"})
 _NO_REQUEST = "this is no HTTP request"
 _LARGE_HEADERS = "wanted headers of at most {} bytes"
 

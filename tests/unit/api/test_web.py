@@ -133,6 +133,39 @@ def test_who_takes_too_long_is_told_so(sent: bytes) -> None:
     asyncio.run(story())
 
 
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET /hello HTTP/1.1\r\nhost: localhost\r\nx: " + b"x" * 8000 + b"\r\n\r\n", 431),
+        (b"POST /hello HTTP/1.1\r\nhost: localhost\r\ncontent-length: 99999999\r\n\r\n", 413),
+        (b"GET /hello HTTP/2.0\r\nhost: localhost\r\n\r\n", 400),
+    ],
+)
+def test_a_head_says_enough_to_be_refused(head: bytes, status: int) -> None:
+    async def story() -> None:
+        async with running() as port:
+            found, problem = await once(port, head)
+            assert (found, problem["status"]) == (status, status)
+            assert await once(port, GET) == (200, b"hello")
+
+    asyncio.run(story())
+
+
+def test_an_offer_to_upgrade_is_not_taken_and_its_body_is_read() -> None:
+    offer = b"connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n"
+    sent = b"POST /hello HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\n" + offer + b"\r\nhello"
+
+    async def story() -> None:
+        async with running() as port:
+            streams = await connect(port)
+            for _ in range(2):
+                assert await answer(streams, sent) == (200, b"hello")
+            streams[1].close()
+            await streams[1].wait_closed()
+
+    asyncio.run(story())
+
+
 def test_more_connections_than_allowed_are_refused_and_one_that_ends_makes_room() -> None:
     async def story() -> None:
         async with running() as port:
