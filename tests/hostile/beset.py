@@ -16,7 +16,7 @@ from tests.hostile import MARK
 from tests.service.serving import Serving, event, until
 from throughline.core.journal import JOURNAL_FILE, JournalReader
 
-MOST_MEMORY = 700 * 1024 * 1024  # of one part, the largest bodies allowed being decoded
+MOST_MEMORY = 1_000 * 1024 * 1024  # of one part, the largest bodies allowed being decoded
 PACE_SECONDS = 0.01  # between two good events
 FLOOR_SECONDS = 0.02  # what a busy machine takes by itself, now and then
 _BATCH = "application/cloudevents-batch+json"
