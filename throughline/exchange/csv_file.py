@@ -41,12 +41,15 @@ class Rows:
         csv.field_size_limit(_LONGEST_CELL)
 
     def header(self) -> list[str]:
-        """Return the names of the columns."""
+        """Return the names of the columns. Raises LogUnreadable where the first line is none."""
         return self._columns(_delimiter(self.file.head()))
 
     def _columns(self, delimiter: str) -> list[str]:
         text = self.file.head().decode("utf-8", "replace")
-        return [name.strip() for name in next(csv.reader(io.StringIO(text), delimiter=delimiter), list[str]())]
+        try:
+            return [name.strip() for name in next(csv.reader(io.StringIO(text), delimiter=delimiter), list[str]())]
+        except csv.Error as error:
+            raise LogUnreadable(f"{self.file.path}:1: no CSV in UTF-8 ({error})") from error
 
     def __iter__(self) -> Iterator[tuple[int, dict[str, str] | Unread]]:
         delimiter = _delimiter(self.file.head())
