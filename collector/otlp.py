@@ -20,7 +20,7 @@ from collector.mapped import NO_MAPPINGS, InputOrigin, take_mapped
 from collector.otlp_error import gather_error
 from collector.otlp_input import Screen, log_input, span_input
 from collector.otlp_json import logs_message, metrics_message, traces_message
-from collector.otlp_wire import wire
+from collector.otlp_wire import make_whole, wire
 from collector.reading import Reading, Refusal, Refused, Rejected, bound_records
 from collector.setaside import Reason, SetAside
 from throughline.core.journal import LogFact, SpanFact
@@ -62,13 +62,17 @@ def read_traces(
     for resource_spans in request.resource_spans:
         if not resource_spans.scope_spans:
             continue
-        origin = _origin(resource_spans.resource.attributes)
+        origin = _origin(resource_spans.resource)
         for scope_spans in resource_spans.scope_spans:
             bound_records(index + len(scope_spans.spans))
             for span in scope_spans.spans:
                 if not _valid_ids(span):
                     reading.invalid_spans += 1
-                elif wanted and (span.name in names or (further and screen.lets_through("", span.attributes))):
+                    index += 1
+                    continue
+                if marked or further or (wanted and span.name in names):
+                    make_whole(span)
+                if wanted and (span.name in names or (further and screen.lets_through("", span.attributes))):
                     place = _Place(index, resource_spans.resource, scope_spans.scope, origin)
                     if not _take_mapped_span(reading, place, span, mappings, received, nesting):
                         _take_marked(reading, place, span, received)
@@ -95,10 +99,11 @@ def read_logs(
     for resource_logs in request.resource_logs:
         if not resource_logs.scope_logs:
             continue
-        origin = _origin(resource_logs.resource.attributes)
+        origin = _origin(resource_logs.resource)
         for scope_logs in resource_logs.scope_logs:
             bound_records(index + len(scope_logs.log_records))
             for record in scope_logs.log_records:
+                make_whole(record)
                 place = _Place(index, resource_logs.resource, scope_logs.scope, origin)
                 kind = record.event_name or _text_attribute(record.attributes, "event.name")
                 mapped = screen.wanted and screen.lets_through(kind or "", record.attributes)
@@ -140,7 +145,9 @@ def _decoded(media_type: str, body: bytes, name: str, from_json: Callable[[bytes
         raise Refused(Refusal.MALFORMED, f"the body is no {name} of OTLP") from error
 
 
-def _origin(attributes: Any) -> Origin:
+def _origin(resource: Any) -> Origin:
+    make_whole(resource)
+    attributes = resource.attributes
     service = _text_attribute(attributes, "service.name")
     namespace = _text_attribute(attributes, "service.namespace")
     return Origin(
@@ -197,6 +204,7 @@ def _take_marked(reading: Reading, place: _Place, span: Any, received: int) -> N
         envelope.failed = failed
         _take_event(reading, place, span, envelope, data, received)
     for number, event in enumerate(span.events, start=1):
+        make_whole(event)
         if EVENT in event.attributes:
             data = _prefixed_fields(event.attributes)
             gather_error(data, False, _text_attribute(event.attributes, "error.type"), "")

@@ -12,9 +12,10 @@ common/v1, resource/v1) and google/rpc/{status,error_details}.proto.
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.unknown_fields import UnknownFieldSet
 
 _PACKAGE: Final = "throughline.otlp"
 _KINDS: Final = {
@@ -116,6 +117,23 @@ class Wire:
 def wire() -> Wire:
     """Return the message classes; built at the first call, in about 2 ms."""
     return Wire()
+
+
+def make_whole(message: Any) -> None:
+    """Give a message with attributes back those with a field that we don't know.
+
+    An entry of a map with such a field is kept as unknown as a whole (protobuf's way with maps), though it is a key and
+    a value like others: a later version of OTLP may add to them.
+    """
+    number = message.DESCRIPTOR.fields_by_name["attributes"].number
+    for field in cast("Any", UnknownFieldSet(message)):
+        if field.field_number == number and field.wire_type == _LENGTH_DELIMITED:
+            pair = wire().KeyValue.FromString(field.data)
+            if pair.key not in message.attributes:
+                message.attributes[pair.key].CopyFrom(pair.value)
+
+
+_LENGTH_DELIMITED: Final = 2
 
 
 def _file() -> descriptor_pb2.FileDescriptorProto:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from collector.inflate import inflate
 from collector.intake import AllSetAside, Incoming, Receipt, entry_of, read
 from collector.json_bodies import content_type_of
 from collector.otlp import plain
-from collector.otlp_wire import wire
+from collector.otlp_wire import make_whole, wire
 from collector.reading import Door, Reading, Refused, Signal
 from tests.hostile import otlp
 from tests.hostile.mutations import PIECES, mutated
@@ -222,10 +223,15 @@ def records(request: Any, levels: list[str], fields: tuple[str, ...]) -> list[An
 
 
 def attributes(message: Any) -> str:
-    """Return attributes in the order of their names; of two of one name the last counts, as in a map."""
-    found = getattr(message, "attributes", ())
-    pairs = {key: found[key] for key in found} if hasattr(found, "keys") else {each.key: each.value for each in found}
-    return repr(sorted((key, plain(value)) for key, value in pairs.items()))
+    """Return attributes in the order of their names, values as our descriptor has them; of two of one name the last."""
+    found = getattr(message, "attributes", None)
+    if found is None:
+        return ""
+    if isinstance(found, Mapping):
+        make_whole(message)
+        return repr(sorted((key, plain(found[key])) for key in found))
+    official = {each.key: wire().AnyValue.FromString(each.value.SerializeToString()) for each in found}
+    return repr(sorted((key, plain(value)) for key, value in official.items()))
 
 
 @given(
