@@ -30,6 +30,7 @@ STATUS_DETAILS: Final = "grpc-status-details-bin"
 PYTHON_RETRY_INFO: Final = "google.rpc.retryinfo-bin"  # where Python's OTLP exporter looks for it
 RETRY_INFO_URL: Final = "type.googleapis.com/google.rpc.RetryInfo"
 MOST_AT_ONCE: Final = 256
+_MOST_WAITING: Final = 8 * MOST_AT_ONCE  # beyond it gRPC itself refuses, without a word on when to come back
 IDLE_MILLISECONDS: Final = 300_000
 
 Metadata = tuple[tuple[str, str | bytes], ...]
@@ -53,6 +54,7 @@ class OtlpService(grpc.GenericRpcHandler):
         self._counts = counts
         self._lanes = lanes
         self._header_bytes = header_bytes
+        self._under_way = 0
         handler = cast("Any", grpc.stream_unary_rpc_method_handler)  # a unary one waits for its message for ever
         self._methods: dict[str, Any] = {method: handler(self._export(signal)) for method, signal in METHODS.items()}
 
@@ -67,7 +69,10 @@ class OtlpService(grpc.GenericRpcHandler):
 
     async def _take(self, signal: Signal, messages: AsyncIterator[bytes], context: Any) -> bytes:
         held = 0
+        self._under_way += 1
         try:
+            if self._under_way > MOST_AT_ONCE:
+                raise Refused(Refusal.OVERLOADED, f"{MOST_AT_ONCE} calls are under way already", 1)
             metadata = context.invocation_metadata()
             self._bound(metadata)
             authorization = _first(metadata, "authorization")
@@ -83,6 +88,7 @@ class OtlpService(grpc.GenericRpcHandler):
             await context.abort(status_code(refused.refusal), refused.sentence, error_metadata(refused))
             raise
         finally:
+            self._under_way -= 1
             self._in_hand.give_back(held)
         context.set_trailing_metadata(((POSITION_HEADER, receipt.position),))
         return response_message(*partial_success(signal, receipt.reading))
@@ -140,7 +146,7 @@ async def start_grpc(
 
     ``certificate`` gives the one in force, for each connection anew; None: without TLS.
     """
-    server = grpc.aio.server(options=list(options.items()), maximum_concurrent_rpcs=MOST_AT_ONCE)
+    server = grpc.aio.server(options=list(options.items()), maximum_concurrent_rpcs=_MOST_WAITING)
     server.add_generic_rpc_handlers((service,))
     try:
         if certificate is None:
