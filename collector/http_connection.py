@@ -203,8 +203,8 @@ class Connection(asyncio.Protocol):
         if self._answering or self._waiting:
             return
         if self._reading and self._parser is not None and not self._dropping:
-            sentence = f"{self._limits.connections:,} connections are open, and others are faster"
-            self._write(self._server.application.refuse(self._path(), Refused(Refusal.TOO_SLOW, sentence)), False)
+            refused = _crowded(self._limits)
+            self._write(self._server.application.refuse(self._path(), refused), keep_alive=False)
         self._transport.close()
 
     def unread_bytes(self) -> int:
