@@ -19,6 +19,7 @@ from collector.json_bodies import read_json
 from collector.mapped import NO_MAPPINGS
 from collector.otlp import read_logs, read_metrics, read_traces
 from collector.reading import Door, Reading, Refusal, Refused, Rejected, Signal
+from collector.room import Room
 from collector.setaside import SetAside
 from throughline.core.clock import Clock
 from throughline.core.event import HISTORY_HEADER, Event, encode_block, identity_digest
@@ -97,13 +98,21 @@ class Intake:
     """Takes requests to the journal; ``close`` ends its thread."""
 
     def __init__(
-        self, journal: Journal, clock: Clock, counts: Counts, nesting: int, mappings: Mappings = NO_MAPPINGS
+        self,
+        journal: Journal,
+        clock: Clock,
+        counts: Counts,
+        nesting: int,
+        mappings: Mappings = NO_MAPPINGS,
+        room: Room | None = None,
     ) -> None:
+        """``room`` None: there is always room."""
         self._journal = journal
         self._clock = clock
         self._counts = counts
         self._nesting = nesting
         self._mappings = mappings
+        self._room = room
         self._recent = RecentEvents()
         self._large = ThreadPoolExecutor(max_workers=1, thread_name_prefix="decode")
 
@@ -112,6 +121,8 @@ class Intake:
 
     async def take(self, incoming: Incoming) -> Receipt:
         """Return what became of a request once it is durable; raise Refused where it isn't taken."""
+        if self._room is not None:
+            self._room.check()
         began = time.monotonic()
         received = self._clock.now()
         reading = await self.read(incoming, received)

@@ -35,10 +35,12 @@ from collector.journal_file import Boundary, go_on
 from collector.lanes import Lanes
 from collector.reading import Door
 from collector.replay import Replayer
+from collector.room import Room
 from collector.signatures import Signatures, read_secrets
 from throughline.core.address import Address
 from throughline.core.clock import Clock
 from throughline.core.guards import Guards, open_guards
+from throughline.core.instants import HOUR
 from throughline.core.journal import JOURNAL_FILE, mapping_text
 from throughline.core.mappings.folder import load_mappings
 from throughline.core.settings import Settings
@@ -85,15 +87,19 @@ async def run_collector(
         journal = Journal(path, settings.queue_bytes, counts.journal, at, mapping_text(mappings.version))
         stack.push_async_callback(journal.close)
         await journal.open()
-        intake = Intake(journal, clock, counts, settings.nesting, mappings)
+        room = Room(path, clock, settings.free_bytes, round(settings.unfolded_hours * HOUR))
+        stack.callback(room.close)
+        stack.push_async_callback(_ended, asyncio.create_task(room.watch()))
+        intake = Intake(journal, clock, counts, settings.nesting, mappings, room)
         stack.callback(intake.close)
         replayer = Replayer(path, intake, journal, clock, counts.replayed)
         stack.callback(replayer.close)
         in_front = partial(ControlDoor, replayer=replayer, secret=control)
         admission = Admission(guards.sign_ins, counts, control)
         webhooks = Webhooks(mappings, signatures, admission)
+        reasons = partial(_reasons, journal, room)
         opened = await _open_doors(
-            stack, settings, addresses, intake, journal, counts, path, admission, webhooks, guards, in_front
+            stack, settings, addresses, intake, journal, counts, path, admission, webhooks, guards, in_front, reasons
         )
         gc.freeze()  # what is here now stays: the collector of cycles need not look at it again and again
         announce({door: str(address) for door, address in opened.items()})
@@ -113,6 +119,7 @@ async def _open_doors(
     webhooks: Webhooks,
     guards: Guards,
     in_front: Callable[[Application], Application],
+    reasons: Callable[[], list[str]],
 ) -> dict[str, Address]:
     in_hand = InHand(settings.queue_bytes)
     bodies = Bodies(settings.inflated_bytes, in_hand)
@@ -120,7 +127,6 @@ async def _open_doors(
     events_counts, otlp_counts = counts.door(Door.CLOUDEVENTS), counts.door(Door.OTLP_HTTP)
     expose = partial(_expose, counts, journal, in_hand, path, guards)
     json = JsonDoor(intake, webhooks, bodies, counts.door(Door.JSON))
-    reasons = partial(_reasons, journal)
     events = EventsDoor(intake, admission, bodies, events_counts, reasons, guards.warnings, expose, json)
     otlp = OtlpHttpDoor(intake, admission, bodies, otlp_counts)
     opened: dict[str, Address] = {}
@@ -159,9 +165,16 @@ async def _until(stop: asyncio.Event, journal: Journal) -> None:
         journal.ended.result()
 
 
-def _reasons(journal: Journal) -> list[str]:
+def _reasons(journal: Journal, room: Room) -> list[str]:
     state = journal.state()
-    return [] if state.open else [f"the journal can't be written: {state.reason}"]
+    return [*([] if state.open else [f"the journal can't be written: {state.reason}"]), *room.reasons()]
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """End a task that runs for ever."""
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 def _expose(counts: Counts, journal: Journal, in_hand: InHand, path: Path, guards: Guards) -> str:

@@ -29,6 +29,7 @@ from throughline.core.metric_names import (
     TICK_SECONDS,
 )
 from throughline.core.metrics import Meter, Part
+from throughline.core.progress import note_folded
 
 METRICS_ROW = "metrics"
 _LEAVE_EVERY = 2.0
@@ -68,6 +69,7 @@ class EngineMeter(Watch):
         if not self._changed or at - self._left < _LEAVE_EVERY:
             return
         self._left, self._changed = at, False
+        note_folded(self._subject.data, engine.positions()[0])
         self._count(engine)
         position, _ = engine.positions()
         self._meter.gauge(FOLD_LAG_RECORDS).set(max(0, self._journal.last() - position))

@@ -104,6 +104,14 @@ def serve(
     queue_bytes: Annotated[
         Given, typer.Option(metavar="SIZE", help="The most bytes waiting for the journal; beyond it doors refuse.")
     ] = None,
+    free_bytes: Annotated[
+        Given,
+        typer.Option(metavar="SIZE", help="Space that is kept free on the data folder's disk; below it doors refuse."),
+    ] = None,
+    unfolded_hours: Annotated[
+        Given,
+        typer.Option(metavar="HOURS", help="How long what came in may wait for the engine; beyond it doors refuse."),
+    ] = None,
     orphan_hours: Annotated[
         Given, typer.Option(metavar="HOURS", help="How long an event waits for its case before it is an orphan.")
     ] = None,

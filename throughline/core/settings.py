@@ -96,6 +96,14 @@ class Settings(BaseModel):
     queue_bytes: Bytes = Field(
         ByteSize(64 * MIB), ge=MIB, description="The most bytes waiting for the journal; beyond it doors refuse."
     )
+    free_bytes: Bytes = Field(
+        ByteSize(128 * MIB),
+        ge=0,
+        description="Space that is kept free on the data folder's disk; below it doors refuse.",
+    )
+    unfolded_hours: float = Field(
+        168.0, gt=0, description="How long what came in may wait for the engine; beyond it doors refuse."
+    )
     orphan_hours: float = Field(72.0, gt=0, description="How long an event waits for its case before it is an orphan.")
     bulk_limit: int = Field(
         50_000, ge=1, description="The most cases that may hold one carrier before its events are shown with it only."

@@ -81,7 +81,7 @@ def test_a_full_disk_is_refused_and_heals_when_there_is_room(small_disk: Path) -
     ballast.write_bytes(bytes(2_000_000))
     data = small_disk / "data"
     data.mkdir()
-    with RunningCollector(data) as collector:
+    with RunningCollector(data, {"free_bytes": 0}) as collector:
         acknowledged, number = fill(collector, 1)
         assert acknowledged
         assert "disk is full" in collector.ready()[0]
