@@ -41,6 +41,10 @@ class Beset:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.rest()
+
+    def rest(self) -> None:
+        """Send no more; safe twice."""
         self._stop.set()
         self._thread.join()
 
@@ -76,7 +80,8 @@ class Beset:
     # what became of it
 
     def was_always_good(self) -> None:
-        """Hold what must be true whatever came in."""
+        """Hold what must be true whatever came in; from now on, nothing more is sent."""
+        self.rest()
         assert self.broken == []
         self.serves_on()
         self.kept_nothing_hostile()

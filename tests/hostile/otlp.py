@@ -74,6 +74,8 @@ MALFORMED: dict[str, tuple[str, bytes]] = {
     "many spans without ids": (TRACES, traces(*[b""] * 5_000)),
     # the message of another signal
     "logs as traces": (TRACES, logs(log())),
+    "metrics as traces": (TRACES, metrics(3)),
+    "traces as metrics": (METRICS, traces(span())),
     "traces as logs": (LOGS, traces(field(1, TRACE_ID) + field(12, b"\xff"))),
 }
 

@@ -19,6 +19,7 @@ from tests.hostile.beset import Beset, good
 from tests.hostile.http1 import answer_to, chunked, request, statuses
 from tests.hostile.http2 import LOGS
 from tests.hostile.protobuf import field, log, logs
+from tests.hostile.stalled import Stalled
 from tests.hostile.transport import Way
 from tests.service.serving import event, serving, until
 
@@ -158,6 +159,19 @@ def test_what_is_as_large_as_allowed_costs_others_nothing(beset: Beset, name: st
         assert set(answers) <= wanted | {429}
 
 
+MESSAGES, STALLED = 100, 3  # together nearly five gigabytes
+
+
+def test_messages_that_are_never_whole_take_little_memory_at_the_grpc_door(beset: Beset) -> None:
+    address = beset.serve.addresses["otlp_grpc"]
+    with beset.under(), ExitStack() as stack, ThreadPoolExecutor(STALLED) as senders:
+        stalled = [stack.enter_context(closing(Stalled(address, MESSAGES, SIZE))) for _ in range(STALLED)]
+        sent = sum(senders.map(lambda each: each.send_for(REQUEST_SECONDS), stalled))
+    assert sent > 10 * SIZE
+    beset.stayed_within_memory()
+    takes_good_ones(beset)
+
+
 WEBSOCKET = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: AAAA\r\n"
 H2C = "connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQCAAAA\r\n"
 ODD = {
@@ -220,6 +234,7 @@ def test_a_carrier_with_very_many_holders_is_shown_with_it_only(beset: Beset) ->
 
 
 def test_good_traffic_went_on(beset: Beset) -> None:
+    beset.rest()
     assert beset.broken == []
     beset.serves_on()
     beset.stayed_within_memory()

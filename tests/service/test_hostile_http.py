@@ -8,7 +8,7 @@ import pytest
 
 from tests.hostile import cloudevents, otlp, webhooks
 from tests.hostile.beset import Beset
-from tests.hostile.http1 import answer_to
+from tests.hostile.http1 import answer_to, request
 from tests.hostile.transport import Table, Wanted, spoilt
 from tests.service.serving import serving
 
@@ -60,6 +60,14 @@ def test_it_is_answered_clearly(beset: Beset, door: str, sent: bytes, wanted: Wa
     with beset.under():
         status, answer = answer_to(beset.serve.addresses[door], sent)
     assert status in (wanted if isinstance(wanted, frozenset) else {wanted}), answer
+
+
+def test_an_expression_of_a_mapping_takes_no_time_whatever_it_is_asked(beset: Beset) -> None:
+    """What does not fit is kept as it is: it is no refusal."""
+    body = webhooks.hook().replace(b"hostile", b"harmless").replace(b"EUR", b"E" * 8_000 + b"!")
+    with beset.under():
+        status, answer = answer_to(beset.serve.addresses["http"], request(webhooks.PATH, webhooks.JSON, body), 5)
+    assert status == 202, answer
 
 
 def test_good_traffic_went_on_and_nothing_hostile_stayed(beset: Beset) -> None:
