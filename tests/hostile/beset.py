@@ -3,86 +3,88 @@
 from __future__ import annotations
 
 import statistics
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from http.client import HTTPConnection
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from tests.hostile import MARK
-from tests.service.serving import Serving, event, until
+from tests.hostile.beside import good
+from tests.service.serving import Serving, until
 from throughline.core.journal import JOURNAL_FILE, JournalReader
 
-MOST_MEMORY = 1_000 * 1024 * 1024  # of one part, the largest bodies allowed being decoded
-PACE_SECONDS = 0.01  # between two good events
-FLOOR_SECONDS = 0.02  # what a busy machine takes by itself, now and then
-_BATCH = "application/cloudevents-batch+json"
+MOST_MEMORY = 1_100 * 1024 * 1024  # of one part, the largest bodies allowed being decoded
+FLOOR_SECONDS = 0.005  # what a busy machine takes by itself, now and then
+ROOT = Path(__file__).parents[2]
+
+
+class Sent(NamedTuple):
+    """One good event: when it was sent, how long its answer took, and what that was."""
+
+    began: float
+    seconds: float
+    status: str
 
 
 class Beset:
-    """Sends good events one after another all the while, each on the same connection, and notes how long each took."""
+    """Good events all the while, from a process of their own; which of them went beside something hostile is noted."""
 
     def __init__(self, serve: Serving) -> None:
         self.serve = serve
-        self.sent = 0
-        self.calm: list[float] = []
-        self.beset: list[float] = []
-        self._hostile = 0  # requests under way
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._go_on)
-        self.broken: list[str] = []
+        self._hostile: list[tuple[float, float]] = []
+        self._lines: list[str] = []
 
     def __enter__(self) -> Beset:
-        self._thread.start()
-        until(lambda: len(self.calm) > 50 or bool(self.broken), "good events before all else")
+        command = [sys.executable, "-m", "tests.hostile.beside", self.serve.addresses["http"]]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        self._hearing = threading.Thread(target=self._hear)
+        self._hearing.start()
+        until(lambda: len(self._lines) > 100, "good events before all else")
         return self
 
     def __exit__(self, *_: object) -> None:
         self.rest()
 
+    def _hear(self) -> None:
+        assert self._process.stdout is not None
+        self._lines.extend(self._process.stdout)
+
     def rest(self) -> None:
         """Send no more; safe twice."""
-        self._stop.set()
-        self._thread.join()
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._hearing.join()
+        self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
 
     @contextmanager
     def under(self) -> Generator[None]:
         """Count the good events of the meantime as those beside something hostile."""
-        self._hostile += 1
+        began = time.monotonic()
         try:
             yield
         finally:
-            self._hostile -= 1
+            self._hostile.append((began, time.monotonic()))
 
-    def _go_on(self) -> None:
-        host, _, port = self.serve.addresses["http"].rpartition(":")
-        connection = HTTPConnection(host, int(port), timeout=30)
-        while not self._stop.wait(PACE_SECONDS):
-            self.sent += 1
-            body = msgspec.json.encode([good(self.sent)])
-            hostile, began = self._hostile, time.perf_counter()
-            try:
-                connection.request("POST", "/v1/events", body, {"content-type": _BATCH})
-                answer = connection.getresponse()
-                answer.read()
-            except OSError as error:
-                self.broken.append(f"good event {self.sent}: {error!r}")
-                connection.close()
-                continue
-            (self.beset if hostile or self._hostile else self.calm).append(time.perf_counter() - began)
-            if answer.status != 202:
-                self.broken.append(f"good event {self.sent}: {answer.status}")
-        connection.close()
+    @property
+    def sent(self) -> list[Sent]:
+        """All good events until now."""
+        words = (line.rstrip("\n").split(" ", 2) for line in self._lines)
+        return [Sent(float(began), float(seconds), status) for began, seconds, status in words]
 
     # what became of it
 
     def was_always_good(self) -> None:
         """Hold what must be true whatever came in; from now on, nothing more is sent."""
         self.rest()
-        assert self.broken == []
+        assert {each.status for each in self.sent} == {"202"}
         self.serves_on()
         self.kept_nothing_hostile()
         self.found_the_good_ones()
@@ -111,11 +113,11 @@ class Beset:
     def found_the_good_ones(self) -> None:
         """All good events count once; two of them are those of ``serves_on``."""
         status = self.serve.folded(self.serve.send(good(0)))
-        assert status["counts"]["cases"]["open"] == self.sent + 1
+        assert status["counts"]["cases"]["open"] == len(self.sent) + 1
 
     def stayed_within_memory(self) -> None:
         for name, pid in self.serve.parts.items():
-            assert memory_of(pid) < MOST_MEMORY, name
+            assert memory_of(pid) < MOST_MEMORY, f"{name}: {memory_of(pid):,}"
 
     def logged_no_fault(self) -> None:
         log = (self.serve.data.parent / f"{self.serve.data.name}.log").read_text()
@@ -123,14 +125,12 @@ class Beset:
         assert "_failed" not in log, log[-5_000:]
 
     def kept_its_latency(self) -> None:
-        calm, beset = statistics.median(self.calm), statistics.median(self.beset or [0.0])
-        assert beset <= 2 * calm + FLOOR_SECONDS, (
-            f"{beset * 1000:.1f} ms beside hostile requests, {calm * 1000:.1f} else"
-        )
-
-
-def good(number: int) -> dict[str, object]:
-    return event(f"good-{number}", "time.submitted", "2025-11-02T16:04:11Z", "/good", time_entry=f"G-{number}")
+        """Hold the latency of good events, from the first hostile request to the last, to twice that of the others."""
+        began, ended = min(began for began, _ in self._hostile), max(ended for _, ended in self._hostile)
+        beset = statistics.median(each.seconds for each in self.sent if began <= each.began < ended)
+        calm = statistics.median(each.seconds for each in self.sent if not began <= each.began < ended)
+        seen = f"{beset * 1000:.1f} ms beside hostile requests, {calm * 1000:.1f} ms else"
+        assert beset <= 2 * calm + FLOOR_SECONDS, seen
 
 
 def memory_of(pid: int) -> int:
