@@ -12,8 +12,9 @@ from typing import Final
 from collector.reading import MOST_RECORDS, Refusal, Refused
 
 MOST_ELEMENTS: Final = 2_000_000  # objects, arrays, and members or elements after the first of each, in JSON
-UNCOUNTED_BYTES: Final = 128 * 1024  # what is smaller can't hold much
+UNCOUNTED_BYTES: Final = 128 * 1024  # JSON that is smaller can't hold much
 _LENGTH_DELIMITED: Final = 2
+_TAGS: Final = (b"\x0a", b"\x12", b"\x8a", b"\x92")  # how fields 1 and 2 begin, also where written longer than need be
 
 
 def bound_elements(body: bytes) -> None:
@@ -27,29 +28,33 @@ def bound_elements(body: bytes) -> None:
 def bound_groups(body: bytes) -> None:
     """Raise Refused where an OTLP request in protobuf holds more resources, scopes or records than may come at once.
 
-    Walks over the fields of the request, its resources and scopes, and over nothing inside a record. What can't be
-    walked is left to the decoder.
+    Where the bytes that begin such fields are few, there can't be too many. Else this walks over the fields of the
+    request, its resources and scopes, and over nothing inside a record. What can't be walked is left to the decoder.
     """
-    if len(body) >= UNCOUNTED_BYTES:
+    if any(body.count(tag) > MOST_RECORDS for tag in _TAGS):
         messages = [(0, len(body))]
         for number in (1, 2, 2):  # resource_…, scope_…, then spans, log_records or metrics
-            messages = _members(body, messages, number)
+            messages = _members(body, messages, number << 3 | _LENGTH_DELIMITED)
 
 
-def _members(body: bytes, messages: Iterable[tuple[int, int]], number: int) -> list[tuple[int, int]]:
-    """Return where the contents of the fields of a number stand in messages; raise Refused where they are too many.
+def _members(body: bytes, messages: Iterable[tuple[int, int]], wanted: int) -> list[tuple[int, int]]:
+    """Return where the contents of the fields of a tag stand in messages; raise Refused where they are too many.
 
-    Fields of other numbers count as well, at a third: a resource, a scope and a schema's URL beside each.
+    Fields of other tags count as well, at a third: a resource, a scope and a schema's URL beside each.
     """
     found: list[tuple[int, int]] = []
     others = 0
     for at, end in messages:
-        while at < end:
-            tag, at = _varint(body, at, end)
+        while at + 1 < end:
+            tag, length = body[at], body[at + 1]
+            if tag < 128 and length < 128:
+                at += 2
+            else:
+                tag, at = _varint(body, at, end)
+                length, at = _varint(body, at, end)
             if tag & 7 != _LENGTH_DELIMITED:
                 break  # no OTLP: these messages have no field of another kind
-            length, at = _varint(body, at, end)
-            if tag >> 3 == number:
+            if tag == wanted:
                 found.append((at, min(at + length, end)))
             else:
                 others += 1

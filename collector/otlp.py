@@ -20,7 +20,14 @@ from collector.mapped import NO_MAPPINGS, InputOrigin, take_mapped
 from collector.otlp_error import gather_error
 from collector.otlp_input import Screen, log_input, span_input
 from collector.otlp_json import logs_message, metrics_message, traces_message
-from collector.otlp_wire import make_whole, wire
+from collector.otlp_wire import (
+    LOG_ATTRIBUTES,
+    RESOURCE_ATTRIBUTES,
+    SPAN_ATTRIBUTES,
+    SPAN_EVENT_ATTRIBUTES,
+    make_whole,
+    wire,
+)
 from collector.reading import Reading, Refusal, Refused, Rejected, bound_records
 from collector.setaside import Reason, SetAside
 from throughline.core.journal import LogFact, SpanFact
@@ -70,8 +77,8 @@ def read_traces(
                     reading.invalid_spans += 1
                     index += 1
                     continue
-                if marked or further or (wanted and span.name in names):
-                    make_whole(span)
+                if marked or wanted:
+                    make_whole(span, SPAN_ATTRIBUTES)
                 if wanted and (span.name in names or (further and screen.lets_through("", span.attributes))):
                     place = _Place(index, resource_spans.resource, scope_spans.scope, origin)
                     if not _take_mapped_span(reading, place, span, mappings, received, nesting):
@@ -103,7 +110,7 @@ def read_logs(
         for scope_logs in resource_logs.scope_logs:
             bound_records(index + len(scope_logs.log_records))
             for record in scope_logs.log_records:
-                make_whole(record)
+                make_whole(record, LOG_ATTRIBUTES)
                 place = _Place(index, resource_logs.resource, scope_logs.scope, origin)
                 kind = record.event_name or _text_attribute(record.attributes, "event.name")
                 mapped = screen.wanted and screen.lets_through(kind or "", record.attributes)
@@ -146,7 +153,7 @@ def _decoded(media_type: str, body: bytes, name: str, from_json: Callable[[bytes
 
 
 def _origin(resource: Any) -> Origin:
-    make_whole(resource)
+    make_whole(resource, RESOURCE_ATTRIBUTES)
     attributes = resource.attributes
     service = _text_attribute(attributes, "service.name")
     namespace = _text_attribute(attributes, "service.namespace")
@@ -203,8 +210,9 @@ def _take_marked(reading: Reading, place: _Place, span: Any, received: int) -> N
         envelope = _span_envelope(span, own, 0, kind, span.end_time_unix_nano, conversation)
         envelope.failed = failed
         _take_event(reading, place, span, envelope, data, received)
+    bound_records(len(span.events))
     for number, event in enumerate(span.events, start=1):
-        make_whole(event)
+        make_whole(event, SPAN_EVENT_ATTRIBUTES)
         if EVENT in event.attributes:
             data = _prefixed_fields(event.attributes)
             gather_error(data, False, _text_attribute(event.attributes, "error.type"), "")

@@ -119,15 +119,23 @@ def wire() -> Wire:
     return Wire()
 
 
-def make_whole(message: Any) -> None:
-    """Give a message with attributes back those with a field that we don't know.
+RESOURCE_ATTRIBUTES: Final = 1
+SPAN_ATTRIBUTES: Final = 9
+SPAN_EVENT_ATTRIBUTES: Final = 3
+LOG_ATTRIBUTES: Final = 6
+
+
+def make_whole(message: Any, attributes: int) -> None:
+    """Give a message back those attributes with a field that we don't know; ``attributes`` is the number of its map.
 
     An entry of a map with such a field is kept as unknown as a whole (protobuf's way with maps), though it is a key and
     a value like others: a later version of OTLP may add to them.
     """
-    number = message.DESCRIPTOR.fields_by_name["attributes"].number
-    for field in cast("Any", UnknownFieldSet(message)):
-        if field.field_number == number and field.wire_type == _LENGTH_DELIMITED:
+    unknown = cast("Any", UnknownFieldSet)(message)
+    if not len(unknown):
+        return
+    for field in unknown:
+        if field.field_number == attributes and field.wire_type == _LENGTH_DELIMITED:
             pair = wire().KeyValue.FromString(field.data)
             if pair.key not in message.attributes:
                 message.attributes[pair.key].CopyFrom(pair.value)

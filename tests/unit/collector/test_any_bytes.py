@@ -228,7 +228,7 @@ def attributes(message: Any) -> str:
     if found is None:
         return ""
     if isinstance(found, Mapping):
-        make_whole(message)
+        make_whole(message, message.DESCRIPTOR.fields_by_name["attributes"].number)
         return repr(sorted((key, plain(found[key])) for key in found))
     official = {each.key: wire().AnyValue.FromString(each.value.SerializeToString()) for each in found}
     return repr(sorted((key, plain(value)) for key, value in official.items()))

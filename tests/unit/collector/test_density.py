@@ -35,8 +35,13 @@ DENSE = {
     "resources": (Signal.TRACES, PROTOBUF, b"\x0a\x00" * (SIZE // 2)),
     "scopes": (Signal.LOGS, PROTOBUF, field(1, b"\x12\x00" * (SIZE // 2 - 10))),
     "spans": (Signal.TRACES, PROTOBUF, field(1, field(2, b"\x12\x00" * (SIZE // 2 - 10)))),
+    "events of a span": (
+        Signal.TRACES,
+        PROTOBUF,
+        traces(span(field(9, field(1, b"throughline.x")), b"\x5a\x00" * 1_000_000)),
+    ),
     "metrics": (Signal.METRICS, PROTOBUF, field(1, field(2, b"\x12\x00" * (SIZE // 2 - 10)))),
-    "fields that nobody knows": (Signal.LOGS, PROTOBUF, b"\xfa\x01\x00" * (SIZE // 3)),
+    "resources written longer than need be": (Signal.LOGS, PROTOBUF, b"\x8a\x00\x00" * (SIZE // 3)),
 }
 
 
