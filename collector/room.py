@@ -9,6 +9,9 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import time
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -16,13 +19,12 @@ import structlog
 
 from collector.journal import RETRY_AFTER_SECONDS
 from collector.reading import Refusal, Refused
-from throughline.core.clock import Clock
 from throughline.core.errors import StoreUnavailable
-from throughline.core.instants import format_instant
-from throughline.core.journal import JournalReader
+from throughline.core.journal import JournalReader, position_text
 from throughline.core.progress import read_folded
 
 LOOK_EVERY_SECONDS: Final = 1.0
+_SAMPLES: Final = 1_000  # of what waits, so that its age is known to a thousandth of what is allowed
 
 _log = structlog.get_logger(__name__)
 
@@ -30,12 +32,19 @@ _log = structlog.get_logger(__name__)
 class Room:
     """Looks at disk and engine now and then; in between, it says what it saw last. Closing is safe twice."""
 
-    def __init__(self, path: Path, clock: Clock, free_bytes: int, unfolded: int) -> None:
-        """``path`` is the journal's; ``unfolded`` the longest that a record may wait to be folded, in microseconds."""
+    def __init__(
+        self,
+        path: Path,
+        free_bytes: int,
+        unfolded_seconds: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``path`` is the journal's; ``unfolded_seconds`` the longest that a record may wait to be folded."""
         self._path = path
-        self._clock = clock
         self._free_bytes = free_bytes
-        self._unfolded = unfolded
+        self._unfolded_seconds = unfolded_seconds
+        self._monotonic = monotonic
+        self._seen: deque[tuple[int, float]] = deque()  # the last record, and when it was the last; not folded yet
         self._reader = JournalReader(path)
         self._reasons: list[str] = []
 
@@ -80,12 +89,26 @@ class Room:
         if folded is None:
             return None
         try:
-            since = self._reader.received(folded + 1)
+            last = self._reader.last()
         except (sqlite3.Error, StoreUnavailable):
             return None
-        if since is None or self._clock.now() - since <= self._unfolded:
+        waits = self._waits(folded, last)
+        if waits <= self._unfolded_seconds:
             return None
         return (
-            f"what came in since {format_instant(since)} is not folded into cases yet, which is longer than"
-            " unfolded_hours allows: see that the engine runs, and what its log says"
+            f"record {position_text(folded + 1)} has waited for {waits:,.0f} seconds to be folded into cases, which is"
+            " longer than unfolded_hours allows: see that the engine runs, and what its log says"
         )
+
+    def _waits(self, folded: int, last: int) -> float:
+        """Return for how many seconds at least the first record that is not folded has waited.
+
+        By time as it goes, not by the clock of the events, which may leap where a test or a demo says so.
+        """
+        now, seen = self._monotonic(), self._seen
+        while seen and seen[0][0] <= folded:
+            seen.popleft()
+        apart = self._unfolded_seconds / _SAMPLES
+        if last > folded and (not seen or (last > seen[-1][0] and now - seen[-1][1] >= apart)):
+            seen.append((last, now))
+        return now - seen[0][1] if seen else 0.0

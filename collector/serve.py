@@ -40,7 +40,6 @@ from collector.signatures import Signatures, read_secrets
 from throughline.core.address import Address
 from throughline.core.clock import Clock
 from throughline.core.guards import Guards, open_guards
-from throughline.core.instants import HOUR
 from throughline.core.journal import JOURNAL_FILE, mapping_text
 from throughline.core.mappings.folder import load_mappings
 from throughline.core.settings import Settings
@@ -87,7 +86,7 @@ async def run_collector(
         journal = Journal(path, settings.queue_bytes, counts.journal, at, mapping_text(mappings.version))
         stack.push_async_callback(journal.close)
         await journal.open()
-        room = Room(path, clock, settings.free_bytes, round(settings.unfolded_hours * HOUR))
+        room = Room(path, settings.free_bytes, settings.unfolded_hours * 3_600)
         stack.callback(room.close)
         stack.push_async_callback(_ended, asyncio.create_task(room.watch()))
         intake = Intake(journal, clock, counts, settings.nesting, mappings, room)

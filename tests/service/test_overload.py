@@ -123,10 +123,10 @@ def test_while_the_engine_stands_still_the_journal_grows_on_disk_until_it_has_wa
             assert journal_bytes(serve.data) > 0
             refused = call(f"http://{serve.addresses['http']}/v1/events", [], BATCH)
             assert (refused.status, refused.headers["retry-after"]) == (503, "5")
-            assert "not folded" in refused.json["detail"]
+            assert "to be folded" in refused.json["detail"]
             assert "see that the engine runs" in door(serve)["reasons"][0]
             parts = {part["part"]: part for part in serve.get("/readyz").json["parts"]}
-            assert "not folded" in parts["collector"]["reason"]
+            assert "to be folded" in parts["collector"]["reason"]
             told_to_come_back(serve)
         finally:
             os.kill(engine, signal.SIGCONT)

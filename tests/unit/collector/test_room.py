@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -9,22 +11,20 @@ import pytest
 from collector.reading import Refusal, Refused
 from collector.room import Room
 from tests.running_collector import RunningCollector, cloudevent
-from throughline.core.instants import HOUR, parse_instant
-from throughline.core.journal import JOURNAL_FILE, JournalReader
+from throughline.core.journal import JOURNAL_FILE
 from throughline.core.progress import note_folded, read_folded
 
+ALLOWED = 100.0
 
-class Standing:
-    """A clock that stands still."""
 
-    def __init__(self, now: int) -> None:
-        self._now = now
+class Time:
+    """Monotonic time that a test sets."""
 
-    def now(self) -> int:
-        return self._now
+    def __init__(self) -> None:
+        self.now = 1_000.0
 
-    def describe(self) -> dict[str, str | int | float]:
-        return {}
+    def __call__(self) -> float:
+        return self.now
 
 
 @pytest.fixture
@@ -36,41 +36,65 @@ def data(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def looked(data: Path, hours: float = 0.0, free_bytes: int = 0) -> list[str]:
-    """Look so many hours after the second record; return why there is no room."""
-    reader = JournalReader(data / JOURNAL_FILE)
-    received = reader.received(2) or 0
-    reader.close()
-    room = Room(data / JOURNAL_FILE, Standing(received + round(hours * HOUR)), free_bytes, 2 * HOUR)
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def room(data: Path, time: Time) -> Iterator[Room]:
+    with closing(Room(data / JOURNAL_FILE, 0, ALLOWED, time)) as room:
+        yield room
+
+
+def reasons(room: Room) -> list[str]:
     room.look()
-    room.close()
     return room.reasons()
 
 
-def test_there_is_room_where_nobody_says_what_is_folded(data: Path) -> None:
-    assert looked(data, 1_000) == []
+def test_there_is_room_where_nobody_says_what_is_folded(room: Room, time: Time) -> None:
+    assert reasons(room) == []
+    time.now += 1_000 * ALLOWED
+    assert reasons(room) == []
 
 
-def test_what_waits_longer_than_allowed_is_said_until_it_is_folded(data: Path) -> None:
+def test_what_waits_longer_than_allowed_is_said_until_it_is_folded(data: Path, room: Room, time: Time) -> None:
     note_folded(data, 1)
-    assert looked(data, 1.9) == []
-    (reason,) = looked(data, 2.1)
+    assert reasons(room) == []
+    time.now += ALLOWED
+    assert reasons(room) == []
+    time.now += 1.0
+    (reason,) = reasons(room)
+    assert "record j2 has waited" in reason
     assert "see that the engine runs" in reason
     note_folded(data, 2)
-    assert looked(data, 1_000) == []
+    assert reasons(room) == []
+    time.now += 1_000 * ALLOWED
+    assert reasons(room) == []
+
+
+def test_an_engine_that_goes_on_is_not_taken_for_one_that_stands_still(data: Path, room: Room, time: Time) -> None:
+    note_folded(data, 0)
+    assert reasons(room) == []
+    time.now += ALLOWED
+    note_folded(data, 1)
+    assert reasons(room) == []
+    time.now += 1.0
+    assert "record j2" in reasons(room)[0]  # it has been there from the first
 
 
 def test_a_disk_that_is_nearly_full_is_said(data: Path) -> None:
-    (reason,) = looked(data, free_bytes=1 << 60)
+    with closing(Room(data / JOURNAL_FILE, 1 << 60, ALLOWED)) as room:
+        (reason,) = reasons(room)
     assert "free space" in reason
 
 
 def test_a_request_is_refused_where_there_is_no_room_and_may_come_back(data: Path) -> None:
-    room = Room(data / JOURNAL_FILE, Standing(parse_instant("2026-01-01T00:00:00Z")), 1 << 60, HOUR)
-    room.check()
-    room.look()
-    with pytest.raises(Refused) as refused:
+    with closing(Room(data / JOURNAL_FILE, 1 << 60, ALLOWED)) as room:
         room.check()
+        room.look()
+        with pytest.raises(Refused) as refused:
+            room.check()
     assert refused.value.refusal is Refusal.UNAVAILABLE
     assert refused.value.retry_after
 
