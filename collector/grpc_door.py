@@ -31,7 +31,7 @@ PYTHON_RETRY_INFO: Final = "google.rpc.retryinfo-bin"  # where Python's OTLP exp
 RETRY_INFO_URL: Final = "type.googleapis.com/google.rpc.RetryInfo"
 MOST_AT_ONCE: Final = 256
 _MOST_WAITING: Final = 8 * MOST_AT_ONCE  # beyond it gRPC itself refuses, without a word on when to come back
-IDLE_MILLISECONDS: Final = 300_000
+IDLE_MILLISECONDS: Final = 60_000  # who asks nothing for so long makes room for others
 
 Metadata = tuple[tuple[str, str | bytes], ...]
 

@@ -138,7 +138,7 @@ async def _open_doors(
         stack.push_async_callback(server.close, DRAIN_SECONDS)
         host = addresses[door].host
         opened[door] = Address(host, await server.listen(host, addresses[door].port, guards.context()))
-    lanes = Lanes(max(_FEWEST_PLACES, 4 * settings.queue_bytes // settings.inflated_bytes), settings.request_seconds)
+    lanes = Lanes(max(_FEWEST_PLACES, 2 * settings.queue_bytes // settings.inflated_bytes), settings.request_seconds)
     service = OtlpService(intake, admission, in_hand, counts.door(Door.OTLP_GRPC), lanes, settings.header_bytes)
     options = grpc_options(
         settings.inflated_bytes, settings.header_bytes, settings.request_seconds, settings.connections
