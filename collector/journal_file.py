@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from enum import StrEnum
 from hashlib import blake2b
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from collector.entry import Entry, Quarantined
 from throughline.core.database import open_writer
+from throughline.core.durable import sync
 from throughline.core.errors import StoreUnavailable
 from throughline.core.journal import (
     FORMAT,
@@ -178,15 +179,8 @@ def _move_log_into_file(connection: sqlite3.Connection) -> None:
 
 def _sync_folder(folder: Path) -> None:
     """Make a file's name durable, not only its content; a folder that is closed to us isn't ours to sync."""
-    with _named(folder):
-        try:
-            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        except PermissionError:
-            return
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    with _named(folder), suppress(PermissionError):
+        sync(folder)
 
 
 @contextmanager

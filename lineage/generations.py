@@ -14,9 +14,9 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from throughline.core.database import Durability, open_writer
+from throughline.core.durable import replace_file, sync
 
 STORE_FILE = "store.db"
 POINTER = "store.json"
@@ -51,16 +51,7 @@ def next_path(data: Path) -> Path:
 
 def point_to(data: Path, path: Path) -> None:
     """Name a generation, complete and closed, as the one in force; durable once this returns. Raises OSError."""
-    with NamedTemporaryFile("w", dir=data, prefix=f".{POINTER}.", delete=False) as file:
-        try:
-            json.dump({"store": path.name}, file)
-            file.flush()
-            os.fsync(file.fileno())
-            os.replace(file.name, data / POINTER)
-        except BaseException:
-            os.unlink(file.name)
-            raise
-    _sync(data)
+    replace_file(data / POINTER, json.dumps({"store": path.name}).encode())
 
 
 def remove(path: Path) -> None:
@@ -79,7 +70,7 @@ def tidy(data: Path) -> None:
         _put_log_into_file(current)
         remove(data / STORE_FILE)
         os.replace(current, data / STORE_FILE)
-        _sync(data)
+        sync(data)
     (data / POINTER).unlink(missing_ok=True)
     for other in _others(data):
         remove(other)
@@ -94,11 +85,3 @@ def _put_log_into_file(path: Path) -> None:
         busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if busy:
             raise sqlite3.OperationalError(f"{path} is in use by another process")
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from lineage.engine import JOURNAL, Engine
 from lineage.store import StoreWriter
 from lineage.traces import release_spans
+from throughline.core.durable import sync
 from throughline.core.instants import DAY
 from throughline.core.journal import JournalReader, Record, RecordSize
 from throughline.core.release import Release, write_release
@@ -75,10 +76,5 @@ def _sync_log(store: StoreWriter) -> None:
     """Make durable what is committed: the store's own commits need not survive a power cut, what it alone has must."""
     (_, _, path) = store.connection.execute("PRAGMA database_list").fetchone()
     for name in (path, path + "-wal"):
-        if not os.path.exists(name):
-            continue
-        descriptor = os.open(name, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        if os.path.exists(name):
+            sync(Path(name))

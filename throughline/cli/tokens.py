@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any, NamedTuple
 
 from rich.table import Table
@@ -16,6 +15,7 @@ from ruamel.yaml import YAML
 
 from throughline.cli.printing import console, print_json
 from throughline.core.clock import RealClock
+from throughline.core.durable import PRIVATE, replace_file
 from throughline.core.errors import ThroughlineError
 from throughline.core.instants import MICROSECONDS, format_instant
 from throughline.core.settings import load_settings, option_of, variable_of
@@ -23,7 +23,6 @@ from throughline.core.token import Kind, digest_of, new_secret
 from throughline.core.tokens_file import SecretForm, TokenForm, load_tokens, parse_moment, read_tokens
 
 SCHEMA_LINE = "# Who may send, ask and decide. It holds digests, no secrets; `throughline tokens` changes it.\n"
-PRIVATE = 0o600
 _WIDTH = 120
 _DEFAULT_SCOPES = {"sender": ("ingest",), "person": ("read", "write")}
 
@@ -164,22 +163,8 @@ def _change(path: Path, change: Callable[[Any], None]) -> None:
     out = StringIO()
     yaml.dump(content, out)
     read_tokens(out.getvalue().encode(), str(path))
-    _replace(target, out.getvalue())
-
-
-def _replace(target: Path, text: str) -> None:
-    """Put a text in the place of a file, whole and on disk, with the mode that it had."""
     mode = target.stat().st_mode & 0o777 if target.exists() else PRIVATE
-    with NamedTemporaryFile("w", encoding="utf-8", dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
-        try:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-            os.fchmod(file.fileno(), mode)
-            os.replace(file.name, target)
-        except BaseException:
-            os.unlink(file.name)
-            raise
+    replace_file(target, out.getvalue().encode(), mode)
 
 
 def _document(token: TokenForm) -> dict[str, Any]:

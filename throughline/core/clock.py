@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any, NamedTuple, Protocol
 
+from throughline.core.durable import sync
 from throughline.core.errors import ConfigurationError, Fault
 from throughline.core.instants import format_instant, parse_instant
 
@@ -182,11 +183,7 @@ def _write_once(path: Path, text: str) -> None:
         os.fsync(file.fileno())
         with contextlib.suppress(FileExistsError):
             os.link(file.name, path)
-    entries = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(entries)
-    finally:
-        os.close(entries)
+    sync(path.parent)
 
 
 def _read_time(path: Path) -> int:

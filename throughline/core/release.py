@@ -6,11 +6,11 @@ meant has no such record, and is left alone.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import msgspec
+
+from throughline.core.durable import replace_file
 
 RELEASE_FILE = "journal-released.json"
 
@@ -24,15 +24,7 @@ class Release(msgspec.Struct, frozen=True):
 
 def write_release(data: Path, release: Release) -> None:
     """Say which records may go; durable once this returns. Raises OSError."""
-    with NamedTemporaryFile("wb", dir=data, prefix=f".{RELEASE_FILE}.", delete=False) as file:
-        try:
-            file.write(msgspec.json.encode(release))
-            file.flush()
-            os.fsync(file.fileno())
-            os.replace(file.name, data / RELEASE_FILE)
-        except BaseException:
-            os.unlink(file.name)
-            raise
+    replace_file(data / RELEASE_FILE, msgspec.json.encode(release))
 
 
 def read_release(data: Path) -> Release | None:

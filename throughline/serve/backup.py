@@ -6,7 +6,6 @@ goes on like one whose machine stopped, and folds the rest from its journal.
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from lineage.store import StoreReader
 from throughline.core.database import DAMAGED, failures_named, open_reader
 from throughline.core.decisions import FILE_NAME as DECISIONS_FILE
 from throughline.core.decisions import DecisionReader
+from throughline.core.durable import sync
 from throughline.core.errors import LastingError, StartRefused, StoreDamaged
 from throughline.core.journal import JOURNAL_FILE, JournalReader
 from throughline.serve.integrity import Verdict, files_of, verify_file
@@ -85,13 +85,13 @@ def back_up(data: Path, folder: Path, at: str, version: str, tell: Tell) -> Mani
             files.append(_measured(draft / name))
         manifest = Manifest(FORM, at, version, files)
         (draft / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
-        _sync(draft / MANIFEST)
-        _sync(draft)
+        sync(draft / MANIFEST)
+        sync(draft)
         folder.parent.mkdir(parents=True, exist_ok=True)
         if folder.is_dir():
             folder.rmdir()
         draft.rename(folder)
-        _sync(folder.parent)
+        sync(folder.parent)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
@@ -128,12 +128,12 @@ def restore(folder: Path, data: Path, tell: Tell) -> Manifest:
         for each in manifest.files:
             tell(Progress(each.file, 0, each.bytes))
             shutil.copyfile(folder / each.file, data / each.file)
-            _sync(data / each.file)
+            sync(data / each.file)
             tell(Progress(each.file, each.bytes, each.bytes))
             fault = _fault(data, each)
             if fault:
                 raise BackupDamaged(fault)
-        _sync(data)
+        sync(data)
     except BaseException:
         for each in manifest.files:
             (data / each.file).unlink(missing_ok=True)
@@ -157,14 +157,14 @@ def restore_store(folder: Path, data: Path, tell: Tell) -> Path | None:
     try:
         tell(Progress(STORE_FILE, 0, copied.bytes))
         shutil.copyfile(folder / STORE_FILE, draft)
-        _sync(draft)
+        sync(draft)
         fault = _fault(data, Copied(draft.name, copied.bytes, copied.sha256))
         if fault:
             raise BackupDamaged(fault)
         _check_fits(draft, data)
         moved = _move_aside(data)
         draft.replace(data / STORE_FILE)
-        _sync(data)
+        sync(data)
     finally:
         draft.unlink(missing_ok=True)
     return moved
@@ -216,7 +216,7 @@ def _copy_database(source: Path, target: Path, tell: Tell) -> None:
         reader.execute("SELECT 1 FROM sqlite_schema").fetchone()  # from here on it is one state
         reader.backup(copy, pages=_PAGES_AT_ONCE, progress=said)
         copy.execute("PRAGMA journal_mode = DELETE")
-    _sync(target)
+    sync(target)
 
 
 def _measured(path: Path) -> Copied:
@@ -233,11 +233,3 @@ def _fault(folder: Path, wanted: Copied) -> str | None:
     if seen == wanted:
         return None
     return f"{path}: seen {seen.bytes:,} bytes, SHA-256 {seen.sha256}; wanted {wanted.bytes:,} bytes, {wanted.sha256}"
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
