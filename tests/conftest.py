@@ -28,8 +28,8 @@ class Tool(NamedTuple):
     how: str
 
 
-def _found(name: str) -> Callable[[], bool]:
-    return lambda: shutil.which(name) is not None
+def _found(*names: str) -> Callable[[], bool]:
+    return lambda: all(shutil.which(name) is not None for name in names)
 
 
 def _runs(*command: str) -> Callable[[], bool]:
@@ -47,12 +47,9 @@ TOOLS = {
         _runs("strace", "-o", os.devnull, "true"), "apt-get install strace, and allow ptrace in a container"
     ),
     "openssl": Tool(_found("openssl"), "apt-get install openssl"),
-    "node": Tool(_found("node"), "install Node.js 20 or later"),
-    "go": Tool(_found("go"), "install Go 1.23 or later"),
-    "java": Tool(_found("java"), "install a Java 17 runtime"),
-    "otelcol-contrib": Tool(
-        _found("otelcol-contrib"), "put an OpenTelemetry Collector of the contrib distribution on the path"
-    ),
+    "node": Tool(_found("node", "npm"), "install Node.js 20 or later, with npm"),
+    "go": Tool(_found("go"), "install Go 1.26 or later"),
+    "java": Tool(_found("java", "javac", "mvn"), "install a Java 17 development kit, and Maven"),
     "chromium": Tool(_found("chromium"), "apt-get install chromium"),
 }
 
