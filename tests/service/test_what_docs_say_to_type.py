@@ -17,6 +17,9 @@ from typing import Any
 import pytest
 
 from tests.docs.blocks import Block, blocks_of, prints, shows
+from tests.service.senders.collectors import ALONE
+from tests.service.senders.installs import NotInstalled, installed, lacking
+from tests.service.senders.ports import free_ports
 from tests.service.serving import PATIENCE_SECONDS, call, until
 from throughline.core.tls import pinned
 
@@ -169,19 +172,24 @@ def test_a_page_does_what_it_says(page: Path, terminal: Terminal) -> None:
         assert same, f"{page.name}, line {block.line}, shows\n{block.text}\nand not\n{printed}"
 
 
-@pytest.mark.needs("otelcol-contrib")
+@pytest.mark.needs("go")
 def test_a_real_collector_with_the_configuration_of_the_how_to_delivers(terminal: Terminal) -> None:
     """The blocks that ``test_a_page_does_what_it_says`` leaves out."""
+    try:
+        program = installed("go") / "bin" / "otelcol"
+    except NotInstalled as reason:
+        lacking("go", reason)
     blocks = blocks_of(REPOSITORY / "docs" / "how-to" / "point-an-opentelemetry-collector.md")
     (configuration,) = [block.text for block in blocks if block.says == "otelcol.yaml"]
     _, send, show = [block.text for block in blocks if block.says == "otelcol"]
     terminal.type(".venv/bin/throughline serve --data throughline-data\n")
-    ports = {f":{known}": f":{free_port()}" for known in (14317, 14318)}
+    ports = {f":{known}": f":{free}" for known, free in zip((14317, 14318), free_ports(2), strict=True)}
     for known, free in ports.items():
         configuration, send = configuration.replace(known, free), send.replace(known, free)
     (terminal.folder / "otelcol.yaml").write_text(terminal.here(configuration))
+    (terminal.folder / "alone.yaml").write_text(ALONE)
     with (terminal.folder / "otelcol.log").open("wb") as log:
-        command = ["otelcol-contrib", "--config", "otelcol.yaml"]
+        command = [program, "--config", "otelcol.yaml", "--config", "alone.yaml"]
         collector = subprocess.Popen(command, cwd=terminal.folder, stdout=log, stderr=log)
     with collector:
         try:
@@ -192,12 +200,6 @@ def test_a_real_collector_with_the_configuration_of_the_how_to_delivers(terminal
         finally:
             collector.terminate()
     assert "time entry TE-88" in terminal.type(show)
-
-
-def free_port() -> int:
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        return door.getsockname()[1]
 
 
 def answers(port: str) -> bool:
