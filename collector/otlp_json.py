@@ -1,7 +1,8 @@
 """OTLP's JSON form, read into the same messages as its protobuf form, so that one decoder serves both.
 
 Source: OTLP specification 1.x, "JSON Protobuf Encoding": names in lowerCamelCase, trace and span ids in hex, 64-bit
-integers as text or number, enums as integers (their names are taken too), unknown members ignored, bytes in base64.
+integers as text or number, enums as integers (their names are taken too), unknown members ignored, null as good as
+absent, bytes in base64.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class _ArrayValue(_Struct):
 
 
 class _KeyValue(_Struct):
-    key: str = ""
+    key: str | None = None
     value: _AnyValue | None = None
 
 
@@ -287,7 +288,7 @@ def _fill_scope(message: Any, scope: _Scope | None) -> None:
 
 def _fill_attributes(attributes: Any, pairs: list[_KeyValue] | None) -> None:
     for pair in pairs or ():
-        message = attributes[pair.key]  # makes the entry
+        message = attributes[pair.key or ""]  # makes the entry
         message.Clear()
         if pair.value is not None:
             _fill_value(message, pair.value, DEEPEST_VALUE)
@@ -311,11 +312,20 @@ def _fill_value(message: Any, value: _AnyValue, depth: int) -> None:
     elif value.kvlist_value is not None:
         message.kvlist_value.SetInParent()
         for pair in value.kvlist_value.values or ():
-            added = message.kvlist_value.values.add(key=pair.key)
+            added = message.kvlist_value.values.add(key=pair.key or "")
             if pair.value is not None:
                 _fill_value(added.value, pair.value, depth - 1)
     elif value.bytes_value is not None:
-        message.bytes_value = base64.b64decode(value.bytes_value)
+        message.bytes_value = _bytes(value.bytes_value)
+
+
+_URL_SAFE: Final = str.maketrans("-_", "+/")
+
+
+def _bytes(text: str) -> bytes:
+    """Return bytes from base64 of either alphabet, with or without padding: ProtoJSON wants all of these read."""
+    plain = text.translate(_URL_SAFE).rstrip("=")
+    return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
 
 
 def _id(text: str | None) -> bytes:
