@@ -153,6 +153,8 @@ def _attributes(event: object) -> Mapping[str, Any]:
     if not isinstance(event, Mapping):
         raise Unfit(Reason.NO_EVENT, f"seen {shown(event)}, wanted a CloudEvent, which is an object")
     attributes = cast("Mapping[str, Any]", event)
+    if attributes.get("data_base64") is not None and attributes.get("data") is not None:
+        raise Unfit(Reason.NO_EVENT, "seen data and data_base64, wanted one of them")
     if attributes.get("specversion") != "1.0":
         attributes = _aliased(attributes)
         version = attributes.get("specversion")
@@ -276,7 +278,7 @@ def _binary_event(media_type: str, headers: Mapping[str, str], body: bytes) -> M
     if not body:
         return attributes
     unsaid = media_type == "" or (media_type == FORM and _is_object(body))
-    if media_type != JSON and not media_type.endswith("+json") and not unsaid:
+    if not media_type.endswith(("/json", "+json")) and not unsaid:
         raise Refused(Refusal.UNSUPPORTED, f"seen data of content type {shown(media_type)}, wanted {JSON}")
     attributes["data"] = decode_json(body)
     attributes[_RAW_DATA] = body
