@@ -46,9 +46,9 @@ class Collector:
         self._name = name
         self._port = grpc
         self.address = f"127.0.0.1:{grpc}"
-        self._process = self._start()
+        self._process = self._started()
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _started(self) -> subprocess.Popen[bytes]:
         with (self._folder / "otelcol.log").open("ab") as log:
             process = subprocess.Popen(
                 [self._program, "--config", self._name, "--config", "alone.yaml"],
@@ -66,10 +66,13 @@ class Collector:
             return caller.connect_ex(("127.0.0.1", self._port)) == 0
 
     def kill(self) -> None:
-        """End it by SIGKILL and start it again."""
+        """End it by SIGKILL."""
         self._process.kill()
         self._process.wait(STOP_SECONDS)
-        self._process = self._start()
+
+    def start(self) -> None:
+        """Start it again, after ``kill``."""
+        self._process = self._started()
 
     def close(self) -> None:
         if self._process.poll() is None:

@@ -93,8 +93,8 @@ SENDERS = [
     Sender("java-http", "java", "SendSpans", "otlp_http", "http/protobuf", 6.5),
     Sender("java-grpc", "java", "SendSpans", "otlp_grpc", "grpc", 6.5),
     Sender("java-logs", "java", "SendLogs", "otlp_http", "http/protobuf", 6.5),
-    # What a Collector took is its own to deliver; the SDK before it meets no outage.
-    Sender("otelcol-grpc", "go", "spans", "kept", "grpc", 120.0),
+    # What a Collector took is its own to deliver. The one that keeps it is killed too: before it, an SDK has to wait.
+    Sender("otelcol-grpc", "go", "spans", "kept", "grpc", 10.0, PATIENT_GO),
     Sender("otelcol-http", "go", "logs", "plain", "grpc", 120.0),
 ]
 
