@@ -73,4 +73,4 @@ lock:
 	@.ci/lock "$$(.ci/install --python)"
 
 clean:
-	rm -rf .venv build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv build dist .cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

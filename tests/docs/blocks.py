@@ -2,7 +2,8 @@
 
 The first word of a block's info string is its language; what follows says what tests make of it: ``json answer`` shows
 what the commands before it answer, ``yaml NAME`` is to be saved under that name, ``sh otelcol`` needs an
-OpenTelemetry Collector. ``text`` shows what the commands before it print.
+OpenTelemetry Collector, ``sh node``, ``sh go`` and ``sh java`` what these install; a program has the path of the file
+that tests run. ``text`` shows what the commands before it print.
 """
 
 from __future__ import annotations
