@@ -199,13 +199,16 @@ def test_a_list_shows_the_same_exposure_as_the_document(serve: Serving) -> None:
         assert len(line["deviations"]) == sum(each["open"] for each in case["deviations"])
 
 
+def set_aside(serve: Serving, number: int) -> None:
+    """Send an event that a door sets aside, once by its content."""
+    bad = event(f"bad-{number}", "time.submitted", "yesterday", time_entry="TE-1")
+    answer = call(f"http://{serve.addresses['http']}/v1/events", bad, {"content-type": "application/cloudevents+json"})
+    assert answer.status == 422
+
+
 def test_what_a_door_set_aside_is_listed_with_its_reason(serve: Serving) -> None:
-    bad = [event(f"bad-{number}", "time.submitted", "yesterday", time_entry="TE-1") for number in range(3)]
-    for each in bad:
-        answer = call(
-            f"http://{serve.addresses['http']}/v1/events", each, {"content-type": "application/cloudevents+json"}
-        )
-        assert answer.status == 422
+    for number in range(3):
+        set_aside(serve, number)
     until(lambda: len(serve.get("/api/v1/quarantine").json["entries"]) == 3, "three entries")
     first = serve.get("/api/v1/quarantine", limit=2).json
     rest = serve.get("/api/v1/quarantine", limit=2, cursor=first["next"]).json
@@ -221,6 +224,8 @@ def test_a_second_content_under_one_id_is_listed_after_the_doors_and_shown_with_
     member = serve.get("/api/v1/cases/time-to-bill/TE-2x").json["members"][0]
     (other,) = member["other_contents"]
     assert other["amount"] in {"10.00", "20.00"}  # received in the same instant, the lesser digest stands
+    set_aside(serve, 2)  # the test before may run elsewhere
+    until(lambda: len(serve.get("/api/v1/quarantine").json["entries"]) > 1, "an entry of a door")
     entries = serve.get("/api/v1/quarantine").json["entries"]
     first = serve.get("/api/v1/quarantine", limit=len(entries) - 1).json
     (last,) = serve.get("/api/v1/quarantine", limit=1, cursor=first["next"]).json["entries"]
