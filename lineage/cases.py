@@ -164,8 +164,8 @@ def _source(wanted: Filter) -> tuple[str, list[str], list[Any]]:
     for condition, value in (
         ("c.last >= ?", wanted.since),
         ("c.began < ?", wanted.until),
-        ("CAST(c.amount AS REAL) >= CAST(? AS REAL)", wanted.least),
-        ("CAST(c.amount AS REAL) <= CAST(? AS REAL)", wanted.most),
+        ("CAST(c.amount AS DOUBLE PRECISION) >= CAST(? AS DOUBLE PRECISION)", wanted.least),
+        ("CAST(c.amount AS DOUBLE PRECISION) <= CAST(? AS DOUBLE PRECISION)", wanted.most),
         ("c.currency = ?", wanted.currency),
     ):
         if value is not None:
@@ -179,7 +179,7 @@ def _open_deviations(snapshot: Snapshot, ids: Sequence[int]) -> dict[int, list[D
     for case_id, kind, step, number, since in snapshot.store.rows(
         "SELECT case_id, kind, step, round, since FROM deviation"
         " WHERE case_id IN (SELECT value FROM json_each(?)) ORDER BY since, round, kind, step",
-        "[" + ",".join(map(str, ids)) + "]",
+        snapshot.store.array(ids),
     ):
         line = DeviationLine(DeviationKind(kind), step or None, number or None, format_instant(since))
         found.setdefault(case_id, []).append(line)

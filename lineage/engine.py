@@ -6,7 +6,6 @@ away and open another.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,11 +27,13 @@ from lineage.spread import Affected, affected
 from lineage.store import CaseRow, Edge, Patience, Role, StoreWriter
 from lineage.traces import add_traces
 from lineage.viewpoint import derive_case
+from throughline.core.database import Durability, open_writer
 from throughline.core.estate import Estate
 from throughline.core.estate_file import Mode
 from throughline.core.event import Event, identity_digest
 from throughline.core.instants import DAY, HOUR, parse_instant
 from throughline.core.journal import Record
+from throughline.core.sql import Connection
 from throughline.core.statement import Statement
 
 HEARTBEAT = "source.heartbeat"
@@ -55,9 +56,7 @@ class Limits:
 class Engine:
     """Folds events and statements into the store that a connection opens; see ``open``."""
 
-    def __init__(
-        self, connection: sqlite3.Connection, definitions: Definitions, estate: Estate, limits: Limits
-    ) -> None:
+    def __init__(self, connection: Connection, definitions: Definitions, estate: Estate, limits: Limits) -> None:
         self._limits = limits
         self._estate = estate
         self._definitions = definitions
@@ -88,11 +87,7 @@ class Engine:
     @classmethod
     def open(cls, path: Path | str, definitions: Definitions, estate: Estate, limits: Limits = Limits()) -> Engine:
         """Open the store at a path, or a fresh one in memory (``:memory:``)."""
-        connection = sqlite3.connect(path, isolation_level=None)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA cache_size = -131072")
-        return cls(connection, definitions, estate, limits)
+        return cls(open_writer(Path(path), Durability.NORMAL, 128), definitions, estate, limits)
 
     def close(self) -> None:
         self.store.connection.close()
@@ -202,7 +197,7 @@ class Engine:
             self.resolver.forget()
             counted, values = self._retention.step(now)
             turned = self._recheck(value for value in values if self._flags.get(*value) & Flag.STANDING)
-            self.store.many("INSERT OR IGNORE INTO stale (case_id) VALUES (?)", [(case_id,) for case_id in turned])
+            self._put_off(turned)
         self._folder.retired_until = self._retention.retired_until
         return counted
 
@@ -217,7 +212,7 @@ class Engine:
         """Put every case on the queue to be derived anew: process definitions, estate or settings changed."""
         with self.transaction():
             self.store.connection.execute(
-                "INSERT OR IGNORE INTO stale (case_id) SELECT id FROM cases WHERE state <> ?", (EMPTY,)
+                "INSERT INTO stale (case_id) SELECT id FROM cases WHERE state <> ? ON CONFLICT DO NOTHING", (EMPTY,)
             )
             self.store.connection.execute("UPDATE waiting SET orphan = 0")
 
@@ -235,7 +230,7 @@ class Engine:
             turned = self._recheck(
                 (process, value) for process, value in values if kinds[value] in self._processes[process].carriers
             )
-            self.store.many("INSERT OR IGNORE INTO stale (case_id) VALUES (?)", [(case_id,) for case_id in turned])
+            self._put_off(turned)
 
     def positions(self) -> tuple[int, int]:
         """Return how far the journal and the statements are folded."""
@@ -281,7 +276,11 @@ class Engine:
                 continue
             self._heard[source] = after
             moved.append((source, after.receipt, after.until))
-        self.store.many("INSERT OR REPLACE INTO watermark (source, last_receipt, until) VALUES (?, ?, ?)", moved)
+        self.store.many(
+            "INSERT INTO watermark (source, last_receipt, until) VALUES (?, ?, ?) ON CONFLICT (source)"
+            " DO UPDATE SET last_receipt = excluded.last_receipt, until = excluded.until",
+            moved,
+        )
 
     def _read_lonely(self) -> set[int]:
         """Return the values that may be orphans: those at which events wait, and aliases without a name."""
@@ -331,7 +330,11 @@ class Engine:
         save(self.store, saved, now)
         later = found.later - loaded.keys() - found.now
         if later:
-            self.store.many("INSERT OR IGNORE INTO stale (case_id) VALUES (?)", [(case_id,) for case_id in later])
+            self._put_off(later)
+
+    def _put_off(self, cases: Iterable[int]) -> None:
+        rows = [(case_id,) for case_id in cases]
+        self.store.many("INSERT INTO stale (case_id) VALUES (?) ON CONFLICT DO NOTHING", rows)
 
     def _prefetch(self, rows: Sequence[CaseRow], nears: Sequence[Near]) -> None:
         """Read in a few questions what joining many cases will ask."""

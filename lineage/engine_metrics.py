@@ -7,7 +7,6 @@ import time
 from lineage import saving
 from lineage.engine import Engine
 from lineage.fact import DeviationKind
-from lineage.generations import store_path
 from lineage.orphans import count_orphans
 from lineage.retention import Counted
 from lineage.run import Batch, Subject, Watch
@@ -74,7 +73,7 @@ class EngineMeter(Watch):
         position, _ = engine.positions()
         self._meter.gauge(FOLD_LAG_RECORDS).set(max(0, self._journal.last() - position))
         self._meter.gauge(DEFERRED_CASES).set(engine.store.one("SELECT count(*) FROM stale") or 0)
-        self._meter.gauge(STORE_BYTES).set(store_path(self._subject.data).stat().st_size)
+        self._meter.gauge(STORE_BYTES).set(engine.store.connection.size())
         engine.store.set_meta(METRICS_ROW, self._meter.expose())
 
     def _count(self, engine: Engine) -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from lineage.fact import CaseState, Derived
 from lineage.process import Definitions
 from lineage.resolve import Joined, Resolver
-from lineage.store import StoreReader, json_array
+from lineage.store import StoreReader
 
 MOST_TOGETHER = 1_000  # cases that hold one value: more share it by chance, not as one piece of work
 MOST_NAMED = 20
@@ -63,7 +63,7 @@ class Following:
     def counted_elsewhere(self, ids: Iterable[int]) -> dict[int, list[Case]]:
         """Return, of stored cases that are open and hold something up, those counted in others, and in which."""
         upstream = [self._ids[name] for name in self._definitions.followers if name in self._ids]
-        some = self._store.rows(_HELD, *_open(ids)) if upstream else []
+        some = self._store.rows(_HELD, self._store.array(ids), CaseState.OPEN.value) if upstream else []
         held = [row for row in some if row[1] in upstream]
         rows = self._store.cases_by_id(row[0] for row in held)
         found: dict[int, list[Case]] = {}
@@ -100,7 +100,10 @@ class Following:
         ids = self._holders(asked.process, asked.key)
         if len(ids) > MOST_TOGETHER:
             return set()
-        held = {row[0]: (row[2], bool(row[3])) for row in self._store.rows(_HELD, *_open(ids))}
+        held = {
+            row[0]: (row[2], bool(row[3]))
+            for row in self._store.rows(_HELD, self._store.array(ids), CaseState.OPEN.value)
+        }
         goes_on = asked.process in self._definitions.followers
         found: set[Case] = set()
         for case_id, row in self._store.cases_by_id(ids if goes_on else held).items():
@@ -135,10 +138,6 @@ class Following:
             return True
         value = self._store.value_ids([asked.key]).get(asked.key)
         return value in joined.aliases or value in joined.conflicting or value in joined.carriers
-
-
-def _open(ids: Iterable[int]) -> tuple[str, str]:
-    return json_array(ids), CaseState.OPEN.value
 
 
 def _kind(key: str) -> str:

@@ -1,35 +1,54 @@
-"""Generations of the lineage store: which file of the data folder holds it, and how another takes its place.
+"""Generations of the lineage store: which place holds it, and how another takes its place.
 
 The store is ``store.db`` until a rebuild makes the next generation, ``store-2.db``, beside it. ``store.json`` then
 names the one in force; whoever holds the former open reads on in it and moves over when he sees the name change.
 Files are never renamed while anybody may hold them open: SQLite finds a log by its database's name. The next start of
 serve, which has the folder to itself, gives the one in force its plain name again and clears the others away.
+
+In a PostgreSQL database generations are schemas, ``throughline`` and ``throughline_2``, with the same pointer in the
+data folder whose journal they have folded.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
+from lineage.places import Place, is_there, remove, rename
 from throughline.core.database import Durability, open_writer
 from throughline.core.durable import replace_file, sync
+from throughline.core.store_url import Schema, StoreUrl
 
 STORE_FILE = "store.db"
 POINTER = "store.json"
-BESIDE = ("-wal", "-shm")  # of a database: its log, and the index of that
+SCHEMA = "throughline"
+_SCHEMA_NAME = re.compile(rf"{SCHEMA}(_[0-9]+)?")
 
 
 def store_path(data: Path) -> Path:
     """Return the file of the store in force."""
-    with suppress(OSError, ValueError):
+    named = _named(data)
+    return data / named if named and (data / named).is_file() else data / STORE_FILE
+
+
+def store_place(data: Path, url: StoreUrl | None) -> Place:
+    """Return where the store in force stands: a file of the data folder, or a schema where a database is given."""
+    if url is None:
+        return store_path(data)
+    named = _named(data)
+    return Schema(url, named if named and _SCHEMA_NAME.fullmatch(named) else SCHEMA)
+
+
+def _named(data: Path) -> str | None:
+    with suppress(OSError, ValueError, KeyError, TypeError):
         named = json.loads((data / POINTER).read_text())["store"]
-        if isinstance(named, str) and (data / named).is_file():
-            return data / named
-    return data / STORE_FILE
+        return named if isinstance(named, str) else None
+    return None
 
 
 def mark(data: Path) -> int:
@@ -38,6 +57,15 @@ def mark(data: Path) -> int:
         return (data / POINTER).stat().st_mtime_ns
     except FileNotFoundError:
         return 0
+
+
+def next_place(data: Path, url: StoreUrl | None) -> Place:
+    """As ``next_path``, in the database where one is given. Raises StoreUnavailable."""
+    if url is None:
+        return next_path(data)
+    place = next(each for each in _others_in(url) if each != store_place(data, url))
+    remove(place)
+    return place
 
 
 def next_path(data: Path) -> Path:
@@ -49,22 +77,20 @@ def next_path(data: Path) -> Path:
     return path
 
 
-def point_to(data: Path, path: Path) -> None:
+def point_to(data: Path, place: Place) -> None:
     """Name a generation, complete and closed, as the one in force; durable once this returns. Raises OSError."""
-    replace_file(data / POINTER, json.dumps({"store": path.name}).encode())
+    replace_file(data / POINTER, json.dumps({"store": place.name}).encode())
 
 
-def remove(path: Path) -> None:
-    """Remove a generation with its log; whoever holds it open reads on."""
-    for name in (path.name, *(path.name + beside for beside in BESIDE)):
-        path.with_name(name).unlink(missing_ok=True)
-
-
-def tidy(data: Path) -> None:
+def tidy(data: Path, url: StoreUrl | None = None) -> None:
     """Give the generation in force its plain name and remove all others; for who has the folder to himself.
 
-    Safe to be cut off anywhere and begun again. Raises OSError or sqlite3.Error where a file cannot be used.
+    Safe to be cut off anywhere and begun again. Raises OSError, sqlite3.Error or StoreUnavailable where a file or the
+    database cannot be used.
     """
+    if url is not None:
+        _tidy_schemas(data, url)
+        return
     current = store_path(data)
     if current.name != STORE_FILE:
         _put_log_into_file(current)
@@ -74,6 +100,23 @@ def tidy(data: Path) -> None:
     (data / POINTER).unlink(missing_ok=True)
     for other in _others(data):
         remove(other)
+
+
+def _tidy_schemas(data: Path, url: StoreUrl) -> None:
+    if not (data / POINTER).exists():
+        return
+    plain, current = Schema(url, SCHEMA), store_place(data, url)
+    if current != plain and is_there(current):  # it is not, where this was cut off after it was renamed
+        remove(plain)
+        rename(current, plain)
+    (data / POINTER).unlink(missing_ok=True)
+    for other in _others_in(url):
+        remove(other)
+
+
+def _others_in(url: StoreUrl) -> list[Schema]:
+    """Return the schemas that a rebuild may use: two, as there is never more than one beside that in force."""
+    return [Schema(url, f"{SCHEMA}_{number}") for number in (2, 3)]
 
 
 def _others(data: Path) -> Iterator[Path]:

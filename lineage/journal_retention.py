@@ -6,7 +6,6 @@ then knows of the record is durable before the collector is told that the record
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +13,6 @@ from typing import NamedTuple
 from lineage.engine import JOURNAL, Engine
 from lineage.store import StoreWriter
 from lineage.traces import release_spans
-from throughline.core.durable import sync
 from throughline.core.instants import DAY
 from throughline.core.journal import JournalReader, Record, RecordSize
 from throughline.core.release import Release, write_release
@@ -46,7 +44,7 @@ def release_some(engine: Engine, journal: JournalReader, data: Path, limits: Jou
     with engine.transaction():
         _let_go(engine.store, [record for record in records if record.id <= last.record])
         engine.store.set_position(RELEASED, last.record)
-    _sync_log(engine.store)
+    engine.store.connection.make_durable()
     write_release(data, Release(last.record, last.received))
     return True
 
@@ -70,11 +68,3 @@ def _past(journal: JournalReader, released: int, folded: int, limits: JournalLim
 def _let_go(store: StoreWriter, records: Iterable[Record]) -> None:
     for record in records:
         release_spans(store, record)
-
-
-def _sync_log(store: StoreWriter) -> None:
-    """Make durable what is committed: the store's own commits need not survive a power cut, what it alone has must."""
-    (_, _, path) = store.connection.execute("PRAGMA database_list").fetchone()
-    for name in (path, path + "-wal"):
-        if os.path.exists(name):
-            sync(Path(name))

@@ -258,7 +258,13 @@ def _page(snapshot: Snapshot, source: _Source, after: str, limit: int) -> list[t
 
     Few rows at the values are sorted by name; where there are many, names are walked until enough of them are near.
     """
-    asked = {**_asked(source), "after": after, "limit": limit, "empty": EMPTY, "ids": _array(source.further)}
+    asked = {
+        **_asked(snapshot, source),
+        "after": after,
+        "limit": limit,
+        "empty": EMPTY,
+        "ids": snapshot.store.array(source.further),
+    }
     found: set[tuple[str, int]] = set()
     if source.further:
         found.update(snapshot.store.connection.execute(_BY_ID, asked).fetchall())
@@ -275,7 +281,7 @@ def _count_near(snapshot: Snapshot, source: _Source) -> int:
         return 0
     distinct = "DISTINCT n.case_id" if len(source.values) > 1 else "*"
     question = f"SELECT count({distinct}) FROM near n WHERE {_AT_VALUES}"
-    return snapshot.store.connection.execute(question, _asked(source)).fetchone()[0]
+    return snapshot.store.connection.execute(question, _asked(snapshot, source)).fetchone()[0]
 
 
 def _outside(snapshot: Snapshot, source: _Source) -> list[int]:
@@ -286,16 +292,12 @@ def _outside(snapshot: Snapshot, source: _Source) -> list[int]:
         "SELECT c.id FROM cases c WHERE c.id IN (SELECT value FROM json_each(:ids)) AND c.state <> :empty"
         f" AND NOT EXISTS (SELECT 1 FROM near n WHERE n.case_id = c.id AND {_AT_VALUES})"
     )
-    asked = {**_asked(source), "ids": _array(source.further), "empty": EMPTY}
+    asked = {**_asked(snapshot, source), "ids": snapshot.store.array(source.further), "empty": EMPTY}
     return [row[0] for row in snapshot.store.connection.execute(question, asked).fetchall()]
 
 
-def _asked(source: _Source) -> dict[str, object]:
-    return {"values": _array(source.values), "process": source.number, "role": int(source.role)}
-
-
-def _array(ids: Iterable[int]) -> str:
-    return "[" + ",".join(map(str, ids)) + "]"
+def _asked(snapshot: Snapshot, source: _Source) -> dict[str, object]:
+    return {"values": snapshot.store.array(source.values), "process": source.number, "role": int(source.role)}
 
 
 def waiting_at(snapshot: Snapshot, key: Key) -> Waiting | None:

@@ -119,7 +119,7 @@ def _rows(snapshot: Snapshot, wanted: Filter, after: Place | None, limit: int) -
         "until": _EVER if wanted.until is None else wanted.until,
         "low": "" if wanted.kind is None else f"{wanted.kind}\x1f",
         "high": "\U0010ffff" if wanted.kind is None else f"{wanted.kind}\x20",
-        "processes": msgspec.json.encode([numbers[name] for name in wanted.processes or numbers]).decode(),
+        "processes": snapshot.store.array(numbers[name] for name in wanted.processes or numbers),
         "limit": limit,
     }
     found = [
@@ -136,7 +136,7 @@ def _processes_at(snapshot: Snapshot, values: list[int]) -> dict[int, list[str]]
     found: dict[int, list[str]] = {value: [] for value in values}
     for value, process in snapshot.store.rows(
         "SELECT value, process FROM waiting WHERE value IN (SELECT value FROM json_each(?)) AND orphan IN (?, ?)",
-        msgspec.json.encode(values).decode(),
+        snapshot.store.array(values),
         int(Patience.ORPHAN),
         int(Patience.SYNTHETIC),
     ):

@@ -8,7 +8,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from queue import Empty, LifoQueue
 from threading import Lock, Semaphore
 from typing import NamedTuple
@@ -20,16 +19,18 @@ from lineage.engine import JOURNAL, STATEMENTS, Limits
 from lineage.fact import Derived
 from lineage.followed import Case, Following
 from lineage.overrides import Overrides, Pair, Pairing, TextPair, text_pairs
+from lineage.places import Place, open_reading
 from lineage.process import Definitions, Process
 from lineage.resolve import Joined, Resolver
 from lineage.sight import Heard, Reporting, SourceSight
 from lineage.store import CaseRow, StoreReader
 from lineage.viewpoint import derive_case
-from throughline.core.database import failures_named, open_reader
+from throughline.core.database import failures_named
 from throughline.core.errors import StoreUnavailable
 from throughline.core.estate import Estate
 from throughline.core.event import identity_digest
 from throughline.core.key import Key
+from throughline.core.sql import Connection
 from throughline.core.statement import Statement
 
 MOST_READERS = 8
@@ -144,18 +145,18 @@ class Snapshot:
 
 
 class CaseReader:
-    """Gives snapshots of the store at a path to several threads. Closing is safe twice."""
+    """Gives snapshots of the store at a place to several threads. Closing is safe twice."""
 
     def __init__(
-        self, path: Path, definitions: Definitions, estate: Estate, limits: Limits, now: Callable[[], int]
+        self, place: Place, definitions: Definitions, estate: Estate, limits: Limits, now: Callable[[], int]
     ) -> None:
         self.definitions = definitions
         self.limits = limits
-        self._path = path
+        self._place = place
         self._estate = estate
         self._reporting = Reporting(estate)
         self._now = now
-        self._idle: LifoQueue[sqlite3.Connection] = LifoQueue()
+        self._idle: LifoQueue[Connection] = LifoQueue()
         self._seats = Semaphore(MOST_READERS)
         self._said = _SaidBefore()
 
@@ -177,8 +178,8 @@ class CaseReader:
                 self._idle.get_nowait().close()
 
     @contextmanager
-    def _connection(self) -> Generator[sqlite3.Connection]:
-        with self._seats, failures_named(self._path):
+    def _connection(self) -> Generator[Connection]:
+        with self._seats, failures_named(self._place):
             try:
                 connection = self._idle.get_nowait()
             except Empty:
@@ -187,20 +188,23 @@ class CaseReader:
                 connection.execute("BEGIN")
                 yield connection
             finally:
-                with suppress(sqlite3.Error):
+                with suppress(sqlite3.Error, StoreUnavailable):
                     connection.execute("ROLLBACK")
-                self._idle.put(connection)
+                if connection.broken:
+                    connection.close()
+                else:
+                    self._idle.put(connection)
 
-    def _open(self) -> sqlite3.Connection:
-        connection = open_reader(self._path, cache_mib=CACHE_MIB)
+    def _open(self) -> Connection:
+        connection = open_reading(self._place, CACHE_MIB)
         try:
-            ready = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").fetchone()
+            ready = connection.has_tables()
         except BaseException:
             connection.close()
             raise
-        if ready is None:
+        if not ready:
             connection.close()
-            raise StoreUnavailable(f"{self._path} is being made just now")
+            raise StoreUnavailable(f"{self._place} is being made just now")
         return connection
 
 

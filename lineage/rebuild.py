@@ -8,7 +8,6 @@ sent anywhere, and the store in force is only read.
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -17,25 +16,26 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+from sqlalchemy import Column, MetaData, Table
 
 from lineage.engine import JOURNAL, JOURNAL_RECEIVED, Engine
 from lineage.fold import DRAWN
-from lineage.generations import remove, store_path
 from lineage.journal_retention import RELEASED
 from lineage.logs import journal_fault, statements_fault
+from lineage.places import Place, is_there, open_reading, open_writing, remove
 from lineage.process import Definitions
 from lineage.removal import RETIRED_COUNT, RETIRED_UNTIL
 from lineage.retention import REACHED, SWEPT
 from lineage.run import FORMAT, MOST_BYTES, MOST_EVENTS, MOST_RECORDS, StoreFormatUnknown, Subject, open_engine
 from lineage.saving import CASES, DEVIATIONS
 from lineage.store import StoreReader, StoreWriter
-from lineage.tables import schema
+from lineage.tables import Text, cases, metadata, schema
 from lineage.traces import SPAN_COUNTERS, forget_spans
-from throughline.core.database import Durability, open_reader, open_writer
 from throughline.core.decisions import FILE_NAME as DECISIONS_FILE
 from throughline.core.decisions import DecisionReader
 from throughline.core.journal import JOURNAL_FILE, JournalReader
 from throughline.core.key import Key
+from throughline.core.sql import Connection
 from throughline.core.statement import Statement
 
 _COPIED = ("block", "seen", "other_content", "retired", "trace", "kept_span", "watermark", "event_type")
@@ -56,36 +56,37 @@ class Progress(NamedTuple):
 Tell = Callable[[Progress], None]
 
 
-def rebuild(subject: Subject, path: Path, tell: Tell, *, whole: bool = False) -> Changes:
-    """Make the store anew at ``path``, up to all that is durable by now; complete and closed once this returns.
+def rebuild(subject: Subject, place: Place, tell: Tell, *, whole: bool = False) -> Changes:
+    """Make the store anew at ``place``, up to all that is durable by now; complete and closed once this returns.
 
     Return which cases stand otherwise than in the store in force, of what both had folded when this began. Where there
     is no store yet, it is made from the journal alone. ``whole``: a journal or statements that are others than those
     folded are folded from their beginning, beside what the store has. Raises StoreUnavailable or sqlite3.Error where a
-    file cannot be read or written; then nothing stands at ``path``.
+    file or the database cannot be read or written; then nothing stands at ``place``.
     """
-    old = store_path(subject.data)
+    old = subject.place
     found = Changes({}, [])
     try:
-        fault = _fault_of_journal(old, subject.data) if whole and old.is_file() else None
-        if old.is_file():
-            _copy(old, path, fault, tell)
-        with closing(open_engine(subject, path)) as engine:
-            if old.is_file():
+        known = is_there(old)
+        fault = _fault_of_journal(old, subject.data) if whole and known else None
+        if known:
+            _copy(old, place, fault, tell)
+        with closing(open_engine(subject, place)) as engine:
+            if known:
                 _make_anew(engine, old, subject, tell, whole)
                 found = _compare(engine.store.connection)
             repeated = engine.store.counters().get("duplicates", {})
             catch_up(engine, subject, tell)
             if fault is not None:
                 _count_no_more(engine, repeated)
-            engine.store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            engine.store.connection.settle()
     except BaseException:
-        remove(path)
+        remove(place)
         raise
     return found
 
 
-def _make_anew(engine: Engine, old: Path, subject: Subject, tell: Tell, whole: bool) -> None:
+def _make_anew(engine: Engine, old: Place, subject: Subject, tell: Tell, whole: bool) -> None:
     now = subject.clock.now
     with _reading(old) as source, closing(DecisionReader(subject.data / DECISIONS_FILE)) as decisions:
         statements = StoreReader(source).statements()
@@ -98,7 +99,7 @@ def _make_anew(engine: Engine, old: Path, subject: Subject, tell: Tell, whole: b
     _recall(engine, beliefs, now())
 
 
-def _fault_of_journal(old: Path, data: Path) -> str | None:
+def _fault_of_journal(old: Place, data: Path) -> str | None:
     with _reading(old) as source, closing(JournalReader(data / JOURNAL_FILE)) as journal:
         return journal_fault(StoreReader(source), journal)
 
@@ -142,28 +143,29 @@ def _settle(engine: Engine, now: int) -> None:
 
 
 @contextmanager
-def _reading(path: Path) -> Generator[sqlite3.Connection]:
+def _reading(place: Place) -> Generator[Connection]:
     """Open one state of a store."""
-    with closing(open_reader(path)) as connection:
+    with closing(open_reading(place)) as connection:
         connection.execute("BEGIN")
         yield connection
 
 
-def _copy(old: Path, new: Path, fault: str | None, tell: Tell) -> None:
+def _copy(old: Place, new: Place, fault: str | None, tell: Tell) -> None:
     """Copy what is told once. ``fault``: why the journal is another than the one folded, so that it is folded whole.
 
     Then what is known by the ids of its records, the spans, is left to be told by it.
     """
-    with _reading(old) as source, closing(open_writer(new, Durability.NORMAL)) as target:
+    with _reading(old) as source, closing(open_writing(new)) as target:
         reader = StoreReader(source)
         if reader.meta().get("format", FORMAT) != FORMAT:
             raise StoreFormatUnknown(f"{old}: seen store format {reader.meta()['format']}, wanted {FORMAT}")
-        for statement in schema():
+        for statement in (*schema(target.dialect), *schema(target.dialect, _FORMER.metadata)):
             target.execute(statement)
-        target.execute("BEGIN")
+        target.execute("BEGIN IMMEDIATE")
         for table in _COPIED:
             tell(Progress(f"copying {table}", 0, 0))
-            _copy_rows(source, target, table)
+            columns = ", ".join(metadata.tables[table].columns.keys())
+            _put_rows(target, metadata.tables[table], source.stream(f"SELECT {columns} FROM {table}"))
         if fault is not None:
             forget_spans(StoreWriter(target))
         counters = source.execute("SELECT name, label, count FROM counter")
@@ -177,16 +179,15 @@ def _copy(old: Path, new: Path, fault: str | None, tell: Tell) -> None:
         if fault is None:
             folded = [each for each in reader.positions().items() if each[0] in (JOURNAL, JOURNAL_RECEIVED, RELEASED)]
             target.executemany("INSERT INTO position (name, value) VALUES (?, ?)", folded)
-        target.execute(_FORMER)
-        target.executemany(f"INSERT INTO former VALUES ({_MARKS})", source.execute(_ROWS))
+        _put_rows(target, _FORMER, source.stream(_ROWS))
         target.execute("COMMIT")
 
 
-def _copy_rows(source: sqlite3.Connection, target: sqlite3.Connection, table: str) -> None:
-    rows = source.execute(f"SELECT * FROM {table}")
-    marks = ", ".join("?" * len(rows.description))
-    while some := rows.fetchmany(_COPIED_AT_ONCE):
-        target.executemany(f"INSERT INTO {table} VALUES ({marks})", some)
+def _put_rows(target: Connection, table: Table, rows: Iterator[tuple[Any, ...]]) -> None:
+    names = table.columns.keys()
+    sql = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+    while some := list(islice(rows, _COPIED_AT_ONCE)):
+        target.executemany(sql, some)
 
 
 # What is made anew.
@@ -209,7 +210,7 @@ _Belief = tuple[str, str, str, str, int, int, int | None, str | None]
 """Process and case by name, kind, step, round, when it opened and closed, and how."""
 
 
-def _beliefs(source: sqlite3.Connection) -> list[_Belief]:
+def _beliefs(source: Connection) -> list[_Belief]:
     """Return every belief, of cases whose last event is gone, too."""
     return source.execute(
         "SELECT process_name.name, cases.name, kind, belief.step, round, opened_at, closed_at, closed_as FROM belief"
@@ -275,24 +276,31 @@ class Changes(NamedTuple):
 COLUMNS = ("state", "step", "waits_for", "due", "held", "amount", "currency", "hours", "deviations")
 MOST_SHOWN = 20
 NO_CASE = "none"
-_FORMER = f"CREATE TABLE former (process, name, {', '.join(COLUMNS)}, PRIMARY KEY (process, name)) WITHOUT ROWID"
-_MARKS = ", ".join("?" * (2 + len(COLUMNS)))
+_FORMER = Table(
+    "former",
+    MetaData(),
+    Column("process", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    *(Column(name, cases.c[name].type if name in cases.c else Text) for name in COLUMNS),
+)
 _ROWS = f"""SELECT process_name.name, cases.name, {", ".join(COLUMNS[:-1])},
     (SELECT group_concat(told, '; ') FROM (SELECT kind || ' ' || step || ' ' || round AS told FROM deviation
-        WHERE case_id = cases.id ORDER BY kind, step, round))
+        WHERE case_id = cases.id ORDER BY kind, step, round) AS each)
     FROM cases JOIN process_name ON process_name.id = process WHERE state <> 'empty'
     ORDER BY process_name.name, cases.name"""
 
 
-def _compare(connection: sqlite3.Connection) -> Changes:
+def _compare(connection: Connection) -> Changes:
     """Compare the rows of cases with those that the former store had, and forget the latter."""
     found = Changes({}, [])
-    former = connection.execute("SELECT * FROM former ORDER BY process, name")
-    for change in _merged(iter(former), iter(connection.execute(_ROWS))):
+    connection.execute("BEGIN")
+    former = connection.stream("SELECT * FROM former ORDER BY process, name")
+    for change in _merged(former, connection.stream(_ROWS)):
         sides = tuple(NO_CASE if row is None else str(row[0]) for row in (change.before, change.after))
         found.counted.setdefault(change.process, Counter())[sides[0], sides[1]] += 1
         if len(found.first) < MOST_SHOWN:
             found.first.append(change)
+    connection.execute("COMMIT")
     connection.execute("DROP TABLE former")
     return found
 

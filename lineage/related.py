@@ -84,7 +84,7 @@ def case_refs(snapshot: Snapshot, found: list[Found]) -> list[CaseRef]:
     states = dict(
         snapshot.store.rows(
             "SELECT id, state FROM cases WHERE id IN (SELECT value FROM json_each(?))",
-            "[" + ",".join(str(each.case_id) for each in found) + "]",
+            snapshot.store.array(each.case_id for each in found),
         )
     )
     refs: list[CaseRef] = []

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from lineage.process import Process
 from lineage.saving import CASES, EMPTY, RETIRED, Saved, save
-from lineage.store import CaseRow, Edge, StoreWriter, json_array
+from lineage.store import CaseRow, Edge, StoreWriter
 from lineage.traces import forget_events
 from throughline.core.event import Event, identity_digest
 
@@ -30,14 +30,14 @@ RETIRED_COUNT = "retired."  # before the name of a counter of what events draw: 
 
 def retire(store: StoreWriter, places: Iterable[Place]) -> None:
     """Note that events have left places, so that nothing puts them there again."""
-    store.many("INSERT OR IGNORE INTO retired (seq, process, at) VALUES (?, ?, ?)", places)
+    store.many("INSERT INTO retired (seq, process, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", places)
 
 
 def places_left(store: StoreWriter, seqs: Iterable[int]) -> dict[int, Gone]:
     """Return the places that events have left, of those that have left any."""
     found: dict[int, set[tuple[str, str]]] = {}
     for seq, process, at in store.rows(
-        "SELECT seq, process, at FROM retired WHERE seq IN (SELECT value FROM json_each(?))", json_array(seqs)
+        "SELECT seq, process, at FROM retired WHERE seq IN (SELECT value FROM json_each(?))", store.array(seqs)
     ):
         found.setdefault(seq, set()).add((process, at))
     return {seq: frozenset(places) for seq, places in found.items()}
@@ -108,4 +108,4 @@ _LINKED = ("alias", "carrier", "relation")
 
 
 def _found(store: StoreWriter, sql: str, values: Iterable[int]) -> set[int]:
-    return {row[0] for row in store.rows(sql, json_array(values))}
+    return {row[0] for row in store.rows(sql, store.array(values))}

@@ -32,7 +32,7 @@ from lineage.removal import (
 )
 from lineage.resolve import Gathered, Resolver
 from lineage.saving import Mark
-from lineage.store import CASE_COLUMNS, CaseRow, Edge, StoreWriter, json_array
+from lineage.store import CASE_COLUMNS, CaseRow, Edge, StoreWriter
 from throughline.core.event import Event, identity_digest
 from throughline.core.instants import DAY, MINUTE
 
@@ -210,7 +210,7 @@ class Retention:
 
     def _standing(self, values: Iterable[int]) -> list[_At]:
         """Return where events stand at values, in any process."""
-        asked = json_array(values)
+        asked = self._store.array(values)
         sql = "SELECT DISTINCT process, value FROM posted WHERE value IN (SELECT value FROM json_each(?))"
         return [(process, value) for process, value in self._store.rows(sql, asked) if process in self._processes]
 

@@ -16,27 +16,28 @@ import structlog
 
 from lineage.definitions import fingerprint, state_fingerprint
 from lineage.engine import Engine, Limits
-from lineage.generations import mark, remove, store_path
+from lineage.generations import mark, store_place
 from lineage.journal_retention import DEFAULT_LIMITS, JournalLimits, release_some
 from lineage.logs import check_logs
+from lineage.places import Place, open_reading, open_writing, remove
 from lineage.process import Definitions
 from lineage.retention import Counted
 from lineage.steadiness import Steadiness
 from lineage.store import StoreReader
 from throughline.core.clock import Clock, RealClock
-from throughline.core.database import DAMAGED, Durability, is_damage, open_reader, open_writer, passing_cause
+from throughline.core.database import DAMAGED, is_damage, passing_cause
 from throughline.core.decisions import FILE_NAME as DECISIONS_FILE
 from throughline.core.decisions import DecisionReader
 from throughline.core.errors import LastingError, RebuildNeeded, StoreDamaged, StoreUnavailable
 from throughline.core.estate import Estate
 from throughline.core.journal import JOURNAL_FILE, JournalReader
+from throughline.core.store_url import StoreUrl
 
 FORMAT = "4"
 OPENED = "opened"  # when an engine last began to work on the store
 MOST_RECORDS = 512  # in one batch
 MOST_EVENTS = 8_000  # the more events of a case come together, the less often it is derived; half a second's work
 MOST_BYTES = 8 * 1024 * 1024  # as stored; in memory some thirty times as many
-_CACHE_MIB = 128
 _SHORTEST_PAUSE = 0.002
 _LONGEST_PAUSE = 0.02
 _STATEMENTS_EVERY = 0.02
@@ -52,7 +53,10 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Subject:
-    """What the engine works on and by: a data folder, what the firm declared, settings and a clock."""
+    """What the engine works on and by: a data folder, what the firm declared, settings and a clock.
+
+    ``url``: the database of the store, where it is not in the data folder.
+    """
 
     data: Path
     definitions: Definitions
@@ -60,10 +64,16 @@ class Subject:
     limits: Limits
     clock: Clock
     journal_limits: JournalLimits = DEFAULT_LIMITS
+    url: StoreUrl | None = None
+
+    @property
+    def place(self) -> Place:
+        """Where the store in force stands."""
+        return store_place(self.data, self.url)
 
 
 class StoreFormatUnknown(LastingError):
-    """store.db was written by another version of Throughline; it can be made anew from the journal."""
+    """The store was written by another version of Throughline; it can be made anew from the journal."""
 
 
 def run_engine(
@@ -76,12 +86,12 @@ def run_engine(
     that one, with what the firm has ``renewed`` meanwhile. Raises RebuildNeeded where the stored links were drawn with
     other key definitions, and LogReplaced where the store has folded what the journal or the statements do not hold.
     """
-    former: Path | None = None
-    path, seen = store_path(subject.data), mark(subject.data)
+    former: Place | None = None
+    seen, place = mark(subject.data), subject.place
     while not stop.is_set():
         try:
             with ExitStack() as stack:
-                engine = stack.enter_context(closing(open_engine(subject, path)))
+                engine = stack.enter_context(closing(open_engine(subject, place)))
                 journal = stack.enter_context(closing(JournalReader(subject.data / JOURNAL_FILE)))
                 decisions = stack.enter_context(closing(DecisionReader(subject.data / DECISIONS_FILE)))
                 check_logs(engine.store, journal, decisions, subject.data)
@@ -90,9 +100,9 @@ def run_engine(
                 _Loop(engine, journal, decisions, subject, seen, watch, former).run(stop)
         except (sqlite3.DatabaseError, StoreUnavailable) as error:
             if is_damaged(error):
-                _log.error("database_damaged", store=str(path), error=str(error), what_to_do=DAMAGED)
+                _log.error("database_damaged", store=str(place), error=str(error), what_to_do=DAMAGED)
                 ready()  # for whom else to start: what comes in is durable
-                _wait_for_another(path, subject.data, stop)
+                _wait_for_another(place, subject, stop)
             else:
                 cause = passing_cause(error) if isinstance(error, sqlite3.Error) else str(error)
                 if cause is None:
@@ -102,16 +112,16 @@ def run_engine(
                 )
                 stop.wait(_TRY_AGAIN_SECONDS)
                 continue
-        seen, wanted = mark(subject.data), store_path(subject.data)
-        if stop.is_set() or wanted == path:
+        seen, wanted = mark(subject.data), subject.place
+        if stop.is_set() or wanted == place:
             continue
         try:
             subject = _fitting(renewed(), wanted)
         except LastingError as error:
-            _log.error("rebuilt_store_not_taken_over", file=str(wanted), why=str(error))
+            _log.error("rebuilt_store_not_taken_over", store=str(wanted), why=str(error))
         else:
-            former, path = path, wanted
-            _log.info("rebuilt_store_taken_over", file=str(path))
+            former, place = place, wanted
+            _log.info("rebuilt_store_taken_over", store=str(place))
 
 
 def is_damaged(error: Exception) -> bool:
@@ -119,39 +129,38 @@ def is_damaged(error: Exception) -> bool:
     return isinstance(error, StoreDamaged) or (isinstance(error, sqlite3.Error) and is_damage(error))
 
 
-def _wait_for_another(path: Path, data: Path, stop: threading.Event) -> None:
+def _wait_for_another(place: Place, subject: Subject, stop: threading.Event) -> None:
     """Wait until a rebuild puts another store in force: this one would fail again."""
-    while not stop.is_set() and store_path(data) == path:
+    while not stop.is_set() and subject.place == place:
         stop.wait(_TRY_AGAIN_SECONDS)
 
 
-def _fitting(subject: Subject, path: Path) -> Subject:
+def _fitting(subject: Subject, place: Place) -> Subject:
     """Return a subject by which the store at a path was made; raise a LastingError where it was not."""
-    with closing(open_reader(path)) as connection:
-        _check_fit(StoreReader(connection), subject, path)
+    with closing(open_reading(place)) as connection:
+        _check_fit(StoreReader(connection), subject, place)
     return subject
 
 
-def open_engine(subject: Subject, path: Path | None = None) -> Engine:
-    """Open the store in force for its one writer, or that at ``path``.
+def open_engine(subject: Subject, place: Place | None = None) -> Engine:
+    """Open the store in force for its one writer, or that at ``place``.
 
     All cases are put on the queue where what they are derived by has changed. Raises RebuildNeeded where the stored
     links were drawn with other key definitions.
     """
-    path = path or store_path(subject.data)
-    connection = open_writer(path, Durability.NORMAL, _CACHE_MIB)
+    place = place or subject.place
+    connection = open_writing(place)
     try:
-        connection.execute("PRAGMA wal_autocheckpoint = 8000")
         engine = Engine(connection, subject.definitions, subject.estate, subject.limits)
-        _check(engine, subject, path)
+        _check(engine, subject, place)
     except BaseException:
         connection.close()
         raise
     return engine
 
 
-def _check(engine: Engine, subject: Subject, path: Path) -> None:
-    _check_fit(engine.store, subject, path)
+def _check(engine: Engine, subject: Subject, place: Place) -> None:
+    _check_fit(engine.store, subject, place)
     known = engine.store.meta()
     derived_by = "/".join(
         (state_fingerprint(subject.definitions), subject.estate.fingerprint, str(subject.limits.orphan_time))
@@ -171,14 +180,14 @@ def _check(engine: Engine, subject: Subject, path: Path) -> None:
         engine.store.set_meta(name, value)
 
 
-def _check_fit(store: StoreReader, subject: Subject, path: Path) -> None:
+def _check_fit(store: StoreReader, subject: Subject, place: Place) -> None:
     known, keys = store.meta(), fingerprint(subject.definitions)
     if known.get("format", FORMAT) != FORMAT:
-        raise StoreFormatUnknown(f"{path}: seen store format {known['format']}, wanted {FORMAT}")
+        raise StoreFormatUnknown(f"{place}: seen store format {known['format']}, wanted {FORMAT}")
     if known.get("keys", keys) != keys and store.one("SELECT 1 FROM block LIMIT 1"):
         raise RebuildNeeded(
             "the keys, roles, passes, links or event types of a process differ from those that the stored links were"
-            f" drawn with ({path}), so that a rebuild is needed: put the former definitions back, or run"
+            f" drawn with ({place}), so that a rebuild is needed: put the former definitions back, or run"
             " `throughline rebuild` with these, which first shows with --preview what would change"
         )
 
@@ -232,7 +241,7 @@ class _Loop:
         subject: Subject,
         seen: int,
         watch: Watch,
-        former: Path | None,
+        former: Place | None,
     ) -> None:
         """``seen`` is the mark of the generation that the engine has open; ``former`` one that is to be removed."""
         self._engine = engine

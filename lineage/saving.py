@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from lineage.fact import CaseState, Derived, Deviation
-from lineage.store import CaseRow, StoreWriter, json_array
+from lineage.store import CaseRow, StoreWriter
 
 # Counters kept with the rows, by state and by kind: what status says must not need a look at every case.
 CASES, DEVIATIONS = "cases", "deviations"
@@ -136,7 +136,7 @@ def _save_deviations(store: StoreWriter, saved: Sequence[Saved], now: int, count
     if marked:
         for case_id, kind, step, number in store.rows(
             "SELECT case_id, kind, step, round FROM deviation WHERE case_id IN (SELECT value FROM json_each(?))",
-            json_array(marked),
+            store.array(marked),
         ):
             before.setdefault(case_id, set()).add((kind, step, number))
     gone: list[tuple[Any, ...]] = []
@@ -163,7 +163,11 @@ def _save_deviations(store: StoreWriter, saved: Sequence[Saved], now: int, count
             if key not in known:
                 beliefs.append((row.id, *key, now))
     store.many("DELETE FROM deviation WHERE case_id = ? AND kind = ? AND step = ? AND round = ?", gone)
-    store.many("INSERT OR REPLACE INTO deviation (case_id, kind, step, round, since) VALUES (?, ?, ?, ?, ?)", opened)
+    store.many(
+        "INSERT INTO deviation (case_id, kind, step, round, since) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (case_id, kind, step, round) DO UPDATE SET since = excluded.since",
+        opened,
+    )
     store.many(
         "UPDATE belief SET closed_at = ?, closed_as = ? WHERE case_id = ? AND kind = ? AND step = ? AND round = ?",
         closed,
@@ -193,4 +197,4 @@ def _save_sight(store: StoreWriter, saved: Sequence[Saved]) -> None:
         (source, at, each.row.id) for each in saved if each.derived is not None for source, at in each.derived.sight
     ]
     if rows:
-        store.many("INSERT OR REPLACE INTO sight (source, at, case_id) VALUES (?, ?, ?)", rows)
+        store.many("INSERT INTO sight (source, at, case_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", rows)

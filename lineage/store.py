@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from bisect import insort_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
@@ -15,6 +14,7 @@ import zstandard
 from lineage.fact import Fact
 from lineage.tables import schema
 from throughline.core.event import Event, encode_block, identity_digest
+from throughline.core.sql import Connection
 from throughline.core.statement import Statement
 
 BLOCK_EVENTS = 64  # larger ones are hardly smaller on disk, and cost more to read one event from
@@ -32,7 +32,6 @@ _event = msgspec.msgpack.Decoder(Event)
 _block = msgspec.msgpack.Decoder(list[msgspec.Raw])
 _statement = msgspec.msgpack.Decoder(Statement)
 encode = msgspec.msgpack.Encoder().encode
-_json = msgspec.json.Encoder().encode
 _time = attrgetter("time")
 
 
@@ -128,8 +127,9 @@ CASE_COLUMNS = "id, process, name, facts, state, wake_at, marks"
 class StoreReader:
     """Every question that resolving, deriving and showing ask of the store."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self.array = connection.array
         self._inflate = zstandard.ZstdDecompressor()
         self._deflate = zstandard.ZstdCompressor(level=_ZSTD_LEVEL)
 
@@ -147,25 +147,25 @@ class StoreReader:
     def value_ids(self, texts: Iterable[str]) -> dict[str, int]:
         """Return the ids of those texts that are interned."""
         return dict(
-            self.rows("SELECT text, id FROM value WHERE text IN (SELECT value FROM json_each(?))", json_array(texts))
+            self.rows("SELECT text, id FROM value WHERE text IN (SELECT value FROM json_each(?))", self.array(texts))
         )
 
     def value_texts(self, ids: Iterable[int]) -> dict[int, str]:
         return dict(
-            self.rows("SELECT id, text FROM value WHERE id IN (SELECT value FROM json_each(?))", json_array(ids))
+            self.rows("SELECT id, text FROM value WHERE id IN (SELECT value FROM json_each(?))", self.array(ids))
         )
 
     def cases_by_name(self, process: int, names: Iterable[str]) -> dict[str, CaseRow]:
         rows = self.rows(
             f"SELECT {CASE_COLUMNS} FROM cases WHERE process = ? AND name IN (SELECT value FROM json_each(?))",
             process,
-            json_array(names),
+            self.array(names),
         )
         return {row[2]: CaseRow(*row) for row in rows}
 
     def cases_by_id(self, ids: Iterable[int]) -> dict[int, CaseRow]:
         rows = self.rows(
-            f"SELECT {CASE_COLUMNS} FROM cases WHERE id IN (SELECT value FROM json_each(?))", json_array(ids)
+            f"SELECT {CASE_COLUMNS} FROM cases WHERE id IN (SELECT value FROM json_each(?))", self.array(ids)
         )
         return {row[0]: CaseRow(*row) for row in rows}
 
@@ -175,7 +175,7 @@ class StoreReader:
         for value, case_id, since in self.rows(
             "SELECT value, case_id, since FROM near"
             " WHERE value IN (SELECT value FROM json_each(?)) AND process = ? AND role = ?",
-            json_array(found),
+            self.array(found),
             process,
             int(role),
         ):
@@ -187,11 +187,11 @@ class StoreReader:
         return dict(
             self.rows(
                 "SELECT asked.value, (SELECT count(*) FROM (SELECT 1 FROM near WHERE near.value = asked.value"
-                " AND process = ? AND role = ? LIMIT ?)) FROM json_each(?) AS asked",
+                " AND process = ? AND role = ? LIMIT ?) AS counted) FROM json_each(?) AS asked",
                 process,
                 int(role),
                 at_most,
-                json_array(values),
+                self.array(values),
             )
         )
 
@@ -201,7 +201,7 @@ class StoreReader:
             "SELECT DISTINCT a, b FROM edge WHERE process = ? AND kind = ? AND a IN (SELECT value FROM json_each(?))",
             process,
             int(kind),
-            json_array(found),
+            self.array(found),
         ):
             found[a].add(b)
         return found
@@ -212,7 +212,7 @@ class StoreReader:
             "SELECT DISTINCT a, b FROM edge WHERE process = ? AND kind = ? AND b IN (SELECT value FROM json_each(?))",
             process,
             int(kind),
-            json_array(found),
+            self.array(found),
         ):
             found[b].add(a)
         return found
@@ -231,7 +231,7 @@ class StoreReader:
         found: dict[int, list[Fact]] = {value: [] for value in values}
         for value, fact in self.rows(
             "SELECT value, fact FROM posted WHERE value IN (SELECT value FROM json_each(?)) AND process = ?",
-            json_array(found),
+            self.array(found),
             process,
         ):
             found[value].append(_fact.decode(fact))
@@ -349,9 +349,9 @@ class StoreReader:
 class StoreWriter(StoreReader):
     """Every change of the store; the caller opens and commits transactions."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
-        for statement in schema():
+        for statement in schema(connection.dialect):
             connection.execute(statement)
         self._young: dict[str, int] = {}
         self._old: dict[str, int] = {}
@@ -438,7 +438,8 @@ class StoreWriter(StoreReader):
     def put_seen(self, rows: Iterable[tuple[bytes, int, int, bytes]]) -> None:
         """Set (digest, seq, receipt, content digest); a known digest is replaced."""
         self.many(
-            "INSERT OR REPLACE INTO seen (digest, seq, received, content) VALUES (?, ?, ?, ?)",
+            "INSERT INTO seen (digest, seq, received, content) VALUES (?, ?, ?, ?) ON CONFLICT (digest) DO UPDATE"
+            " SET seq = excluded.seq, received = excluded.received, content = excluded.content",
             ((bound(digest), seq, received, bound(content)) for digest, seq, received, content in rows),
         )
 
@@ -447,7 +448,7 @@ class StoreWriter(StoreReader):
         self.connection.execute(
             "INSERT INTO other_content (digest, content, received, event) VALUES (?, ?, ?, ?)"
             " ON CONFLICT (digest, content) DO UPDATE SET received = excluded.received, event = excluded.event"
-            " WHERE excluded.received < received",
+            " WHERE excluded.received < other_content.received",
             (digest, event.digest, event.received, encode(event)),
         )
 
@@ -458,13 +459,14 @@ class StoreWriter(StoreReader):
         """Add (value, process, case, time) ties; of equal ones the earliest time."""
         self.many(
             "INSERT INTO near (value, process, role, case_id, since) VALUES (?, ?, 1, ?, ?)"
-            " ON CONFLICT (value, process, role, case_id) DO UPDATE SET since = min(since, excluded.since)",
+            " ON CONFLICT (value, process, role, case_id) DO UPDATE SET since = excluded.since"
+            " WHERE excluded.since < near.since",
             rows,
         )
 
     def put_near(self, rows: Iterable[tuple[int, int, int, int]]) -> None:
         """Add (value, process, role, case) holds and relations."""
-        self.many("INSERT OR IGNORE INTO near (value, process, role, case_id) VALUES (?, ?, ?, ?)", rows)
+        self.many("INSERT INTO near (value, process, role, case_id) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", rows)
 
     def drop_near(self, value: int, process: int, role: int, case_id: int) -> None:
         self.connection.execute(
@@ -483,11 +485,15 @@ class StoreWriter(StoreReader):
 
     def put_edges(self, rows: Iterable[tuple[int, int, int, int, int]]) -> None:
         """Add (process, kind, a, b, seq) edges."""
-        self.many("INSERT OR IGNORE INTO edge (process, kind, a, b, seq) VALUES (?, ?, ?, ?, ?)", rows)
+        self.many("INSERT INTO edge (process, kind, a, b, seq) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", rows)
 
     def put_posted(self, rows: Iterable[tuple[int, int, int, bytearray]]) -> None:
         """Add (value, process, seq, fact) of events that stand at a value."""
-        self.many("INSERT OR REPLACE INTO posted (value, process, seq, fact) VALUES (?, ?, ?, ?)", rows)
+        self.many(
+            "INSERT INTO posted (value, process, seq, fact) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (value, process, seq) DO UPDATE SET fact = excluded.fact",
+            rows,
+        )
 
     def many(self, sql: str, rows: Iterable[tuple[Any, ...]]) -> None:
         self.connection.executemany(sql, rows)
@@ -496,7 +502,7 @@ class StoreWriter(StoreReader):
         """Add to counters by (name, label)."""
         self.many(
             "INSERT INTO counter (name, label, count) VALUES (?, ?, ?)"
-            " ON CONFLICT (name, label) DO UPDATE SET count = count + excluded.count",
+            " ON CONFLICT (name, label) DO UPDATE SET count = counter.count + excluded.count",
             rows,
         )
 
@@ -504,28 +510,29 @@ class StoreWriter(StoreReader):
         """Add (source, type, count, receipt, digest, fields); of the samples that with the latest receipt stays."""
         self.many(
             "INSERT INTO event_type (source, type, count, last, content, fields) VALUES (?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (source, type) DO UPDATE SET count = count + excluded.count,"
-            " fields = iif((excluded.last, excluded.content) > (last, content), excluded.fields, fields),"
-            " content = iif((excluded.last, excluded.content) > (last, content), excluded.content, content),"
-            " last = max(last, excluded.last)",
+            " ON CONFLICT (source, type) DO UPDATE SET count = event_type.count + excluded.count,"
+            " fields = CASE WHEN (excluded.last, excluded.content) > (event_type.last, event_type.content)"
+            " THEN excluded.fields ELSE event_type.fields END,"
+            " content = CASE WHEN (excluded.last, excluded.content) > (event_type.last, event_type.content)"
+            " THEN excluded.content ELSE event_type.content END,"
+            " last = CASE WHEN excluded.last > event_type.last THEN excluded.last ELSE event_type.last END",
             ((source, kind, count, last, bound(digest), fields) for source, kind, count, last, digest, fields in rows),
         )
 
     def put_statement(self, statement: Statement) -> None:
         self.connection.execute(
-            "INSERT OR REPLACE INTO statement (number, content) VALUES (?, ?)", (statement.number, encode(statement))
+            "INSERT INTO statement (number, content) VALUES (?, ?)"
+            " ON CONFLICT (number) DO UPDATE SET content = excluded.content",
+            (statement.number, encode(statement)),
         )
 
     def set_position(self, name: str, value: int) -> None:
-        self.connection.execute("INSERT OR REPLACE INTO position (name, value) VALUES (?, ?)", (name, value))
+        self.connection.execute(f"INSERT INTO position (name, value) VALUES (?, ?) {_SET_VALUE}", (name, value))
 
     def set_meta(self, name: str, value: str) -> None:
-        self.connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (name, value))
+        self.connection.execute(f"INSERT INTO meta (name, value) VALUES (?, ?) {_SET_VALUE}", (name, value))
 
+
+_SET_VALUE = "ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 
 bound = bytearray  # the driver looks for adapters of bytes, which takes four times as long as binding
-
-
-def json_array(items: Iterable[Any]) -> str:
-    """Return numbers or texts as the one parameter that ``json_each(?)`` takes."""
-    return _json(list(items)).decode()

@@ -7,14 +7,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text
-from sqlalchemy.dialects import sqlite
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table
+from sqlalchemy import Text as AnyText
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
+
+from throughline.core.sql import Dialect
 
 metadata = MetaData()
 
 # An INTEGER PRIMARY KEY is SQLite's rowid; elsewhere it needs eight bytes.
 _Id = BigInteger().with_variant(Integer, "sqlite")
+# Texts are compared and ordered by code point everywhere, as Python and SQLite do.
+Text = AnyText().with_variant(AnyText(collation="C"), "postgresql")
+_DIALECTS = {"sqlite": sqlite.dialect, "postgresql": postgresql.dialect}
 
 
 def _table(name: str, *columns: Column[Any] | Index, rowid: bool = False) -> Table:
@@ -146,14 +152,13 @@ position = _table("position", _key("name", Text), _required("value"))
 meta = _table("meta", _key("name", Text), _required("value", Text))
 
 
-def schema() -> list[str]:
-    """Return the statements that create every table and index in SQLite, if they are missing."""
-    dialect = sqlite.dialect()
+def schema(dialect: Dialect, tables: MetaData = metadata) -> list[str]:
+    """Return the statements that create every table and index, if they are missing."""
     made: list[str] = []
-    for table in metadata.sorted_tables:
-        made.append(str(CreateTable(table, if_not_exists=True).compile(dialect=dialect)))
+    for table in tables.sorted_tables:
+        made.append(str(CreateTable(table, if_not_exists=True).compile(dialect=_DIALECTS[dialect]())))
         made.extend(
-            str(CreateIndex(index, if_not_exists=True).compile(dialect=dialect))
+            str(CreateIndex(index, if_not_exists=True).compile(dialect=_DIALECTS[dialect]()))
             for index in sorted(table.indexes, key=lambda index: str(index.name))
         )
     return made

@@ -74,7 +74,7 @@ def add_traces(store: StoreWriter, records: Iterable[Record], events: Iterable[t
                 added.setdefault(trace_id, []).append(TraceEntry(record_id, ids))
                 _count(counted, fresh)
     store.many(
-        "INSERT OR REPLACE INTO trace (trace_id, spans) VALUES (?, ?)",
+        "INSERT INTO trace (trace_id, spans) VALUES (?, ?) ON CONFLICT (trace_id) DO UPDATE SET spans = excluded.spans",
         [(trace_id, encode([*known.get(trace_id, ()), *_merged(entries)])) for trace_id, entries in added.items()],
     )
     store.count((name, label, count) for (name, label), count in counted.items())
@@ -106,7 +106,11 @@ def release_spans(store: StoreWriter, record: Record) -> None:
         if failed.get(trace_id) and _has_events(entries):
             by_id = {span.span_id: span for span in (*failed[trace_id], *kept.get(trace_id, ()))}
             spans.append((trace_id, encode(list(by_id.values()))))
-    store.many("INSERT OR REPLACE INTO kept_span (trace_id, spans) VALUES (?, ?)", spans)
+    store.many(
+        "INSERT INTO kept_span (trace_id, spans) VALUES (?, ?)"
+        " ON CONFLICT (trace_id) DO UPDATE SET spans = excluded.spans",
+        spans,
+    )
     left = {trace_id: [each for each in entries if each.record != record.id] for trace_id, entries in known.items()}
     _put_back(store, [(trace_id, encode(entries)) for trace_id, entries in left.items()])
 

@@ -7,7 +7,7 @@ import msgspec
 from lineage.definition_checks import HEARTBEAT
 from lineage.document import Time
 from lineage.process import Definitions
-from lineage.store import StoreReader, json_array
+from lineage.store import StoreReader
 from throughline.core.event import Event
 from throughline.core.instants import format_instant
 
@@ -32,7 +32,10 @@ def sample_fields(event: Event) -> str:
 
 def unmapped_count(store: StoreReader, definitions: Definitions) -> int:
     """Return how many events are of types that no process declares."""
-    return store.one(f"SELECT sum(count) FROM event_type WHERE {_UNKNOWN}", _declared(definitions)) or 0
+    return (
+        store.one(f"SELECT CAST(sum(count) AS BIGINT) FROM event_type WHERE {_UNKNOWN}", _declared(store, definitions))
+        or 0
+    )
 
 
 def unmapped_after(
@@ -42,7 +45,7 @@ def unmapped_after(
     rows = store.rows(
         f"SELECT source, type, count, last, fields FROM event_type WHERE {_UNKNOWN}"
         " AND (source, type) > (?, ?) ORDER BY source, type LIMIT ?",
-        _declared(definitions),
+        _declared(store, definitions),
         source,
         kind,
         limit,
@@ -53,5 +56,5 @@ def unmapped_after(
     ]
 
 
-def _declared(definitions: Definitions) -> str:
-    return json_array((*definitions.processes_of_type, HEARTBEAT))
+def _declared(store: StoreReader, definitions: Definitions) -> object:
+    return store.array((*definitions.processes_of_type, HEARTBEAT))

@@ -20,6 +20,7 @@ from lineage.census import sources
 from lineage.engine import Engine
 from tests.guarantees.firm import ARCHIVE, ERP, ESTATE, PSA, happened
 from tests.guarantees.shown import DEFAULTS, PACK, Shown, show, snapshot_of
+from throughline.core.database import SqliteConnection
 from throughline.core.event import Event
 from throughline.core.instants import DAY, HOUR, format_instant, parse_instant
 from throughline.core.journal import MAPPING, Record
@@ -38,7 +39,7 @@ class CutOff(Exception):
     """The process ends here."""
 
 
-class Fragile(sqlite3.Connection):
+class Fragile(SqliteConnection):
     """A connection whose process ends at the nth commit; 0: never."""
 
     side = Side.BEFORE

@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from lineage.api import DOCUMENTS as LINEAGE_DOCUMENTS
 from lineage.api import routes as lineage_routes
 from lineage.engine import Limits
-from lineage.generations import store_path
+from lineage.generations import store_place
 from lineage.process import Definitions
 from lineage.read import CaseReader
 from lineage.trace_documents import TraceReader
@@ -36,6 +36,7 @@ from throughline.core.guards import NO_GUARDS, Guards
 from throughline.core.journal import JOURNAL_FILE, JournalReader
 from throughline.core.metric_names import API_FAILED_SIGN_INS, METRICS
 from throughline.core.metrics import Meter, Part
+from throughline.core.store_url import StoreUrl
 from throughline.core.token import SignInFault
 
 
@@ -44,7 +45,8 @@ class Ground:
     """What the API stands on. ``parts``: the file of process ids; ``collector``: HOST:PORT of its health and orders.
 
     ``declared`` reads what the firm declares, as it stands now; raises ConfigurationError where that cannot be used.
-    ``control``: the secret that the collector wants to be shown with an order.
+    ``control``: the secret that the collector wants to be shown with an order. ``url``: the database of the store,
+    where it is not in the data folder.
     """
 
     data: Path
@@ -56,6 +58,7 @@ class Ground:
     web: WebLimits
     guards: Guards = NO_GUARDS
     control: str = ""
+    url: StoreUrl | None = None
 
 
 class Standing(NamedTuple):
@@ -76,7 +79,7 @@ def stand_on(ground: Ground, stack: ExitStack) -> Standing:
 
 def build_app(ground: Ground, standing: Standing, stack: ExitStack) -> FastAPI:
     """Return the application over the store in force; what it opens is closed with ``stack``."""
-    data, store = ground.data, store_path(ground.data)
+    data, store = ground.data, store_place(ground.data, ground.url)
     definitions, estate = ground.declared()
     log, access, meter = standing
     decisions = stack.enter_context(closing(DecisionReader(data / DECISIONS_FILE)))

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import version
-from pathlib import Path
 from threading import Lock
 from typing import Annotated, Any
 
@@ -32,15 +31,16 @@ from lineage.census import (
     sources,
 )
 from lineage.engine import JOURNAL, STATEMENTS
+from lineage.places import Place, open_reading
 from lineage.read import CaseReader
 from throughline.api.answers import json_answer
 from throughline.core.clock import Clock
-from throughline.core.database import open_reader
 from throughline.core.decisions import DecisionReader
 from throughline.core.errors import StoreUnavailable
 from throughline.core.estate import Estate
 from throughline.core.instants import format_instant
 from throughline.core.journal import JournalReader, position_text
+from throughline.core.sql import Connection
 
 LONGEST_WAIT_SECONDS = 60.0
 _FIRST_LOOK_SECONDS = 0.002
@@ -104,15 +104,15 @@ class StatusAsked(BaseModel):
 class Positions:
     """How far the store is folded; asks with a connection of its own, so that nobody who reads makes it wait."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._connection: sqlite3.Connection | None = None
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._connection: Connection | None = None
 
     def folded(self) -> tuple[int, int, bool]:
         """Return the journal's position, the statements', and whether nothing is deferred; zeros without a store."""
         try:
             if self._connection is None:
-                self._connection = open_reader(self._path, cache_mib=1)
+                self._connection = open_reading(self._place, cache_mib=1)
             rows = dict(self._connection.execute("SELECT name, value FROM position").fetchall())
             deferred = self._connection.execute("SELECT 1 FROM stale LIMIT 1").fetchone()
         except (StoreUnavailable, sqlite3.DatabaseError):

@@ -14,14 +14,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 from lineage.definitions import load_definitions
-from lineage.generations import next_path, point_to, remove, store_path, tidy
+from lineage.generations import next_place, point_to, tidy
+from lineage.places import Place, open_reading, remove
 from lineage.rebuild import COLUMNS, NO_CASE, Changes, Progress, Tell, rebuild
 from lineage.run import OPENED, Subject
 from lineage.store import StoreReader
 from throughline.cli.printing import console, print_json
 from throughline.cli.words import spoken
 from throughline.core.clock import open_clock
-from throughline.core.database import open_reader
 from throughline.core.errors import ConfigurationError, Fault, StartRefused
 from throughline.core.estate import load_estate
 from throughline.core.instants import format_instant
@@ -48,16 +48,16 @@ def rebuild_store(
     subject = _subject(settings)
     with ExitStack() as stack:
         alone = _is_free(data, stack)
-        path = next_path(data)
+        place = next_place(data, subject.url)
         with _bar(as_json) as tell:
-            found = rebuild(subject, path, tell, whole=True)
+            found = rebuild(subject, place, tell, whole=True)
         if preview:
-            remove(path)
+            remove(place)
         elif alone:
-            point_to(data, path)
-            tidy(data)
+            point_to(data, place)
+            tidy(data, subject.url)
         else:
-            _hand_over(data, path, patience_seconds)
+            _hand_over(subject, place, patience_seconds)
     _tell(found, preview, alone, as_json)
 
 
@@ -72,9 +72,8 @@ def _subject(settings: Settings) -> Subject:
         raise ConfigurationError(faults)
     limits = limits_of(settings)
     clock = open_clock(settings.clock, settings.data)
-    return Subject(
-        settings.data, load_definitions(settings.definitions), load_estate(settings.definitions), limits, clock
-    )
+    definitions, estate = load_definitions(settings.definitions), load_estate(settings.definitions)
+    return Subject(settings.data, definitions, estate, limits, clock, url=settings.store)
 
 
 def _is_free(data: Path, stack: ExitStack) -> bool:
@@ -86,15 +85,15 @@ def _is_free(data: Path, stack: ExitStack) -> bool:
     return True
 
 
-def _hand_over(data: Path, path: Path, patience_seconds: float) -> None:
+def _hand_over(subject: Subject, place: Place, patience_seconds: float) -> None:
     """Put a generation in force and wait until the running engine works on it; else put the former one back."""
-    former = store_path(data)
-    point_to(data, path)
+    data, former = subject.data, subject.place
+    point_to(data, place)
     until = time.monotonic() + patience_seconds
-    while not _is_opened(path):
+    while not _is_opened(place):
         if time.monotonic() > until:
             point_to(data, former)
-            remove(path)
+            remove(place)
             raise StartRefused(
                 f"the serve that runs in {data} did not take the rebuilt store over (its log says why): nothing has "
                 "changed; see that it runs with the definitions and settings that were given here"
@@ -102,8 +101,8 @@ def _hand_over(data: Path, path: Path, patience_seconds: float) -> None:
         time.sleep(LOOK_AGAIN_SECONDS)
 
 
-def _is_opened(path: Path) -> bool:
-    with closing(open_reader(path)) as connection:
+def _is_opened(place: Place) -> bool:
+    with closing(open_reading(place)) as connection:
         return OPENED in StoreReader(connection).meta()
 
 

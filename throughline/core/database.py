@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
+import msgspec
+
+from throughline.core.durable import sync
 from throughline.core.errors import StoreDamaged, StoreUnavailable
+from throughline.core.sql import Dialect
 
 CACHE_MIB = 64
 BUSY_SECONDS = 5
@@ -29,6 +35,45 @@ DAMAGED = "the file is damaged: `throughline verify` says where, and docs/how-to
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
+_json = msgspec.json.Encoder().encode
+
+
+class SqliteConnection(sqlite3.Connection):
+    """A connection to a SQLite file, as throughline.core.sql has it."""
+
+    @property
+    def dialect(self) -> Dialect:
+        return "sqlite"
+
+    @property
+    def broken(self) -> bool:
+        return False
+
+    def array(self, items: Iterable[Any], /) -> str:
+        return _json(list(items)).decode()
+
+    def stream(self, sql: str) -> Iterator[tuple[Any, ...]]:
+        return self.execute(sql)
+
+    def has_tables(self) -> bool:
+        return self.execute("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").fetchone() is not None
+
+    def make_durable(self) -> None:
+        """Write the file and its log to the disk: its own commits need not survive a power cut."""
+        (_, _, path) = self.execute("PRAGMA database_list").fetchone()
+        for name in (path, path + "-wal"):
+            if os.path.exists(name):
+                sync(Path(name))
+
+    def settle(self) -> None:
+        """Put the log into the file."""
+        self.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def size(self) -> int:
+        (size,) = self.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").fetchone()
+        return size
+
+
 class Durability(StrEnum):
     """What survives a power cut: with FULL every commit, with NORMAL all but the last few (never half of one)."""
 
@@ -38,17 +83,19 @@ class Durability(StrEnum):
 
 def open_writer(
     path: Path, durability: Durability = Durability.FULL, cache_mib: int = CACHE_MIB, busy_seconds: float = BUSY_SECONDS
-) -> sqlite3.Connection:
+) -> SqliteConnection:
     """Open a file for its one writer, made if need be, in WAL mode.
 
     The connection commits by itself what stands outside BEGIN … COMMIT (autocommit), and may be handed from one
     thread to another, one at a time. Raises StoreUnavailable where the file cannot be opened for writing.
     """
     with failures_named(path), contextlib.ExitStack() as stack:
-        connection = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(
+            path, timeout=busy_seconds, isolation_level=None, check_same_thread=False, factory=SqliteConnection
+        )
         stack.callback(connection.close)
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        if mode != "wal":
+        if mode not in ("wal", "memory"):  # the latter of a database in memory, which has no other
             raise StoreUnavailable(f"{path}: this file system does not allow WAL ({mode}): use a local disk")
         connection.execute(f"PRAGMA synchronous = {durability.value}")
         connection.execute(f"PRAGMA cache_size = {-cache_mib * 1024}")
@@ -58,7 +105,7 @@ def open_writer(
         return connection
 
 
-def open_reader(path: Path, cache_mib: int = CACHE_MIB, busy_seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
+def open_reader(path: Path, cache_mib: int = CACHE_MIB, busy_seconds: float = BUSY_SECONDS) -> SqliteConnection:
     """Open a file read-only, beside its writer; keep transactions short, one to a query.
 
     Raises StoreUnavailable where there is no such file yet.
@@ -66,7 +113,12 @@ def open_reader(path: Path, cache_mib: int = CACHE_MIB, busy_seconds: float = BU
     address = f"file:{quote(str(path.absolute()))}?mode=ro"
     with failures_named(path), contextlib.ExitStack() as stack:
         connection = sqlite3.connect(
-            address, uri=True, timeout=busy_seconds, isolation_level=None, check_same_thread=False
+            address,
+            uri=True,
+            timeout=busy_seconds,
+            isolation_level=None,
+            check_same_thread=False,
+            factory=SqliteConnection,
         )
         stack.callback(connection.close)
         connection.execute(f"PRAGMA cache_size = {-cache_mib * 1024}")
@@ -76,7 +128,7 @@ def open_reader(path: Path, cache_mib: int = CACHE_MIB, busy_seconds: float = BU
 
 
 @contextlib.contextmanager
-def failures_named(path: Path) -> Generator[None]:
+def failures_named(path: object) -> Generator[None]:
     """Turn a failure of the disk or a lock into StoreUnavailable, with the file and what to do; leave others alone.
 
     A file that is damaged is one, too: StoreDamaged.

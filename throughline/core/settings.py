@@ -9,6 +9,7 @@ import difflib
 import json
 from collections.abc import Mapping
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Self, cast
 
@@ -18,6 +19,7 @@ from throughline.core.address import Address
 from throughline.core.errors import ConfigurationError, Fault
 from throughline.core.faults import show, wanted_by
 from throughline.core.masking import masked
+from throughline.core.store_url import StoreUrl
 from throughline.core.yaml_file import YamlDocument, load_yaml
 
 PREFIX = "THROUGHLINE_"
@@ -50,11 +52,16 @@ def _address(value: object) -> object:
     return Address.parse(value) if isinstance(value, str) else value
 
 
+def _store(value: object) -> object:
+    return StoreUrl.parse(value) if isinstance(value, str) else value
+
+
 def _bytes(value: object) -> object:
     return value.replace(" ", "") if isinstance(value, str) else value
 
 
 Door = Annotated[Address, BeforeValidator(_address)]
+Store = Annotated[StoreUrl, BeforeValidator(_store)]
 Bytes = Annotated[ByteSize, BeforeValidator(_bytes)]
 
 KIB = 1024
@@ -69,6 +76,10 @@ class Settings(BaseModel):
     data: Path = Field(Path("throughline-data"), description="Folder of the databases; it is made if need be.")
     definitions: Path | None = Field(
         None, description="Folder of your own processes, estate.yaml and more, on top of the shipped pack."
+    )
+    store: Store | None = Field(
+        None,
+        description="URL of a PostgreSQL database that holds the store; none: store.db in the data folder.",
     )
     http: Door = Field(
         Address("127.0.0.1", 4380),
@@ -292,6 +303,8 @@ def _validate(given: Mapping[str, _Given], faults: list[Fault]) -> Settings | No
         for found in error.errors(include_url=False):
             name = str(found["loc"][0])
             seen, wanted = wanted_by(found)
+            if name == "store":
+                seen = seen or "something else"
             faults.append(_fault(given[name], masked(seen or show(found["input"])), wanted))
         return None
 
@@ -303,6 +316,7 @@ def _contradictions(settings: Settings, given: Mapping[str, _Given]) -> list[Fau
         *_missing_folder(settings, given),
         *_small_inflation(settings, given),
         *_half_a_pair(settings, given),
+        *_missing_driver(settings, given),
     ]
 
 
@@ -359,6 +373,13 @@ def _half_a_pair(settings: Settings, given: Mapping[str, _Given]) -> list[Fault]
     return [_fault(given[names[0]], f"{names[0]} without {other}", "both, or neither")]
 
 
+def _missing_driver(settings: Settings, given: Mapping[str, _Given]) -> list[Fault]:
+    if settings.store is None or find_spec("psycopg") is not None:
+        return []
+    wanted = "its driver installed beside Throughline: pip install 'psycopg[binary]>=3.3'"
+    return [_fault(given["store"], f"{settings.store} without a driver for PostgreSQL", wanted)]
+
+
 def _fault(given: _Given, seen: str, wanted: str) -> Fault:
     return Fault(given.file, given.line, given.path, seen, wanted)
 
@@ -372,6 +393,8 @@ def _shown(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, StoreUrl):
+        return value.libpq
     return str(value) if isinstance(value, Address | Path) else value
 
 

@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from lineage.generations import BESIDE, POINTER, STORE_FILE, store_path
+from lineage.generations import POINTER, STORE_FILE, store_path
+from lineage.places import BESIDE
 from lineage.logs import check_logs
 from lineage.store import StoreReader
 from throughline.core.database import DAMAGED, failures_named, open_reader

@@ -63,7 +63,7 @@ def run_engine_part(
     def subject() -> Subject:
         definitions, estate = _declared(settings.definitions)
         limits, journal_limits = limits_of(settings), journal_limits_of(settings)
-        return Subject(settings.data, definitions, estate, limits, clock, journal_limits)
+        return Subject(settings.data, definitions, estate, limits, clock, journal_limits, settings.store)
 
     first = subject()
     run_engine(first, stop, ready, EngineMeter(first), subject)
@@ -85,6 +85,7 @@ def run_api_part(settings: Settings, addresses: Mapping[str, Address], control: 
             collector=str(addresses["http"]),
             guards=guards,
             control=control,
+            url=settings.store,
             parts=settings.data / PARTS,
             web=WebLimits(settings.header_bytes, settings.connections, settings.request_seconds),
         )

@@ -15,8 +15,9 @@ import structlog
 
 from lineage.generations import tidy
 from throughline.core.address import Address
-from throughline.core.errors import StartRefused
+from throughline.core.errors import StartRefused, StoreUnavailable
 from throughline.core.settings import Settings, encode_settings, option_of
+from throughline.core.store_url import StoreUrl
 from throughline.serve.folder import ADDRESSES, CERTIFICATE, PARTS, DataFolder
 from throughline.serve.lifeline import Orders, give
 from throughline.serve.ports import Reservation, reserve
@@ -37,7 +38,7 @@ def run_serve(settings: Settings, started: Callable[[Mapping[str, str]], None]) 
     with ExitStack() as stack:
         folder = stack.enter_context(closing(DataFolder(settings.data.absolute())))
         folder.remove(ADDRESSES)
-        _tidy(folder)
+        _tidy(folder, settings.store)
         stack.callback(folder.remove, PARTS)
         stack.callback(folder.remove, ADDRESSES)
         ports = stack.enter_context(_reserved({door: getattr(settings, door) for door in DOORS}))
@@ -52,11 +53,11 @@ def run_serve(settings: Settings, started: Callable[[Mapping[str, str]], None]) 
         asyncio.run(supervise(supervisor))
 
 
-def _tidy(folder: DataFolder) -> None:
+def _tidy(folder: DataFolder, url: StoreUrl | None) -> None:
     """Leave one generation of the store; where the disk does not allow it, those there are will do."""
     try:
-        tidy(folder.path)
-    except (OSError, sqlite3.Error) as error:
+        tidy(folder.path, url)
+    except (OSError, sqlite3.Error, StoreUnavailable) as error:
         _log.warning("former_stores_not_removed", folder=str(folder.path), error=str(error))
 
 

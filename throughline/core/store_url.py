@@ -1,0 +1,58 @@
+"""The URL of a PostgreSQL database that holds the store; a password in it is never shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from urllib.parse import SplitResult, parse_qsl, urlsplit
+
+_SCHEMES = ("postgresql+psycopg", "postgresql", "postgres")
+_WANTED = "the URL of a PostgreSQL database, such as postgresql+psycopg://USER@HOST:5432/DATABASE"
+_HIDDEN = "(hidden)"
+_SECRETS = frozenset({"password", "sslpassword", "passfile", "sslkey"})
+
+
+@dataclass(frozen=True, slots=True)
+class StoreUrl:
+    """Which database; ``libpq`` is what the driver takes, secrets included, and a text of it hides them."""
+
+    libpq: str = field(repr=False)
+
+    @classmethod
+    def parse(cls, text: str) -> StoreUrl:
+        """Raise ValueError, whose text shows nothing of the URL but its scheme, for one that cannot be used."""
+        scheme, found, rest = text.strip().partition("://")
+        if not found or scheme not in _SCHEMES:
+            raise ValueError(f"seen {scheme[:32]!r} as its scheme, wanted {_WANTED}" if found else f"wanted {_WANTED}")
+        url = cls(f"postgresql://{rest}")
+        try:
+            parts = urlsplit(url.libpq)
+            _ = parts.port
+        except ValueError:
+            raise ValueError(f"seen a port or host that is none, wanted {_WANTED}") from None
+        if parts.netloc.count("@") > 1 or parts.fragment:
+            raise ValueError(
+                "seen a URL that cannot be split, wanted @, /, ? and # in a password written as %40 and so on"
+            )
+        if not parts.path.strip("/"):
+            raise ValueError(f"seen no database in it, wanted {_WANTED}")
+        return url
+
+    def __str__(self) -> str:
+        parts = urlsplit(self.libpq)
+        user, at, host = parts.netloc.rpartition("@")
+        name, colon, _ = user.partition(":")
+        shown = f"{name}:{_HIDDEN}" if colon else name
+        asked = [(key, _HIDDEN if key in _SECRETS else value) for key, value in parse_qsl(parts.query)]
+        query = "&".join(f"{key}={value}" for key, value in asked)
+        return SplitResult("postgresql+psycopg", shown + at + host, parts.path, query, "").geturl()
+
+
+class Schema(NamedTuple):
+    """A schema of a database; its name is one of ours, of letters, digits and underscores."""
+
+    url: StoreUrl
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.url}, schema {self.name}"
