@@ -17,6 +17,7 @@ from lineage.fact import Fact
 from lineage.flags import Flag, Flags
 from lineage.fold import EDGE_FLAGS, Folder, Touched
 from lineage.overrides import Overrides, Pair, Pairing, TextPair, text_pairs
+from lineage.places import Place, open_writing
 from lineage.process import Definitions, Process
 from lineage.removal import places_left
 from lineage.resolve import Near, Resolver
@@ -27,7 +28,6 @@ from lineage.spread import Affected, affected
 from lineage.store import CaseRow, Edge, Patience, Role, StoreWriter
 from lineage.traces import add_traces
 from lineage.viewpoint import derive_case
-from throughline.core.database import Durability, open_writer
 from throughline.core.estate import Estate
 from throughline.core.estate_file import Mode
 from throughline.core.event import Event, identity_digest
@@ -85,9 +85,10 @@ class Engine:
                 self._overrides.add(pair, statement)
 
     @classmethod
-    def open(cls, path: Path | str, definitions: Definitions, estate: Estate, limits: Limits = Limits()) -> Engine:
-        """Open the store at a path, or a fresh one in memory (``:memory:``)."""
-        return cls(open_writer(Path(path), Durability.NORMAL, 128), definitions, estate, limits)
+    def open(cls, place: Place | str, definitions: Definitions, estate: Estate, limits: Limits = Limits()) -> Engine:
+        """Open the store at a place, or a fresh one in memory (``:memory:``)."""
+        connection = open_writing(Path(place) if isinstance(place, str) else place)
+        return cls(connection, definitions, estate, limits)
 
     def close(self) -> None:
         self.store.connection.close()

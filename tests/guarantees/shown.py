@@ -15,6 +15,7 @@ from lineage.document import encode_document
 from lineage.engine import Engine, Limits
 from lineage.orphans import Filter as OrphanFilter
 from lineage.orphans import OrphanLine, list_orphans
+from lineage.places import Place
 from lineage.process import Definitions
 from lineage.read import Snapshot, resolve_statements
 from lineage.record import find_records
@@ -123,13 +124,13 @@ def arrive(
     estate: Estate,
     limits: Limits,
     moments: Sequence[int],
-    path: str = ":memory:",
+    place: Place | str = ":memory:",
 ) -> Engine:
     """Fold what arrives, step by step; ``moments`` are the times of the steps, the last one that of all others too.
 
     After each step but those at the last moment, time passes and what was put off is done; so it is at the end.
     """
-    engine = Engine.open(path, definitions, estate, limits)
+    engine = Engine.open(place, definitions, estate, limits)
     now = moments[-1]
     for number, step in enumerate(arrivals):
         at = moments[number] if number < len(moments) else now

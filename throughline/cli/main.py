@@ -59,6 +59,13 @@ def serve(
             metavar="DIR", help="Folder of your own processes, estate.yaml and more, on top of the shipped pack."
         ),
     ] = None,
+    store: Annotated[
+        Given,
+        typer.Option(
+            metavar="URL",
+            help="URL of a PostgreSQL database that holds the store; none: store.db in the data folder.",
+        ),
+    ] = None,
     http: Annotated[
         Given,
         typer.Option(
@@ -412,6 +419,9 @@ def try_mappings(
 def rebuild(
     preview: Annotated[bool, typer.Option("--preview", help="Only say what would change, and change nothing.")] = False,
     data: Data = None,
+    store: Annotated[
+        str | None, typer.Option(metavar="URL", help="The database of the store, where serve has it in one.")
+    ] = None,
     definitions: Definitions = None,
     clock: Annotated[
         str | None, typer.Option(metavar="SPEC", help="For tests and demos: the clock that serve runs by.")
@@ -425,7 +435,7 @@ def rebuild(
     """Make the store anew from its events with the definitions as they are now; a running serve takes it over."""
     from throughline.cli.rebuild import rebuild_store as run
 
-    run({"data": data, "definitions": definitions, "clock": clock}, settings, preview, patience, json)
+    run({"data": data, "store": store, "definitions": definitions, "clock": clock}, settings, preview, patience, json)
 
 
 @app.command()

@@ -49,6 +49,8 @@ def banner(settings: Settings, addresses: Mapping[str, str]) -> str:
         f"  queries       {scheme}://{addresses['api']}/api/v1/status",
         f"  data          {settings.data}",
     ]
+    if settings.store is not None:
+        lines.append(f"  store         {settings.store}")
     if settings.tokens is not None:
         lines.append(f"  tokens        {settings.tokens}")
     if settings.clock != "real":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from lineage.definitions import load_definitions
 from lineage.document import CaseDocument
 from lineage.engine import Engine, Limits
 from lineage.fact import CaseState
+from lineage.places import Place
 from lineage.process import StepKind
 from lineage.read import CaseReader
 from throughline.core.estate import load_estate
@@ -48,17 +50,30 @@ def stories() -> list[Story]:
 STORIES = stories()
 
 
+def named(story: Story) -> str:
+    return f"{story.process}: {story.name}"
+
+
 @pytest.mark.parametrize("order", ["as it happened", "backwards", "twice"])
-@pytest.mark.parametrize("story", STORIES, ids=lambda story: f"{story.process}: {story.name}")
+@pytest.mark.parametrize("story", STORIES, ids=named)
 def test_the_cases_stand_where_the_story_says(story: Story, order: str, tmp_path: Path) -> None:
+    assert_told(story, order, tmp_path / "store.db")
+
+
+@pytest.mark.needs("postgresql")
+@pytest.mark.parametrize("story", STORIES, ids=named)
+def test_on_postgresql_they_stand_there_too(story: Story, tables: Callable[[], Place]) -> None:
+    assert_told(story, "backwards", tables())
+
+
+def assert_told(story: Story, order: str, place: Place) -> None:
     now = instant(story.written["now"])
     events = [event_of(line, story.common, number) for number, line in enumerate(story.written["events"])]
-    path = tmp_path / "store.db"
-    engine = Engine.open(path, PACK, ESTATE, LIMITS)
+    engine = Engine.open(place, PACK, ESTATE, LIMITS)
     for batch in batches(events, heartbeats(story.written.get("heard", {}), now), order):
         engine.fold(batch, now)
         engine.tick(now)
-    shown = documents(path, story.process, now)
+    shown = documents(place, story.process, now)
     stored = open_in_store(engine, story.process)
     engine.close()
     assert {name: look(each) for name, each in shown.items()} == {
@@ -174,9 +189,9 @@ def rounds_said(said: dict[str, Any]) -> list[str]:
     return [rounds] if isinstance(rounds, str) else list(rounds)
 
 
-def documents(path: Path, process: str, now: int) -> dict[str, CaseDocument]:
+def documents(place: Place, process: str, now: int) -> dict[str, CaseDocument]:
     """Return the documents of the cases of one process by name."""
-    reader = CaseReader(path, PACK, ESTATE, LIMITS, lambda: now)
+    reader = CaseReader(place, PACK, ESTATE, LIMITS, lambda: now)
     try:
         with reader.snapshot() as snapshot:
             ids = [

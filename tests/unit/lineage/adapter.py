@@ -83,7 +83,7 @@ def found(engine: Engine) -> dict[str, dict[str, int]]:
         EMPTY,
     )
     kinds = engine.store.rows(
-        "SELECT kind, count(*) FROM deviation JOIN cases ON id = case_id WHERE NOT synthetic GROUP BY kind"
+        "SELECT kind, count(*) FROM deviation JOIN cases ON id = case_id WHERE synthetic = 0 GROUP BY kind"
     )
     return {CASES: dict(states), DEVIATIONS: dict(kinds)}
 

