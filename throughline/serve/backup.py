@@ -17,8 +17,8 @@ from typing import NamedTuple
 import msgspec
 
 from lineage.generations import POINTER, STORE_FILE, store_path
-from lineage.places import BESIDE
 from lineage.logs import check_logs
+from lineage.places import BESIDE
 from lineage.store import StoreReader
 from throughline.core.database import DAMAGED, failures_named, open_reader
 from throughline.core.decisions import FILE_NAME as DECISIONS_FILE
