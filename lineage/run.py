@@ -31,7 +31,7 @@ from throughline.core.decisions import DecisionReader
 from throughline.core.errors import LastingError, RebuildNeeded, StoreDamaged, StoreUnavailable
 from throughline.core.estate import Estate
 from throughline.core.journal import JOURNAL_FILE, JournalReader
-from throughline.core.store_url import StoreUrl
+from throughline.core.store_url import Schema, StoreUrl
 
 FORMAT = "4"
 OPENED = "opened"  # when an engine last began to work on the store
@@ -79,12 +79,13 @@ class StoreFormatUnknown(LastingError):
 def run_engine(
     subject: Subject, stop: threading.Event, ready: Callable[[], None], watch: Watch, renewed: Callable[[], Subject]
 ) -> None:
-    """Fold until told to stop; ``ready`` is called once the store is open, or known to be damaged.
+    """Fold until told to stop; ``ready`` is called once the store is open, or known to be damaged or away.
 
-    A disk that refuses is tried again: nothing is lost, as the journal keeps what is not folded. A damaged store is
-    left alone until another one is in force. Where a rebuild put another generation of the store in force, go on in
-    that one, with what the firm has ``renewed`` meanwhile. Raises RebuildNeeded where the stored links were drawn with
-    other key definitions, and LogReplaced where the store has folded what the journal or the statements do not hold.
+    A disk or a server that refuses is tried again: nothing is lost, as the journal keeps what is not folded. A damaged
+    store is left alone until another one is in force. Where a rebuild put another generation of the store in force, go
+    on in that one, with what the firm has ``renewed`` meanwhile. Raises RebuildNeeded where the stored links were drawn
+    with other key definitions, and LogReplaced where the store has folded what the journal or the statements do not
+    hold.
     """
     former: Place | None = None
     seen, place = mark(subject.data), subject.place
@@ -94,6 +95,7 @@ def run_engine(
                 engine = stack.enter_context(closing(open_engine(subject, place)))
                 journal = stack.enter_context(closing(JournalReader(subject.data / JOURNAL_FILE)))
                 decisions = stack.enter_context(closing(DecisionReader(subject.data / DECISIONS_FILE)))
+                engine.store.connection.claim()
                 check_logs(engine.store, journal, decisions, subject.data)
                 engine.store.set_meta(OPENED, str(subject.clock.now()))
                 ready()
@@ -107,6 +109,8 @@ def run_engine(
                 cause = passing_cause(error) if isinstance(error, sqlite3.Error) else str(error)
                 if cause is None:
                     raise
+                if isinstance(place, Schema):
+                    ready()  # for the others to start: a database is away longer than a disk, and what comes in is kept
                 _log.warning(
                     "store_unavailable", cause=cause, error=str(error), tries_again_in_seconds=_TRY_AGAIN_SECONDS
                 )

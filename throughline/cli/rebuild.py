@@ -27,6 +27,7 @@ from throughline.core.estate import load_estate
 from throughline.core.instants import format_instant
 from throughline.core.key import Key
 from throughline.core.settings import Settings, load_settings
+from throughline.serve.database import refuse_elsewhere
 from throughline.serve.folder import DataFolder
 from throughline.serve.limits import limits_of
 
@@ -45,6 +46,7 @@ def rebuild_store(
     data = settings.data
     if not data.is_dir():
         raise StartRefused(f"there is no data folder {data}: say where it is with --data DIR")
+    refuse_elsewhere(data, settings.store)
     subject = _subject(settings)
     with ExitStack() as stack:
         alone = _is_free(data, stack)

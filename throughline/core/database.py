@@ -55,6 +55,9 @@ class SqliteConnection(sqlite3.Connection):
     def stream(self, sql: str) -> Iterator[tuple[Any, ...]]:
         return self.execute(sql)
 
+    def claim(self) -> None:
+        """Nothing: whoever has the data folder has its files."""
+
     def has_tables(self) -> bool:
         return self.execute("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").fetchone() is not None
 

@@ -13,19 +13,24 @@ from itertools import count
 from typing import Any, NamedTuple
 
 import psycopg
+import psycopg.conninfo
 from psycopg import errors
 from psycopg.types.numeric import Int8BinaryDumper
 from psycopg.types.string import StrDumper
 
-from throughline.core.errors import StoreUnavailable
+from throughline.core.errors import StartRefused, StoreUnavailable
 from throughline.core.sql import Dialect, Rows
-from throughline.core.store_url import Schema
+from throughline.core.store_url import Schema, StoreUrl
 
+OLDEST = 15  # the major version
 CONNECT_SECONDS = 5
 LOCK_SECONDS = 5
 _STREAMED_AT_ONCE = 2_000
 _numbers = count(1)  # of what is streamed: several results may be open at a time
 _SERVER_NOTICES_IN_SECONDS = 10  # that a writer's machine is gone, whose lock is then free
+
+_ENGINE = "throughline engine"
+_LOCK = "hashtextextended(?, 0)"
 
 _BEGIN = {"BEGIN IMMEDIATE": "BEGIN", "BEGIN": "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"}
 _LIST = r"\(SELECT value FROM json_each\((\?|:\w+)\)\)"
@@ -78,7 +83,7 @@ class PostgresConnection:
     def __init__(self, place: Schema, *, writes: bool) -> None:
         """Raise StoreUnavailable where the server cannot be reached, or refuses."""
         self._place = place
-        with _failures_named(place):
+        with _failures_named(place, _NOT_OPENED):
             self._raw = psycopg.connect(
                 place.url.libpq,
                 autocommit=True,
@@ -129,6 +134,9 @@ class PostgresConnection:
     def array(self, items: Iterable[Any], /) -> list[Any]:
         return list(items)
 
+    def claim(self) -> None:
+        self.execute(f"SELECT pg_advisory_lock({_LOCK})", (_ENGINE,))
+
     def has_tables(self) -> bool:
         return self.execute("SELECT to_regclass('meta') IS NOT NULL").fetchone()[0]
 
@@ -162,13 +170,74 @@ def open_writer(place: Schema) -> PostgresConnection:
         for name, value in (("tcp_keepalives_idle", 10), ("tcp_keepalives_interval", 5), ("tcp_keepalives_count", 3)):
             connection.execute(f"SET {name} TO {value}")
         connection.execute("SET idle_in_transaction_session_timeout TO '60s'")
-        connection.execute("SELECT pg_advisory_lock(hashtextextended(?, 0))", (f"throughline {place.name}",))
+        connection.execute(f"SELECT pg_advisory_lock({_LOCK})", (f"throughline {place.name}",))
         connection.execute("SET client_min_messages TO warning")
         connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{place.name}"')
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def check(place: Schema) -> None:
+    """See that a database can hold the store, and that no other engine works on it.
+
+    Raises StartRefused where it cannot or another does, and StoreUnavailable where the server cannot be used now.
+    """
+    with closing(PostgresConnection(place, writes=True)) as connection:
+        faults = [fault for fault in (_fault_of_server(connection), _fault_of_rights(connection)) if fault]
+        if faults:
+            raise StartRefused("\n".join(f"{place.url}: {fault}" for fault in faults))
+        try:
+            connection.claim()
+        except StoreUnavailable as error:
+            raise StartRefused(f"{place.url}: {_taken(place)}") from error
+
+
+def _fault_of_server(connection: PostgresConnection) -> str | None:
+    version, shown, encoding = connection.execute(
+        "SELECT current_setting('server_version_num')::bigint, current_setting('server_version'), getdatabaseencoding()"
+    ).fetchone()
+    if version < OLDEST * 10_000:
+        return f"seen PostgreSQL {shown}, wanted {OLDEST} or later: upgrade the server, or name another"
+    if encoding != "UTF8":
+        return f"seen a database in {encoding}, wanted UTF8: make one with CREATE DATABASE … ENCODING 'UTF8'"
+    return None
+
+
+def _fault_of_rights(connection: PostgresConnection) -> str | None:
+    standby, may, user, database = connection.execute(
+        "SELECT pg_is_in_recovery(), has_database_privilege(current_database(), 'CREATE'), current_user,"
+        " current_database()"
+    ).fetchone()
+    if standby:
+        return "seen a standby, which takes no writes, wanted the primary"
+    return None if may else f"its user may not make a schema: GRANT CREATE ON DATABASE {database} TO {user}"
+
+
+def _taken(place: Schema) -> str:
+    """Say who works on a store that is taken, as far as the server tells."""
+    with closing(PostgresConnection(place, writes=False)) as connection:
+        found = connection.execute(
+            "SELECT pid, coalesce(host(client_addr), 'its own machine') FROM pg_stat_activity JOIN pg_locks USING (pid)"
+            f" WHERE locktype = 'advisory' AND granted AND (classid::bigint << 32) | objid::bigint = {_LOCK}",
+            (_ENGINE,),
+        ).fetchone()
+    who = "" if found is None else f" (process {found[0]} of the server, from {found[1]})"
+    return (
+        f"another throughline serve works on this store{who}: stop that one, or give a database of its own to each"
+        " data folder"
+    )
+
+
+def fault_in(url: StoreUrl) -> str | None:
+    """Say what the driver cannot read in a URL, without showing what may be a secret; None where it can."""
+    try:
+        psycopg.conninfo.conninfo_to_dict(url.libpq)
+    except psycopg.ProgrammingError as error:
+        found = re.fullmatch(r'invalid URI query parameter: "(\w+)"', str(error).strip())
+        return f"a parameter {found[1]} that the driver does not know" if found else "a URL that the driver cannot read"
+    return None
 
 
 def open_reader(place: Schema) -> PostgresConnection:
@@ -213,8 +282,14 @@ _FAULTS = {
 }
 
 
+_NOT_OPENED = (
+    "it cannot be opened: see that the server runs, and that the URL names host, port, user and database rightly"
+)
+_LOST = "the server cannot be reached, or ended the connection: see that it runs"
+
+
 @contextmanager
-def _failures_named(place: Schema) -> Generator[None]:
+def _failures_named(place: Schema, otherwise: str = _LOST) -> Generator[None]:
     """Turn a failure of the server, or of the way to it, into StoreUnavailable; leave faults in statements alone."""
     try:
         yield
@@ -223,5 +298,4 @@ def _failures_named(place: Schema) -> Generator[None]:
         if sentence is None and not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
             raise
         said = " ".join(str(error).split())
-        known = sentence or "the server cannot be reached, or ended the connection: see that it runs"
-        raise StoreUnavailable(f"{place}: {known} ({said})") from error
+        raise StoreUnavailable(f"{place}: {sentence or otherwise} ({said})") from error

@@ -19,7 +19,7 @@ from throughline.core.address import Address
 from throughline.core.errors import ConfigurationError, Fault
 from throughline.core.faults import show, wanted_by
 from throughline.core.masking import masked
-from throughline.core.store_url import StoreUrl
+from throughline.core.store_url import WANTED_URL, StoreUrl
 from throughline.core.yaml_file import YamlDocument, load_yaml
 
 PREFIX = "THROUGHLINE_"
@@ -316,7 +316,7 @@ def _contradictions(settings: Settings, given: Mapping[str, _Given]) -> list[Fau
         *_missing_folder(settings, given),
         *_small_inflation(settings, given),
         *_half_a_pair(settings, given),
-        *_missing_driver(settings, given),
+        *_unusable_store(settings, given),
     ]
 
 
@@ -373,11 +373,16 @@ def _half_a_pair(settings: Settings, given: Mapping[str, _Given]) -> list[Fault]
     return [_fault(given[names[0]], f"{names[0]} without {other}", "both, or neither")]
 
 
-def _missing_driver(settings: Settings, given: Mapping[str, _Given]) -> list[Fault]:
-    if settings.store is None or find_spec("psycopg") is not None:
+def _unusable_store(settings: Settings, given: Mapping[str, _Given]) -> list[Fault]:
+    if settings.store is None:
         return []
-    wanted = "its driver installed beside Throughline: pip install 'psycopg[binary]>=3.3'"
-    return [_fault(given["store"], f"{settings.store} without a driver for PostgreSQL", wanted)]
+    if find_spec("psycopg") is None:
+        wanted = "its driver installed beside Throughline: pip install 'psycopg[binary]>=3.3'"
+        return [_fault(given["store"], f"{settings.store} without a driver for PostgreSQL", wanted)]
+    from throughline.core.postgresql import fault_in  # only here: it loads the driver
+
+    seen = fault_in(settings.store)
+    return [] if seen is None else [_fault(given["store"], seen, WANTED_URL)]
 
 
 def _fault(given: _Given, seen: str, wanted: str) -> Fault:

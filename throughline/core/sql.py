@@ -53,6 +53,13 @@ class Connection(Protocol):
         """Return numbers or texts as the one parameter that ``IN (SELECT value FROM json_each(?))`` takes."""
         ...
 
+    def claim(self) -> None:
+        """Be the only engine of the database from now on, whichever generation it writes, until this is closed.
+
+        Raises StoreUnavailable where another is. The lock of a data folder does as much for the files in it.
+        """
+        ...
+
     def has_tables(self) -> bool:
         """Tell whether the tables are made: ``meta`` is."""
         ...

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 _SCHEMES = ("postgresql+psycopg", "postgresql", "postgres")
-_WANTED = "the URL of a PostgreSQL database, such as postgresql+psycopg://USER@HOST:5432/DATABASE"
+WANTED_URL = "the URL of a PostgreSQL database, such as postgresql+psycopg://USER@HOST:5432/DATABASE"
+_LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _HIDDEN = "(hidden)"
 _SECRETS = frozenset({"password", "sslpassword", "passfile", "sslkey"})
 
@@ -23,19 +25,22 @@ class StoreUrl:
         """Raise ValueError, whose text shows nothing of the URL but its scheme, for one that cannot be used."""
         scheme, found, rest = text.strip().partition("://")
         if not found or scheme not in _SCHEMES:
-            raise ValueError(f"seen {scheme[:32]!r} as its scheme, wanted {_WANTED}" if found else f"wanted {_WANTED}")
+            seen = f"seen {scheme[:32]!r} as its scheme, " if found else ""
+            raise ValueError(f"{seen}wanted {WANTED_URL}")
         url = cls(f"postgresql://{rest}")
         try:
             parts = urlsplit(url.libpq)
             _ = parts.port
         except ValueError:
-            raise ValueError(f"seen a port or host that is none, wanted {_WANTED}") from None
+            raise ValueError(f"seen a port or host that is none, wanted {WANTED_URL}") from None
         if parts.netloc.count("@") > 1 or parts.fragment:
             raise ValueError(
                 "seen a URL that cannot be split, wanted @, /, ? and # in a password written as %40 and so on"
             )
+        if _LONE_PERCENT.search(url.libpq):
+            raise ValueError("seen a % that begins no code, wanted % itself written as %25")
         if not parts.path.strip("/"):
-            raise ValueError(f"seen no database in it, wanted {_WANTED}")
+            raise ValueError(f"seen no database in it, wanted {WANTED_URL}")
         return url
 
     def __str__(self) -> str:

@@ -18,6 +18,7 @@ from throughline.core.address import Address
 from throughline.core.errors import StartRefused, StoreUnavailable
 from throughline.core.settings import Settings, encode_settings, option_of
 from throughline.core.store_url import StoreUrl
+from throughline.serve.database import check_store
 from throughline.serve.folder import ADDRESSES, CERTIFICATE, PARTS, DataFolder
 from throughline.serve.lifeline import Orders, give
 from throughline.serve.ports import Reservation, reserve
@@ -38,6 +39,7 @@ def run_serve(settings: Settings, started: Callable[[Mapping[str, str]], None]) 
     with ExitStack() as stack:
         folder = stack.enter_context(closing(DataFolder(settings.data.absolute())))
         folder.remove(ADDRESSES)
+        check_store(folder, settings.store)
         _tidy(folder, settings.store)
         stack.callback(folder.remove, PARTS)
         stack.callback(folder.remove, ADDRESSES)

@@ -1,0 +1,69 @@
+"""Which database holds the store of a data folder: noted there, so that nobody takes the folder for all there is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import structlog
+
+from lineage.generations import store_place
+from throughline.core.errors import StartRefused, StoreUnavailable
+from throughline.core.store_url import Schema, StoreUrl
+from throughline.serve.folder import DataFolder, read_small_file
+
+DATABASE = "database.json"
+_STORE = "store"
+
+_log = structlog.get_logger(__name__)
+
+
+def noted_database(data: Path) -> str | None:
+    """Return the URL, secrets hidden, of the database in which a serve last had the store of a folder."""
+    noted = read_small_file(data / DATABASE).get(_STORE)
+    return noted if isinstance(noted, str) else None
+
+
+def check_store(folder: DataFolder, url: StoreUrl | None) -> None:
+    """See that the store can be where it is said to be, and note it.
+
+    Raises StartRefused where it can never be, or where the folder's store is elsewhere. A database that worked for
+    this folder before and is away just now is waited for: what comes in meanwhile is durable.
+    """
+    noted = noted_database(folder.path)
+    if url is None:
+        if noted is not None:
+            raise StartRefused(_elsewhere(folder.path, noted))
+        return
+    from throughline.core.postgresql import check  # only here: it loads the driver
+
+    place = store_place(folder.path, url)
+    assert isinstance(place, Schema)
+    try:
+        check(place)
+    except StoreUnavailable as error:
+        if noted != str(url):
+            raise StartRefused(str(error)) from error
+        _log.warning("store_unavailable", error=str(error), what_happens="what comes in is kept, and folded once it is")
+    if noted != str(url):
+        _note(folder, url)
+
+
+def _note(folder: DataFolder, url: StoreUrl) -> None:
+    try:
+        folder.write(DATABASE, {_STORE: str(url)})
+    except OSError as error:
+        raise StartRefused(f"{folder.path / DATABASE} cannot be written ({error}): free space") from error
+
+
+def refuse_elsewhere(data: Path, url: StoreUrl | None) -> None:
+    """Raise StartRefused where the store of a folder is in a database, and none is given."""
+    noted = noted_database(data)
+    if url is None and noted is not None:
+        raise StartRefused(_elsewhere(data, noted))
+
+
+def _elsewhere(data: Path, noted: str) -> str:
+    return (
+        f"the store of {data} is in {noted}: give it with --store URL or THROUGHLINE_STORE; or, to have it in the"
+        f" folder again, made from the journal as far as that reaches, remove {data / DATABASE}"
+    )
