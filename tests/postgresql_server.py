@@ -63,7 +63,9 @@ class Postgresql:
         self._process.wait(PATIENCE_SECONDS)
 
     def start(self) -> None:
-        """Start it again on the same data and port."""
+        """Start it again on the same data and port; nothing where it runs."""
+        if self._process.poll() is None:
+            return
         self._process = self._begin()
 
     def close(self) -> None:

@@ -21,7 +21,8 @@ import msgspec
 import pytest
 
 from lineage.census import sources
-from lineage.generations import STORE_FILE
+from lineage.generations import store_place
+from lineage.places import Place, open_reading
 from lineage.run import MOST_EVENTS, MOST_RECORDS, Subject, open_engine
 from tests.guarantees.blows import Aimed, Blow, Sudden, end_all, end_supervisor
 from tests.guarantees.firm import ESTATE, FOLDER
@@ -30,13 +31,13 @@ from tests.guarantees.shown import DEFAULTS, PACK, case_documents, listed, read,
 from tests.service.serving import Serving, serving, until
 from tests.unit.lineage.adapter import settle, tick
 from throughline.core.clock import FileClock
-from throughline.core.database import open_reader
 from throughline.core.decisions import FILE_NAME as DECISIONS_FILE
 from throughline.core.decisions import DecisionReader
 from throughline.core.instants import DAY, HOUR, format_instant, parse_instant
 from throughline.core.journal import JOURNAL_FILE, JournalReader
 from throughline.core.key import Key
 from throughline.core.statement import statement_document
+from throughline.core.store_url import StoreUrl
 
 pytestmark = pytest.mark.serial
 
@@ -99,9 +100,13 @@ def test_killed_at_each_boundary_each_acknowledged_event_counts_exactly_once(tmp
     endure(tmp_path, BOUNDARIES)
 
 
-def endure(folder: Path, lives: list[Life]) -> None:
-    """Let the service live through all this with traffic on, and compare what it shows then."""
+def endure(folder: Path, lives: list[Life], url: StoreUrl | None = None) -> None:
+    """Let the service live through all this with traffic on, and compare what it shows then.
+
+    ``url``: the database of its store, where it is not in the folder.
+    """
     data, clock = folder / "data", folder / "clock"
+    more = {} if url is None else {"THROUGHLINE_STORE": url.libpq}
     chance = Random(len(lives))
     now = BEGAN
     set_clock(clock, now)
@@ -109,7 +114,7 @@ def endure(folder: Path, lives: list[Life]) -> None:
         accounts = traffic.accounts
         for number, life in enumerate(lives):
             (data / "addresses.json").unlink(missing_ok=True)
-            with serving(data, "--clock", str(clock), "--definitions", str(FOLDER)) as serve:
+            with serving(data, "--clock", str(clock), "--definitions", str(FOLDER), **more) as serve:
                 traffic.addresses.update(serve.addresses)
                 if number == 0:
                     traffic.start()
@@ -123,11 +128,11 @@ def endure(folder: Path, lives: list[Life]) -> None:
                     life.end(serve)
                     continue
                 traffic.stop()
-                seen = see(serve, now, accounts)
+                seen = see(serve, now, accounts, store_place(data, url))
     assert accounts.repeated, "no sender had to send anything again"
     assert_each_counts_once(seen, accounts)
     assert_statements_stand(seen, accounts)
-    assert_deadlines_fired_once(data)
+    assert_deadlines_fired_once(store_place(data, url))
     assert seen == see_undisturbed(data, folder / "undisturbed", clock)
 
 
@@ -147,13 +152,13 @@ class Seen(NamedTuple):
     statements: list[dict[str, Any]]
 
 
-def see(serve: Serving, now: int, accounts: Accounts) -> Seen:
+def see(serve: Serving, now: int, accounts: Accounts, store: Place) -> Seen:
     """Ask the API for everything, once all that was acknowledged is folded and all that is due is done."""
     for letter in "js":
         position = max((each for each in accounts.payloads if each[0] == letter), key=lambda each: int(each[1:]))
         serve.folded(position)
     until(lambda: serve.get("/api/v1/status").json["now"] == format_instant(now), "the clock")
-    until(lambda: nothing_is_due(serve.data, now), "what is due to be done")
+    until(lambda: nothing_is_due(store, now), "what is due to be done")
     with httpx2.Client(base_url=f"http://{serve.addresses['api']}/api/v1", timeout=30, trust_env=False) as client:
         lines = pages(client, "/cases", "cases")
         status = client.get("/status").json()
@@ -182,10 +187,10 @@ def document(client: httpx2.Client, line: dict[str, Any]) -> bytes:
     return client.get(path, params={"type": line["key_type"]}).raise_for_status().content
 
 
-def nothing_is_due(data: Path, now: int) -> bool:
-    with closing(open_reader(data / STORE_FILE)) as connection:
+def nothing_is_due(store: Place, now: int) -> bool:
+    with closing(open_reading(store)) as connection:
         wake = "SELECT EXISTS (SELECT 1 FROM cases WHERE wake_at <= ?) OR EXISTS (SELECT 1 FROM stale)"
-        return connection.execute(wake, (now,)).fetchone() == (0,)
+        return not connection.execute(wake, (now,)).fetchone()[0]
 
 
 def assert_each_counts_once(seen: Seen, accounts: Accounts) -> None:
@@ -209,9 +214,9 @@ def assert_statements_stand(seen: Seen, accounts: Accounts) -> None:
             }
 
 
-def assert_deadlines_fired_once(data: Path) -> None:
+def assert_deadlines_fired_once(store: Place) -> None:
     """What is open was believed once and is believed still; nothing else is."""
-    with closing(open_reader(data / STORE_FILE)) as connection:
+    with closing(open_reading(store)) as connection:
         believed = connection.execute(
             "SELECT case_id, kind, step, round FROM belief WHERE closed_at IS NULL"
         ).fetchall()

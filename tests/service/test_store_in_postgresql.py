@@ -1,0 +1,186 @@
+"""A real serve whose store is in a real PostgreSQL: all is there, and nothing is lost where either is killed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from tests.guarantees.blows import Blow, Sudden, end_all, end_supervisor
+from tests.postgresql_server import Postgresql
+from tests.service.beside import Beside
+from tests.service.serving import Serving, event, options, run, serving, until
+from tests.service.test_guarantee_kills import Life, endure
+from throughline.core.store_url import StoreUrl
+
+pytestmark = [pytest.mark.serial, pytest.mark.needs("postgresql")]
+
+SUBMITTED, POSTED = "time.submitted", "time.posted"
+PASSWORD = "hush-hush-7"
+
+
+@pytest.fixture
+def url(database: StoreUrl) -> str:
+    """The URL as a person gives it, with a password that nobody is to see."""
+    return database.libpq.replace("postgresql://postgres@", f"postgresql+psycopg://postgres:{PASSWORD}@")
+
+
+@dataclass(frozen=True)
+class ServerKilled:
+    """Ends PostgreSQL by SIGKILL, and starts it again."""
+
+    server: Postgresql
+
+    def strike(self, serve: Serving) -> None:
+        self.server.kill()
+        self.server.start()
+
+
+def reason_of(serve: Serving, part: str) -> str:
+    parts = {each["part"]: each["reason"] for each in serve.get("/readyz").json["parts"]}
+    return parts[part] or ""
+
+
+def is_ready(serve: Serving) -> bool:
+    return serve.get("/readyz").status == 200
+
+
+def submitted(*numbers: int) -> list[dict[str, Any]]:
+    return [event(f"t{number}", SUBMITTED, time_entry=f"T{number}") for number in numbers]
+
+
+def log_of(data: Path) -> str:
+    return (data.parent / f"{data.name}.log").read_text()
+
+
+def test_it_shows_all_that_a_store_in_the_folder_shows_and_never_its_password(tmp_path: Path, url: str) -> None:
+    data = tmp_path / "data"
+    with serving(data, THROUGHLINE_STORE=url) as serve:
+        position = serve.send(
+            *submitted(*range(20)),
+            event("p1", POSTED, source="/erp", time_entry="T1", erp_document="D1"),
+            event("p2", POSTED, source="/erp", erp_document="D2"),
+        )
+        assert serve.folded(position)["counts"]["events"] == 22
+        assert [each["type"] for each in serve.get("/api/v1/cases/time-to-bill/T1").json["members"]] == [
+            SUBMITTED,
+            POSTED,
+        ]
+        assert len(serve.get("/api/v1/cases", limit=500).json["cases"]) == 21
+        assert serve.get("/api/v1/records", type="erp_document", value="D1").json["records"][0]["case_count"] == 1
+        assert serve.get("/api/v1/orphans").json["orphans"] == []
+        words = ("statements", "link", "time_entry=T2", "erp_document=D2", "--why", "seen", "--by", "ana")
+        stated = run(*words, "--data", str(data))
+        assert stated.returncode == 0, stated.stderr
+        until(lambda: len(serve.get("/api/v1/cases/time-to-bill/T2").json["members"]) == 2, "the link")
+        until(lambda: "throughline_store_bytes" in serve.get("/metrics").text, "the engine's metrics")
+        assert is_ready(serve)
+    assert not list(data.glob("store*"))
+    shown = run("settings", THROUGHLINE_STORE=url).stdout
+    assert "postgresql+psycopg://" in shown
+    for text in (shown, log_of(data), *(path.read_text() for path in data.glob("*.json"))):
+        assert PASSWORD not in text
+
+
+def test_while_the_server_is_away_events_are_taken_and_then_folded_once(
+    tmp_path: Path, url: str, postgresql: Postgresql
+) -> None:
+    with serving(tmp_path / "data", "--store", url) as serve:
+        serve.folded(serve.send(*submitted(1, 2)))
+        postgresql.kill()
+        try:
+            position = serve.send(*submitted(2, 3))
+            until(lambda: not is_ready(serve), "readiness to say no")
+            assert "see that it runs" in reason_of(serve, "engine") or "see that the server runs" in reason_of(
+                serve, "engine"
+            )
+            assert serve.get("/api/v1/cases").status == 503
+        finally:
+            postgresql.start()
+        assert serve.folded(position)["counts"]["events"] == 3
+        until(lambda: is_ready(serve), "readiness")
+
+
+def test_a_serve_that_starts_while_its_server_is_away_opens_its_doors(
+    tmp_path: Path, url: str, postgresql: Postgresql
+) -> None:
+    data = tmp_path / "data"
+    with serving(data, "--store", url) as serve:
+        serve.folded(serve.send(*submitted(1)))
+    postgresql.kill()
+    try:
+        with serving(data, "--store", url) as serve:
+            position = serve.send(*submitted(1, 2))
+            postgresql.start()
+            assert serve.folded(position)["counts"]["events"] == 2
+    finally:
+        postgresql.start()
+
+
+def test_whatever_is_killed_each_acknowledged_event_counts_exactly_once(
+    tmp_path: Path, database: StoreUrl, postgresql: Postgresql
+) -> None:
+    chance = Random(30)
+    server = ServerKilled(postgresql)
+    blows: list[Blow] = [Sudden("engine"), server, Sudden("engine"), server, server, Sudden("collector"), Sudden("api")]
+    lives = [Life(chance.sample(blows, 7), end) for end in (end_supervisor, end_all, end_supervisor, None)]
+    assert sum(len(life.blows) + (life.end is not None) for life in lives) >= 30
+    endure(tmp_path, lives, database)
+
+
+def test_a_rebuild_takes_the_place_of_the_former_store_beside_a_running_serve(tmp_path: Path, url: str) -> None:
+    data = tmp_path / "data"
+    with serving(data, "--store", url) as serve:
+        serve.folded(serve.send(*submitted(1, 2)))
+        preview = run("rebuild", "--preview", "--data", str(data), "--store", url)
+        assert "No case would stand otherwise" in preview.stdout, preview.stderr
+        with Beside(serve) as beside:
+            done = run("rebuild", "--data", str(data), THROUGHLINE_STORE=url)
+        assert "the running serve works on it" in done.stdout, done.stderr
+        assert beside.answers == {200}
+        assert serve.folded(beside.position)["counts"]["events"] == 2 + beside.sent
+    with serving(data, "--store", url) as serve:
+        serve.folded(serve.send(*submitted(3)))
+        assert serve.get("/api/v1/status").json["counts"]["events"] == 3 + beside.sent
+    assert not (data / "store.json").exists()
+
+
+def test_a_second_serve_on_the_same_database_is_refused(tmp_path: Path, url: str) -> None:
+    with serving(tmp_path / "one", "--store", url):
+        refused = run(*options(tmp_path / "two", "--store", url))
+    assert refused.returncode == 1
+    assert "another throughline serve works on this store" in refused.stderr
+    assert "give a database of its own to each" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("/test_", "/none_"), "does not exist"),
+        (("127.0.0.1:", "127.0.0.1:1/"), "see that the server runs"),
+        (("postgresql+psycopg", "mysql"), "wanted the URL of a PostgreSQL database"),
+        ((PASSWORD, f"{PASSWORD}%"), "seen a % that begins no code"),
+        (("/test_", "/test_?colour=blue&x="), "a parameter colour that the driver does not know"),
+    ],
+)
+def test_a_url_that_will_never_do_is_refused_with_what_to_do(
+    tmp_path: Path, url: str, change: tuple[str, str], said: str
+) -> None:
+    refused = run(*options(tmp_path / "data", "--store", url.replace(*change)))
+    assert refused.returncode != 0
+    assert said in refused.stderr
+    assert PASSWORD not in refused.stderr
+
+
+def test_without_its_url_a_folder_whose_store_is_in_a_database_is_not_taken_for_whole(tmp_path: Path, url: str) -> None:
+    data = tmp_path / "data"
+    with serving(data, "--store", url) as serve:
+        serve.folded(serve.send(*submitted(1)))
+    for words in (options(data), ["rebuild", "--data", str(data)]):
+        refused = run(*words)
+        assert refused.returncode == 1
+        assert "give it with --store URL" in refused.stderr
+        assert PASSWORD not in refused.stderr
