@@ -56,15 +56,16 @@ class Progress(NamedTuple):
 Tell = Callable[[Progress], None]
 
 
-def rebuild(subject: Subject, place: Place, tell: Tell, *, whole: bool = False) -> Changes:
+def rebuild(subject: Subject, place: Place, tell: Tell, *, whole: bool = False, former: Place | None = None) -> Changes:
     """Make the store anew at ``place``, up to all that is durable by now; complete and closed once this returns.
 
     Return which cases stand otherwise than in the store in force, of what both had folded when this began. Where there
     is no store yet, it is made from the journal alone. ``whole``: a journal or statements that are others than those
-    folded are folded from their beginning, beside what the store has. Raises StoreUnavailable or sqlite3.Error where a
+    folded are folded from their beginning, beside what the store has. ``former``: a store to go on from that is not the
+    one in force. Raises StoreUnavailable or sqlite3.Error where a
     file or the database cannot be read or written; then nothing stands at ``place``.
     """
-    old = subject.place
+    old = former or subject.place
     found = Changes({}, [])
     try:
         known = is_there(old)

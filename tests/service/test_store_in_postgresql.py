@@ -184,3 +184,50 @@ def test_without_its_url_a_folder_whose_store_is_in_a_database_is_not_taken_for_
         assert refused.returncode == 1
         assert "give it with --store URL" in refused.stderr
         assert PASSWORD not in refused.stderr
+
+
+def test_a_store_of_the_folder_moves_into_the_database_with_all_that_it_has(tmp_path: Path, url: str) -> None:
+    data = tmp_path / "data"
+    with serving(data) as serve:
+        serve.folded(serve.send(*submitted(1, 2)))
+        early = run("rebuild", "--data", str(data), "--store", url)
+        assert early.returncode == 1
+        assert "only while no serve runs" in early.stderr
+    refused = run(*options(data, "--store", url))
+    assert refused.returncode == 1
+    assert "to take it there, run `throughline rebuild" in refused.stderr
+    moved = run("rebuild", "--data", str(data), "--store", url)
+    assert "No case stands otherwise than before." in moved.stdout, moved.stderr
+    assert not list(data.glob("store*"))
+    with serving(data, "--store", url) as serve:
+        assert serve.folded(serve.send(*submitted(2, 3)))["counts"]["events"] == 3
+
+
+def test_copies_and_checks_of_the_folder_say_where_the_store_is(tmp_path: Path, url: str) -> None:
+    data, kept = tmp_path / "data", tmp_path / "kept"
+    with serving(data, "--store", url) as serve:
+        serve.folded(serve.send(*submitted(1, 2)))
+        copied = run("backup", str(kept), "--data", str(data), COLUMNS="300")
+        verified = run("verify", "--data", str(data), COLUMNS="300")
+    refused = run("restore", str(kept), "--only-store", "--data", str(data))
+    assert "such as pg_dump" in copied.stdout, copied.stderr
+    assert "The store is not read: it is in postgresql+psycopg://" in verified.stdout, verified.stderr
+    assert "restore it there, as with pg_restore" in refused.stderr
+    for said in (copied.stdout, verified.stdout, refused.stderr):
+        assert PASSWORD not in said
+    restored = tmp_path / "restored"
+    assert run("restore", str(kept), "--data", str(restored)).returncode == 0
+    with serving(restored, "--store", url) as serve:
+        assert serve.folded(serve.send(*submitted(2, 3)))["counts"]["events"] == 3
+
+
+def test_a_store_that_was_lost_with_its_server_is_made_anew_from_the_journal(
+    tmp_path: Path, url: str, postgresql: Postgresql
+) -> None:
+    data, other = tmp_path / "data", postgresql.fresh().libpq
+    with serving(data, "--store", url) as serve:
+        serve.folded(serve.send(*submitted(1, 2)))
+    done = run("rebuild", "--data", str(data), "--store", other)
+    assert "The store is made anew." in done.stdout, done.stderr
+    with serving(data, "--store", other) as serve:
+        assert serve.folded(serve.send(*submitted(2, 3)))["counts"]["events"] == 3

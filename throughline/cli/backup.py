@@ -18,6 +18,7 @@ from throughline.core.errors import StartRefused
 from throughline.core.instants import format_instant
 from throughline.core.settings import load_settings
 from throughline.serve.backup import Manifest, Progress, Tell, back_up, check, restore, restore_store
+from throughline.serve.database import noted_database
 from throughline.serve.folder import DataFolder
 from throughline.serve.integrity import verify
 
@@ -27,7 +28,8 @@ def backup(folder: Path, data: Path | None, as_json: bool) -> None:
     source = load_settings({"data": data}, os.environ).data
     with _bar(as_json) as tell:
         manifest = back_up(source, folder, format_instant(RealClock().now()), version("throughline"), tell)
-    _say(manifest, f"{folder} holds a backup of {source}. To use it: throughline restore {folder} --data DIR", as_json)
+    kept = f"{folder} holds a backup of {source}. To use it: throughline restore {folder} --data DIR"
+    _say(manifest, kept + _not_in_it(source), as_json)
 
 
 def restore_backup(folder: Path, data: Path | None, only_check: bool, as_json: bool) -> None:
@@ -44,6 +46,12 @@ def restore_backup(folder: Path, data: Path | None, only_check: bool, as_json: b
 def restore_only_store(folder: Path, data: Path | None, as_json: bool) -> None:
     """Put the store of a backup in the place of that of a data folder that no serve uses."""
     target = load_settings({"data": data}, os.environ).data
+    database = noted_database(target)
+    if database is not None:
+        raise StartRefused(
+            f"the store of {target} is in {database}: restore it there, as with pg_restore; the next serve folds from"
+            " the journal what it then lacks"
+        )
     with closing(DataFolder(target, patience_seconds=0)), _bar(as_json) as tell:
         moved = restore_store(folder, target, tell)
     if as_json:
@@ -63,7 +71,8 @@ def verify_files(data: Path | None, as_json: bool) -> bool:
         raise StartRefused(f"there is no data in {folder}: say where it is with --data DIR")
     whole = not any(each.faults for each in found)
     if as_json:
-        print_json({"data": str(folder), "whole": whole, "files": [each._asdict() for each in found]})
+        files = [each._asdict() for each in found]
+        print_json({"data": str(folder), "whole": whole, "files": files, "not_read": noted_database(folder)})
         return whole
     out = console()
     for each in found:
@@ -71,9 +80,20 @@ def verify_files(data: Path | None, as_json: bool) -> bool:
         out.print(f"  {each.file:<13} {each.bytes:>15,} bytes  {each.values:>12,} values read  {verdict}")
         for fault in each.faults:
             out.print(f"    {fault}", style="red", soft_wrap=True)
+    database = noted_database(folder)
+    if database is not None:
+        out.print(f"  The store is not read: it is in {database}, whose server has means of its own (pg_amcheck).")
     if not whole:
         out.print("docs/how-to/back-up-and-restore.md says what to do.")
     return whole
+
+
+def _not_in_it(data: Path) -> str:
+    """Say where the store is that a backup of files does not hold."""
+    database = noted_database(data)
+    if database is None:
+        return ""
+    return f"\nThe store is not in it, but in {database}: keep that by the means of its server, such as pg_dump."
 
 
 def _say(manifest: Manifest, sentence: str, as_json: bool) -> None:

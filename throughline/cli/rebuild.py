@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 from lineage.definitions import load_definitions
-from lineage.generations import next_place, point_to, tidy
+from lineage.generations import next_place, point_to, store_path, tidy
 from lineage.places import Place, open_reading, remove
 from lineage.rebuild import COLUMNS, NO_CASE, Changes, Progress, Tell, rebuild
 from lineage.run import OPENED, Subject
@@ -27,7 +27,7 @@ from throughline.core.estate import load_estate
 from throughline.core.instants import format_instant
 from throughline.core.key import Key
 from throughline.core.settings import Settings, load_settings
-from throughline.serve.database import refuse_elsewhere
+from throughline.serve.database import note_database, refuse_elsewhere, store_to_move
 from throughline.serve.folder import DataFolder
 from throughline.serve.limits import limits_of
 
@@ -49,18 +49,27 @@ def rebuild_store(
     refuse_elsewhere(data, settings.store)
     subject = _subject(settings)
     with ExitStack() as stack:
-        alone = _is_free(data, stack)
+        folder = _taken(data, stack)
+        moved = store_to_move(data, subject.url)
+        if moved is not None and folder is None:
+            raise StartRefused(f"{moved} moves into {subject.url} only while no serve runs: stop that in {data} first")
+        if moved is not None:
+            tidy(data)
+            moved = store_path(data)
         place = next_place(data, subject.url)
         with _bar(as_json) as tell:
-            found = rebuild(subject, place, tell, whole=True)
+            found = rebuild(subject, place, tell, whole=True, former=moved)
         if preview:
             remove(place)
-        elif alone:
+        elif folder is not None:
             point_to(data, place)
             tidy(data, subject.url)
+            note_database(folder, subject.url)
+            if moved is not None:
+                remove(moved)
         else:
             _hand_over(subject, place, patience_seconds)
-    _tell(found, preview, alone, as_json)
+    _tell(found, preview, folder is not None, as_json)
 
 
 def _subject(settings: Settings) -> Subject:
@@ -78,13 +87,12 @@ def _subject(settings: Settings) -> Subject:
     return Subject(settings.data, definitions, estate, limits, clock, url=settings.store)
 
 
-def _is_free(data: Path, stack: ExitStack) -> bool:
-    """Return whether no serve runs in the folder; then it is ours until ``stack`` ends."""
+def _taken(data: Path, stack: ExitStack) -> DataFolder | None:
+    """Return the folder where no serve runs in it, ours until ``stack`` ends; None where one does."""
     try:
-        stack.enter_context(closing(DataFolder(data, patience_seconds=0)))
+        return stack.enter_context(closing(DataFolder(data, patience_seconds=0)))
     except StartRefused:
-        return False
-    return True
+        return None
 
 
 def _hand_over(subject: Subject, place: Place, patience_seconds: float) -> None:

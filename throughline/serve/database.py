@@ -6,7 +6,8 @@ from pathlib import Path
 
 import structlog
 
-from lineage.generations import store_place
+from lineage.generations import store_path, store_place
+from lineage.places import is_there
 from throughline.core.errors import StartRefused, StoreUnavailable
 from throughline.core.store_url import Schema, StoreUrl
 from throughline.serve.folder import DataFolder, read_small_file
@@ -40,19 +41,36 @@ def check_store(folder: DataFolder, url: StoreUrl | None) -> None:
     assert isinstance(place, Schema)
     try:
         check(place)
+        moved = store_to_move(folder.path, url)
     except StoreUnavailable as error:
         if noted != str(url):
             raise StartRefused(str(error)) from error
         _log.warning("store_unavailable", error=str(error), what_happens="what comes in is kept, and folded once it is")
-    if noted != str(url):
-        _note(folder, url)
+        return
+    if moved is not None:
+        raise StartRefused(
+            f"{moved} is the store of this folder, and {url} holds none yet: to take it there, run `throughline rebuild"
+            f" --data {folder.path}` with this store; to begin there with what the journal has, remove {moved.name}"
+        )
+    note_database(folder, url)
 
 
-def _note(folder: DataFolder, url: StoreUrl) -> None:
+def note_database(folder: DataFolder, url: StoreUrl | None) -> None:
+    """Note where the store is, unless it is in the folder. Raises StartRefused where the folder cannot be written."""
+    if url is None or noted_database(folder.path) == str(url):
+        return
     try:
         folder.write(DATABASE, {_STORE: str(url)})
     except OSError as error:
         raise StartRefused(f"{folder.path / DATABASE} cannot be written ({error}): free space") from error
+
+
+def store_to_move(data: Path, url: StoreUrl | None) -> Path | None:
+    """Return the file of a store that a database is to take over, which holds none yet. Raises StoreUnavailable."""
+    path = store_path(data)
+    if url is None or not path.is_file() or is_there(store_place(data, url)):
+        return None
+    return path
 
 
 def refuse_elsewhere(data: Path, url: StoreUrl | None) -> None:
