@@ -53,9 +53,19 @@ class Postgresql:
     def fresh(self) -> StoreUrl:
         """Return the URL of a database that holds nothing yet."""
         name = f"test_{next(self._numbers)}"
-        with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")  # pyright: ignore
+        self.run(f"CREATE DATABASE {name}")
         return StoreUrl.parse(self._url(name))
+
+    @property
+    def address(self) -> str:
+        """HOST:PORT/, as it stands in a URL."""
+        return f"127.0.0.1:{self._port}/"
+
+    def run(self, statements: str) -> None:
+        """Run statements, each for itself, as who may do everything."""
+        with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
+            for statement in filter(None, map(str.strip, statements.split(";"))):
+                connection.execute(statement.encode())
 
     def kill(self) -> None:
         """End it by SIGKILL, with everything that was under way."""

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,6 +22,9 @@ from tests.service.senders.installs import NotInstalled, installed, lacking
 from tests.service.senders.ports import free_ports
 from tests.service.serving import PATIENCE_SECONDS, call, until
 from throughline.core.tls import pinned
+
+if TYPE_CHECKING:  # its driver is not installed everywhere
+    from tests.postgresql_server import Postgresql
 
 REPOSITORY = Path(__file__).parents[2]
 README = REPOSITORY / "README.md"
@@ -83,7 +86,7 @@ class Terminal:
         """Return a text with this terminal's ports, and loopback in place of all addresses."""
         text = text.replace("0.0.0.0:", "127.0.0.1:") if "serve --settings" in text else text
         for door, port in PORTS.items():
-            text = text.replace(f":{port}", f":{self.ports.get(door, '0')}")
+            text = re.sub(rf":{port}\b", f":{self.ports.get(door, '0')}", text)
         return text
 
     def _run(self, commands: str) -> str:
@@ -131,15 +134,15 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
         yield terminal
 
 
-def follow(terminal: Terminal, blocks: list[Block]) -> Iterator[tuple[Block, str]]:
-    """Do what a page says, and yield what it shows with what was printed instead."""
+def follow(terminal: Terminal, blocks: list[Block], tool: str = "") -> Iterator[tuple[Block, str]]:
+    """Do what a page says, and what it says for who has a tool; yield what it shows with what was printed instead."""
     printed = ""
     for block in blocks:
         match block.language, block.says:
-            case "sh", "":
+            case "sh", says if says in ("", tool):
                 if not INSTALLING.search(block.text):
                     printed = terminal.type(block.text)
-            case "sh", "otelcol":
+            case "sh", _:
                 printed = ""
             case "yaml", name if name:
                 (terminal.folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -164,12 +167,30 @@ def answer_in(printed: str) -> Any:
 def test_a_page_does_what_it_says(page: Path, terminal: Terminal) -> None:
     blocks = blocks_of(page)
     assert any(block.language == "sh" for block in blocks)
-    for block, printed in follow(terminal, blocks):
+    assert_shows(page, terminal, blocks)
+
+
+def assert_shows(page: Path, terminal: Terminal, blocks: list[Block], tool: str = "") -> None:
+    for block, printed in follow(terminal, blocks, tool):
         if block.language == "json":
             same = shows(json.loads(block.text), answer_in(printed))
         else:
             same = prints(block.text, printed)
         assert same, f"{page.name}, line {block.line}, shows\n{block.text}\nand not\n{printed}"
+
+
+@pytest.mark.needs("postgresql")
+def test_the_how_to_of_postgresql_does_what_it_says_on_a_real_server(
+    terminal: Terminal, postgresql: Postgresql
+) -> None:
+    page = REPOSITORY / "docs" / "how-to" / "keep-the-store-in-postgresql.md"
+    blocks = blocks_of(page)
+    (made,) = [block.text for block in blocks if block.language == "sql"]
+    written, there = "127.0.0.1:5432/", postgresql.address
+    postgresql.run(made)
+    assert_shows(
+        page, terminal, [block._replace(text=block.text.replace(written, there)) for block in blocks], "postgresql"
+    )
 
 
 @pytest.mark.needs("go")
