@@ -26,11 +26,12 @@ from lineage.places import Place, is_there, open_reading, open_writing, remove
 from lineage.process import Definitions
 from lineage.removal import RETIRED_COUNT, RETIRED_UNTIL
 from lineage.retention import REACHED, SWEPT
-from lineage.run import FORMAT, MOST_BYTES, MOST_EVENTS, MOST_RECORDS, StoreFormatUnknown, Subject, open_engine
+from lineage.run import MOST_BYTES, MOST_EVENTS, MOST_RECORDS, Subject, open_engine
 from lineage.saving import CASES, DEVIATIONS
 from lineage.store import StoreReader, StoreWriter
 from lineage.tables import Text, cases, metadata, schema
 from lineage.traces import SPAN_COUNTERS, forget_spans
+from lineage.upgrade import FORMAT, refuse_other_format
 from throughline.core.decisions import FILE_NAME as DECISIONS_FILE
 from throughline.core.decisions import DecisionReader
 from throughline.core.journal import JOURNAL_FILE, JournalReader
@@ -158,8 +159,7 @@ def _copy(old: Place, new: Place, fault: str | None, tell: Tell) -> None:
     """
     with _reading(old) as source, closing(open_writing(new)) as target:
         reader = StoreReader(source)
-        if reader.meta().get("format", FORMAT) != FORMAT:
-            raise StoreFormatUnknown(f"{old}: seen store format {reader.meta()['format']}, wanted {FORMAT}")
+        refuse_other_format(reader.meta().get("format", FORMAT), old)
         for statement in (*schema(target.dialect), *schema(target.dialect, _FORMER.metadata)):
             target.execute(statement)
         target.execute("BEGIN IMMEDIATE")

@@ -24,6 +24,7 @@ from lineage.process import Definitions
 from lineage.retention import Counted
 from lineage.steadiness import Steadiness
 from lineage.store import StoreReader
+from lineage.upgrade import FORMAT, refuse_other_format, upgrade
 from throughline.core.clock import Clock, RealClock
 from throughline.core.database import DAMAGED, is_damage, passing_cause
 from throughline.core.decisions import FILE_NAME as DECISIONS_FILE
@@ -33,7 +34,6 @@ from throughline.core.estate import Estate
 from throughline.core.journal import JOURNAL_FILE, JournalReader
 from throughline.core.store_url import Schema, StoreUrl
 
-FORMAT = "4"
 OPENED = "opened"  # when an engine last began to work on the store
 MOST_RECORDS = 512  # in one batch
 MOST_EVENTS = 8_000  # the more events of a case come together, the less often it is derived; half a second's work
@@ -70,10 +70,6 @@ class Subject:
     def place(self) -> Place:
         """Where the store in force stands."""
         return store_place(self.data, self.url)
-
-
-class StoreFormatUnknown(LastingError):
-    """The store was written by another version of Throughline; it can be made anew from the journal."""
 
 
 def run_engine(
@@ -149,12 +145,15 @@ def _fitting(subject: Subject, place: Place) -> Subject:
 def open_engine(subject: Subject, place: Place | None = None) -> Engine:
     """Open the store in force for its one writer, or that at ``place``.
 
-    All cases are put on the queue where what they are derived by has changed. Raises RebuildNeeded where the stored
-    links were drawn with other key definitions.
+    One that an earlier version made is brought up to date. All cases are put on the queue where what they are derived
+    by has changed. Raises RebuildNeeded where the stored links were drawn with other key definitions, and
+    StoreFormatUnknown where another version wrote it that this one does not know.
     """
     place = place or subject.place
     connection = open_writing(place)
     try:
+        for why in upgrade(connection, place):
+            _log.info("store_upgraded", store=str(place), why=why)
         engine = Engine(connection, subject.definitions, subject.estate, subject.limits)
         _check(engine, subject, place)
     except BaseException:
@@ -186,8 +185,7 @@ def _check(engine: Engine, subject: Subject, place: Place) -> None:
 
 def _check_fit(store: StoreReader, subject: Subject, place: Place) -> None:
     known, keys = store.meta(), fingerprint(subject.definitions)
-    if known.get("format", FORMAT) != FORMAT:
-        raise StoreFormatUnknown(f"{place}: seen store format {known['format']}, wanted {FORMAT}")
+    refuse_other_format(known.get("format", FORMAT), place)
     if known.get("keys", keys) != keys and store.one("SELECT 1 FROM block LIMIT 1"):
         raise RebuildNeeded(
             "the keys, roles, passes, links or event types of a process differ from those that the stored links were"

@@ -208,7 +208,7 @@ RETENTION_SECONDS = _engine(
 BLIND_SOURCES = _engine(
     "throughline_blind_sources", Kind.GAUGE, "Declared sources silent for longer than their cadence.", "sources"
 )
-STORE_BYTES = _engine("throughline_store_bytes", Kind.GAUGE, "Size of store.db.", "bytes")
+STORE_BYTES = _engine("throughline_store_bytes", Kind.GAUGE, "Size of the store.", "bytes")
 
 API_REQUESTS = _api(
     "throughline_api_requests_total",
