@@ -26,13 +26,15 @@ from bench.workload import APART, SPAN, Workload, arrivals
 from collector.cloudevents import BATCH, read_cloudevents
 from lineage.definitions import load_definitions
 from lineage.engine import Engine, Limits
-from lineage.generations import STORE_FILE
 from lineage.run import MOST_EVENTS, Subject, open_engine
+from lineage.tables import metadata
 from throughline.core.clock import RealClock
 from throughline.core.estate import load_estate
 from throughline.core.event import decode_block, encode_block
 from throughline.core.instants import DAY, parse_instant
 from throughline.core.journal import MAPPING, Record, compress, decompress
+from throughline.core.sql import Dialect
+from throughline.core.store_url import StoreUrl
 
 BEGIN = parse_instant("2026-11-10T08:00:00Z")
 DEFINITIONS = Path(__file__).parent / "definitions"
@@ -97,11 +99,23 @@ def retire_all(engine: Engine, received: int) -> tuple[int, float]:
     return retired, process_time() - before
 
 
-def measure(workload: Workload, size: int, folder: Path, profile: cProfile.Profile | None) -> Figures:
-    """Fold a workload in batches of ``size`` into a new store in a folder."""
+_SIZES: dict[Dialect, str] = {
+    "sqlite": "SELECT name, sum(pgsize) FROM dbstat GROUP BY name",
+    "postgresql": "SELECT relname::text, pg_relation_size(oid) FROM pg_class WHERE relkind IN ('r', 'i')"
+    " AND relnamespace = current_schema()::regnamespace",
+}
+
+
+def measure(
+    workload: Workload, size: int, folder: Path, profile: cProfile.Profile | None, url: StoreUrl | None = None
+) -> Figures:
+    """Fold a workload in batches of ``size`` into a new store in a folder, or in a database, which has to be empty.
+
+    CPU is that of this process; a server's is not in it.
+    """
     made = list(blocks(workload, size))
     memberships = sum(arrival.cases for arrival in arrivals(workload))
-    subject = Subject(folder, load_definitions(DEFINITIONS), load_estate(DEFINITIONS), Limits(), RealClock())
+    subject = Subject(folder, load_definitions(DEFINITIONS), load_estate(DEFINITIONS), Limits(), RealClock(), url=url)
     with closing(open_engine(subject)) as engine:
         gc.collect()
         gc.freeze()
@@ -111,11 +125,11 @@ def measure(workload: Workload, size: int, folder: Path, profile: cProfile.Profi
         spent, seconds = fold_all(engine, made)
         if profile is not None:
             profile.disable()
-        engine.store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        tables = [row[0] for row in engine.store.rows("SELECT name FROM sqlite_schema WHERE type = 'table'")]
-        rows = {table: engine.store.one(f"SELECT count(*) FROM {table}") / workload.events for table in tables}
-        sizes = engine.store.rows("SELECT name, sum(pgsize) FROM dbstat GROUP BY name")
-        size_in_bytes = (folder / STORE_FILE).stat().st_size
+        connection = engine.store.connection
+        connection.settle()
+        rows = {table: engine.store.one(f"SELECT count(*) FROM {table}") / workload.events for table in metadata.tables}
+        sizes = engine.store.rows(_SIZES[connection.dialect])
+        size_in_bytes = connection.size()
         retired, cpu_retired = retire_all(engine, made[-1][0])
     tenth = max(len(spent) // 10, 1)
     return Figures(
@@ -153,6 +167,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=100_000)
     parser.add_argument("--batch", type=int, default=MOST_EVENTS, help="events in one batch")
     parser.add_argument("--apart", type=int, default=APART, help="cases begun between two steps of a case")
+    parser.add_argument("--store", type=StoreUrl.parse, help="an empty PostgreSQL database, in place of a file")
     parser.add_argument("--profile", action="store_true", help="print where the time goes, by function")
     parser.add_argument("--callers", help="with --profile: who calls the functions of this name")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
@@ -160,7 +175,7 @@ def main() -> None:
     profile = cProfile.Profile() if given.profile else None
     workload = Workload(given.events, BEGIN, apart=given.apart)
     with tempfile.TemporaryDirectory(prefix="throughline-bench-") as folder:
-        figures = measure(workload, given.batch, Path(folder), profile)
+        figures = measure(workload, given.batch, Path(folder), profile, given.store)
     if profile is not None:
         stats = pstats.Stats(profile).strip_dirs().sort_stats("tottime")
         stats.print_stats(SHOWN)
