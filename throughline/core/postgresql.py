@@ -27,7 +27,8 @@ CONNECT_SECONDS = 5
 LOCK_SECONDS = 5
 _STREAMED_AT_ONCE = 2_000
 _numbers = count(1)  # of what is streamed: several results may be open at a time
-_SERVER_NOTICES_IN_SECONDS = 10  # that a writer's machine is gone, whose lock is then free
+# Either side notices within half a minute that the other's machine is gone; then a writer's lock is free.
+_NOTICED_IN_MS = 25_000
 
 _ENGINE = "throughline engine"
 _LOCK = "hashtextextended(?, 0)"
@@ -89,7 +90,10 @@ class PostgresConnection:
                 autocommit=True,
                 connect_timeout=CONNECT_SECONDS,
                 application_name="throughline engine" if writes else "throughline",
-                keepalives_idle=_SERVER_NOTICES_IN_SECONDS,
+                keepalives_idle=10,
+                keepalives_interval=5,
+                keepalives_count=3,
+                tcp_user_timeout=_NOTICED_IN_MS,
             )
         self._raw.adapters.register_dumper(int, Int8BinaryDumper)
         self._raw.adapters.register_dumper(str, _Text)
