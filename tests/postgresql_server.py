@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterable
@@ -27,6 +28,11 @@ _LOOK_AGAIN_SECONDS = 0.02
 # A kill loses nothing with fsync off, only a power cut would; with synchronous_commit off a kill would, too.
 _SETTINGS = {"fsync": "off", "full_page_writes": "off", "listen_addresses": "127.0.0.1", "max_connections": "60"}
 
+_RUN_AS = (
+    "import os, sys; uid, gid, *command = sys.argv[1:]; os.setgroups([]); os.setgid(int(gid)); os.setuid(int(uid));"
+    " os.execv(command[0], command)"
+)
+
 
 class Postgresql:
     """A server with a folder of its own. Closing ends it and removes the folder."""
@@ -44,10 +50,10 @@ class Postgresql:
             self._port = found.getsockname()[1]
         data = ["-D", str(self._folder / "data")]
         init = [str(self._programs / "initdb"), *data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C"]
-        subprocess.run([*init, "--no-sync"], check=True, capture_output=True, cwd="/", **self._as_user())
+        subprocess.run([*self._as_user(), *init, "--no-sync"], check=True, capture_output=True, cwd="/")
         settings = _SETTINGS | {"port": str(self._port), "unix_socket_directories": str(self._folder)}
         given = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        self._command = [str(self._programs / "postgres"), *data, *given]
+        self._command = [*self._as_user(), str(self._programs / "postgres"), *data, *given]
         self._process = self._begin()
 
     def fresh(self) -> StoreUrl:
@@ -89,7 +95,7 @@ class Postgresql:
         log = self._folder / "log"
         while True:
             with log.open("ab") as lines:
-                process = subprocess.Popen(self._command, stdout=lines, stderr=lines, cwd="/", **self._as_user())
+                process = subprocess.Popen(self._command, stdout=lines, stderr=lines, cwd="/")
             while process.poll() is None:
                 with suppress(psycopg.OperationalError):
                     psycopg.connect(self._url("postgres"), connect_timeout=2).close()
@@ -101,16 +107,25 @@ class Postgresql:
     def _url(self, database: str) -> str:
         return f"postgresql://postgres@127.0.0.1:{self._port}/{database}"
 
-    def _as_user(self) -> dict[str, object]:
+    def _as_user(self) -> list[str]:
+        """Return what a command begins with that is run as that user.
+
+        ``Popen(user=…)`` would fork, and a fork of a process with threads of gRPC is not safe.
+        """
         if self._user is None:
-            return {}
-        return {"user": self._user, "group": pwd.getpwnam(self._user).pw_gid, "extra_groups": []}
+            return []
+        found = pwd.getpwnam(self._user)
+        return [sys.executable, "-c", _RUN_AS, str(found.pw_uid), str(found.pw_gid)]
 
     def _reachable(self, programs: Path) -> Path:
         """Return the programs where that user can run them: a copy, where a folder above them is closed to him."""
-        with suppress(PermissionError):
+        with suppress(subprocess.CalledProcessError):
             subprocess.run(
-                [programs / "postgres", "--version"], check=True, capture_output=True, cwd="/", **self._as_user()
+                [*self._as_user(), programs / "postgres", "--version"],
+                check=True,
+                capture_output=True,
+                cwd="/",
+                **self._as_user(),
             )
             return programs
         shutil.copytree(programs.parent, self._folder / "programs")
