@@ -125,7 +125,6 @@ class Postgresql:
                 check=True,
                 capture_output=True,
                 cwd="/",
-                **self._as_user(),
             )
             return programs
         shutil.copytree(programs.parent, self._folder / "programs")
