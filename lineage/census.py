@@ -13,7 +13,6 @@ from lineage.orphans import count_orphans
 from lineage.read import Snapshot
 from lineage.saving import CASES, DEVIATIONS, SYNTHETIC
 from lineage.sight import Heard, watermark_of
-from lineage.store import StoreReader
 from lineage.traces import FAILED_FLOW_SPANS, FAILED_SERVICE_SPANS, FLOW_SPANS, SERVICE_SPANS
 from lineage.unmapped import unmapped_count
 from throughline.core.estate import Estate, ReportingSource
@@ -102,7 +101,7 @@ def census(snapshot: Snapshot) -> Census:
     orphans = count_orphans(store)
     return Census(
         folded=position_text(store.positions().get(JOURNAL, 0)),
-        events=_events(store, counters.get("replaced", {}).get("", 0)),
+        events=store.one("SELECT CAST(sum(count) AS BIGINT) FROM event_type") or 0,
         cases={state.value: states.get(state.value, 0) for state in CaseState},
         deviations={
             kind.value: kinds.get(kind.value, 0) + (orphans if kind is DeviationKind.ORPHAN else 0)
@@ -114,11 +113,6 @@ def census(snapshot: Snapshot) -> Census:
         bulk=store.one(_BULK) or 0,
         unmapped=unmapped_count(store, snapshot.definitions),
     )
-
-
-def _events(store: StoreReader, replaced: int) -> int:
-    """Return how many events count: every seq ever given, without those whose content an earlier one replaced."""
-    return (store.one("SELECT first + count - 1 FROM block ORDER BY first DESC LIMIT 1") or 0) - replaced
 
 
 def sources(snapshot: Snapshot, estate: Estate) -> list[SourceDocument]:

@@ -14,8 +14,8 @@ from pathlib import Path
 from lineage.acceptance import Acceptances
 from lineage.derive import Context
 from lineage.fact import Fact
-from lineage.flags import Flag, Flags
-from lineage.fold import EDGE_FLAGS, Folder, Touched
+from lineage.flags import EDGE_FLAGS, Flag, Flags
+from lineage.fold import Folder, Touched
 from lineage.overrides import Overrides, Pair, Pairing, TextPair, text_pairs
 from lineage.places import Place, open_writing
 from lineage.process import Definitions, Process
@@ -62,27 +62,49 @@ class Engine:
         self._definitions = definitions
         self._reporting = Reporting(estate)
         self._polled = {source.source for source in estate.sources if source.mode is Mode.POLL}
-        self.store = StoreWriter(connection)
+        self.store = self._store(connection)
         with self.transaction():
             ids = self.store.name_processes(definitions.processes)
         self._process_ids = ids
         self._processes: dict[int, Process] = {ids[name]: process for name, process in definitions.processes.items()}
         self._prefixes = {number: process.name_key + "\x1f" for number, process in self._processes.items()}
-        self._flags = _read_flags(self.store, self._processes)
+        self._flags = self._no_flags()
         self._overrides = Overrides()
         self._acceptances = Acceptances(definitions.key_types)
-        self._heard = {source: Heard(*marks) for source, marks in self.store.watermarks().items()}
-        self._bulk = {(process, value) for value, process in self.store.rows("SELECT value, process FROM bulk")}
+        self._heard: dict[str, Heard] = {}
+        self._bulk: set[tuple[int, int]] = set()
         self.resolver = Resolver(self.store, self._overrides, self._processes, limits.bulk_limit, self._flags)
-        self._lonely = self._read_lonely()
+        self._lonely = self._no_doubts()
         self._folder = Folder(self.store, definitions, ids, self._flags, self.resolver, self._overrides, self._lonely)
         self._retention = Retention(
             self.store, definitions, self._processes, self._flags, self.resolver, self._overrides, limits.keep
         )
+        self._remember()
+
+    def _store(self, connection: Connection) -> StoreWriter:
+        return StoreWriter(connection)
+
+    def _no_flags(self) -> Flags:
+        return Flags()
+
+    def _no_doubts(self) -> set[int]:
+        """Return what holds the values that may be orphans."""
+        return set()
+
+    def _remember(self) -> None:
+        """Read what is kept in memory beside the store: it has one engine, which keeps it up to date."""
+        read_flags(self.store, self._processes, self._flags)
+        self._heard = {source: Heard(*marks) for source, marks in self.store.watermarks().items()}
+        self._bulk = {(process, value) for value, process in self.store.rows("SELECT value, process FROM bulk")}
+        self._lonely |= self._read_lonely()
         for statement in self.store.statements():
-            self._acceptances.add(statement)
-            for pair in self._pairs(statement):
-                self._overrides.add(pair, statement)
+            self._obey(statement)
+
+    def _obey(self, statement: Statement) -> None:
+        """Keep in memory what a statement that is applied says."""
+        self._acceptances.add(statement)
+        for pair in self._pairs(statement):
+            self._overrides.add(pair, statement)
 
     @classmethod
     def open(cls, place: Place | str, definitions: Definitions, estate: Estate, limits: Limits = Limits()) -> Engine:
@@ -104,9 +126,8 @@ class Engine:
     def fold_records(self, records: Sequence[Record], now: int) -> int:
         """Fold records of the journal, in order, with their spans; return how many events were new."""
         with self.transaction():
-            first = self.store.next_seq
             fresh = self._fold([event for record in records for event in record.events], now)
-            add_traces(self.store, records, enumerate(fresh, first))
+            add_traces(self.store, records, enumerate(fresh, self.store.next_seq - len(fresh)))
             self.store.set_position(JOURNAL, records[-1].id)
             self.store.set_position(JOURNAL_RECEIVED, records[-1].received)
         return len(fresh)
@@ -166,7 +187,7 @@ class Engine:
         with self.transaction():
             self.resolver.forget()
             self._derive(Affected(now=ids), {}, now)
-            self.store.many("DELETE FROM stale WHERE case_id = ?", [(case_id,) for case_id in ids])
+            self.store.drop_put_off(ids)
         return len(ids) == _CHUNK
 
     def tick(self, now: int) -> bool:
@@ -198,7 +219,7 @@ class Engine:
             self.resolver.forget()
             counted, values = self._retention.step(now)
             turned = self._recheck(value for value in values if self._flags.get(*value) & Flag.STANDING)
-            self._put_off(turned)
+            self.store.put_off(turned)
         self._folder.retired_until = self._retention.retired_until
         return counted
 
@@ -231,7 +252,7 @@ class Engine:
             turned = self._recheck(
                 (process, value) for process, value in values if kinds[value] in self._processes[process].carriers
             )
-            self._put_off(turned)
+            self.store.put_off(turned)
 
     def positions(self) -> tuple[int, int]:
         """Return how far the journal and the statements are folded."""
@@ -277,11 +298,7 @@ class Engine:
                 continue
             self._heard[source] = after
             moved.append((source, after.receipt, after.until))
-        self.store.many(
-            "INSERT INTO watermark (source, last_receipt, until) VALUES (?, ?, ?) ON CONFLICT (source)"
-            " DO UPDATE SET last_receipt = excluded.last_receipt, until = excluded.until",
-            moved,
-        )
+        self.store.put_watermarks(moved)
 
     def _read_lonely(self) -> set[int]:
         """Return the values that may be orphans: those at which events wait, and aliases without a name."""
@@ -331,11 +348,7 @@ class Engine:
         save(self.store, saved, now)
         later = found.later - loaded.keys() - found.now
         if later:
-            self._put_off(later)
-
-    def _put_off(self, cases: Iterable[int]) -> None:
-        rows = [(case_id,) for case_id in cases]
-        self.store.many("INSERT INTO stale (case_id) VALUES (?) ON CONFLICT DO NOTHING", rows)
+            self.store.put_off(later)
 
     def _prefetch(self, rows: Sequence[CaseRow], nears: Sequence[Near]) -> None:
         """Read in a few questions what joining many cases will ask."""
@@ -378,12 +391,10 @@ class Engine:
         texts = self.store.value_texts(aliases)
         rows = self.store.cases_by_name(process, [texts[alias] for alias in aliases])
         saved: list[Saved] = []
-        for group in groups:
-            first = first_alias(self._processes[process], {alias: texts[alias] for alias in group})
-            row = rows.get(texts[first])
-            if row is None:
-                row = CaseRow(self.store.next_case, process, texts[first])
-                self.store.next_case += 1
+        firsts = [first_alias(self._processes[process], {alias: texts[alias] for alias in group}) for group in groups]
+        rows |= self.store.new_cases(process, (texts[first] for first in firsts if texts[first] not in rows))
+        for group, first in zip(groups, firsts, strict=True):
+            row = rows[texts[first]]
             self._flags.set(process, first, Flag.PROVISIONAL)
             called.discard(first)
             joined = self.resolver.join_provisional(process, group)
@@ -566,8 +577,7 @@ class Engine:
         """Return the id of a case; one that has no events yet, or no more, gets an empty row."""
         row = self.store.cases_by_name(process, [name]).get(name)
         if row is None:
-            row = CaseRow(self.store.next_case, process, name)
-            self.store.next_case += 1
+            row = self.store.new_cases(process, [name])[name]
             save(self.store, [Saved(row, None)], 0)
         return row.id
 
@@ -623,9 +633,8 @@ def _later(known: int | None, other: int | None) -> int | None:
     return known if other is None else other if known is None else max(known, other)
 
 
-def _read_flags(store: StoreWriter, processes: dict[int, Process]) -> Flags:
-    """Return the flags of every value, as the stored links and events say."""
-    flags = Flags()
+def read_flags(store: StoreWriter, processes: dict[int, Process], flags: Flags) -> None:
+    """Set the flags of every value, as the stored links and events say."""
     for value, process in store.rows("SELECT DISTINCT value, process FROM posted"):
         flags.set(process, value, Flag.STANDING)
     for process, kind, a, b in store.rows("SELECT DISTINCT process, kind, a, b FROM edge"):
@@ -649,4 +658,3 @@ def _read_flags(store: StoreWriter, processes: dict[int, Process]) -> Flags:
             ]
             for value in store.value_ids(names).values():
                 flags.set(process_id, value, Flag.PROVISIONAL)
-    return flags

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from lineage.fact import Fact
 from lineage.facts import FactMaker
-from lineage.flags import Flag, Flags
+from lineage.flags import EDGE_FLAGS, Flag, Flags
 from lineage.links import Drawing, EdgeKind, Keys, Owned, Stand
 from lineage.overrides import Overrides
 from lineage.plans import NOTHING_TO_COUNT, Wiring
@@ -31,13 +31,6 @@ EDGE_KINDS = {
 }
 
 
-# The flags that an edge sets at its two ends.
-EDGE_FLAGS = {
-    Edge.TIE: (Flag.LINKED, Flag.LINKED),
-    Edge.HOLD: (Flag.OWNS, Flag.ALIAS_HELD),
-    Edge.PASS: (Flag.PASSES, Flag.PASSED_TO),
-    Edge.RELATION: (Flag.OWNS, 0),
-}
 # Flags of an alias that may stand for several names.
 IN_COMPANY = Flag.SHARED | Flag.LINKED
 
@@ -222,9 +215,8 @@ class Folder:
         if replaced or losers:
             counted["replaced", ""] += len(replaced)
             self._set_contents_aside(standing, stored, replaced, losers, touched)
-        first = self._store.next_seq
         fresh = list(standing.values())
-        self._store.add_events(fresh)
+        first = self._store.add_events(fresh)
         self._store.put_seen(
             (digest, first + index, event.received, event.digest)
             for index, (digest, event) in enumerate(standing.items())
@@ -256,6 +248,10 @@ class Folder:
             self._store.drop_other_content(digest, standing[digest].digest)
 
     # Links and facts.
+
+    def drawings_of(self, event: Event) -> list[Drawing]:
+        """Return what an event draws, in each process that it bears on."""
+        return self._wiring.draw(event)[1]
 
     def _draw(self, numbered: Iterable[tuple[int, Event]], left: Mapping[int, Gone]) -> tuple[list[Drawn], list[Drawn]]:
         """Return what events draw: those that name cases, and those that stand at values; count what they lack."""
@@ -307,10 +303,7 @@ class Folder:
 
     def _load(self, process: int, names: Iterable[str], touched: Touched) -> dict[str, _Case]:
         rows = self._store.cases_by_name(process, names)
-        for name in names:
-            if name not in rows:
-                rows[name] = CaseRow(self._store.next_case, process, name)
-                self._store.next_case += 1
+        rows |= self._store.new_cases(process, (name for name in names if name not in rows))
         for name, row in rows.items():
             if row.id in touched.cases:
                 rows[name] = touched.cases[row.id]

@@ -28,6 +28,11 @@ def open_writing(place: Place) -> Connection:
     return connection
 
 
+def open_sharing(place: Schema) -> Connection:
+    """Open a generation for one of several writers, made if need be. Raises StoreUnavailable as ``open_writing``."""
+    return _postgresql().open_writer(place, shared=True)
+
+
 def open_reading(place: Place, cache_mib: int = CACHE_MIB) -> Connection:
     """Open a generation beside its writer. Raises StoreUnavailable where it cannot be read now, or is not there yet."""
     return _postgresql().open_reader(place) if isinstance(place, Schema) else open_reader(place, cache_mib)

@@ -336,6 +336,11 @@ class StoreReader:
         """Return the statements that are applied, in order."""
         return [_statement.decode(row[0]) for row in self.rows("SELECT content FROM statement ORDER BY number")]
 
+    def statements_after(self, number: int) -> list[Statement]:
+        """Return the statements that are applied, in order, after one of them."""
+        rows = self.rows("SELECT content FROM statement WHERE number > ? ORDER BY number", number)
+        return [_statement.decode(row[0]) for row in rows]
+
     def counters(self) -> dict[str, dict[str, int]]:
         found: dict[str, dict[str, int]] = {}
         for name, label, count in self.rows("SELECT name, label, count FROM counter WHERE count <> 0"):
@@ -402,14 +407,23 @@ class StoreWriter(StoreReader):
         self._young.update(ids)
         return ids
 
-    def add_events(self, events: Sequence[Event]) -> None:
-        """Keep events whole; they take the next seqs in order."""
+    def add_events(self, events: Sequence[Event]) -> int:
+        """Keep events whole; they take the next seqs in order, of which the first is returned."""
         rows: list[tuple[int, int, bytes]] = []
         for start in range(0, len(events), BLOCK_EVENTS):
             some = list(events[start : start + BLOCK_EVENTS])
             rows.append((self.next_seq + start, len(some), self._deflate.compress(encode_block(some))))
         self.connection.executemany("INSERT INTO block (first, count, content) VALUES (?, ?, ?)", rows)
         self.next_seq += len(events)
+        return self.next_seq - len(events)
+
+    def new_cases(self, process: int, names: Iterable[str]) -> dict[str, CaseRow]:
+        """Return rows for cases that have none yet, by name; they are stored when they are saved."""
+        made = {
+            name: CaseRow(number, process, name) for number, name in enumerate(dict.fromkeys(names), self.next_case)
+        }
+        self.next_case += len(made)
+        return made
 
     def blank_events(self, seqs: Iterable[int]) -> None:
         """Keep events no more; the others of their blocks keep their seqs. The last block stays, to count on from."""
@@ -525,6 +539,23 @@ class StoreWriter(StoreReader):
             " ON CONFLICT (number) DO UPDATE SET content = excluded.content",
             (statement.number, encode(statement)),
         )
+
+    def put_watermarks(self, rows: Iterable[tuple[str, int | None, int | None]]) -> None:
+        """Set (source, last receipt, until)."""
+        self.many(
+            "INSERT INTO watermark (source, last_receipt, until) VALUES (?, ?, ?) ON CONFLICT (source)"
+            " DO UPDATE SET last_receipt = excluded.last_receipt, until = excluded.until",
+            rows,
+        )
+
+    def put_off(self, cases: Iterable[int]) -> None:
+        """Have cases derived later."""
+        rows = [(case_id,) for case_id in cases]
+        self.many("INSERT INTO stale (case_id) VALUES (?) ON CONFLICT DO NOTHING", rows)
+
+    def drop_put_off(self, cases: Iterable[int]) -> None:
+        """Note that cases are derived."""
+        self.many("DELETE FROM stale WHERE case_id = ?", [(case_id,) for case_id in cases])
 
     def set_position(self, name: str, value: int) -> None:
         self.connection.execute(f"INSERT INTO position (name, value) VALUES (?, ?) {_SET_VALUE}", (name, value))

@@ -25,6 +25,7 @@ from throughline.core.store_url import Schema, StoreUrl
 OLDEST = 15  # the major version
 CONNECT_SECONDS = 5
 LOCK_SECONDS = 5
+_BATCH_SECONDS = 60  # the longest that a writer waits for the batch of another
 _STREAMED_AT_ONCE = 2_000
 _numbers = count(1)  # of what is streamed: several results may be open at a time
 # Either side notices within half a minute that the other's machine is gone; then a writer's lock is free.
@@ -164,8 +165,8 @@ class PostgresConnection:
             self._raw.close()
 
 
-def open_writer(place: Schema) -> PostgresConnection:
-    """Open a schema for its one writer, made if need be.
+def open_writer(place: Schema, *, shared: bool = False) -> PostgresConnection:
+    """Open a schema for its one writer, or for one of those that ``shared`` it, made if need be.
 
     Raises StoreUnavailable where the server cannot be used now, or while another writer has the schema open.
     """
@@ -174,7 +175,10 @@ def open_writer(place: Schema) -> PostgresConnection:
         for name, value in (("tcp_keepalives_idle", 10), ("tcp_keepalives_interval", 5), ("tcp_keepalives_count", 3)):
             connection.execute(f"SET {name} TO {value}")
         connection.execute("SET idle_in_transaction_session_timeout TO '60s'")
-        connection.execute(f"SELECT pg_advisory_lock({_LOCK})", (f"throughline {place.name}",))
+        kind = "pg_advisory_lock_shared" if shared else "pg_advisory_lock"
+        connection.execute(f"SELECT {kind}({_LOCK})", (f"throughline {place.name}",))
+        if shared:
+            connection.execute(f"SET lock_timeout TO '{_BATCH_SECONDS}s'")
         connection.execute("SET client_min_messages TO warning")
         connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{place.name}"')
     except BaseException:
