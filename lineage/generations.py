@@ -17,6 +17,7 @@ from pathlib import Path
 
 from throughline.core.database import Durability, open_writer
 from throughline.core.durable import replace_file, sync
+from throughline.core.errors import StoreUnavailable
 
 STORE_FILE = "store.db"
 POINTER = "store.json"
@@ -24,9 +25,18 @@ BESIDE = ("-wal", "-shm")  # of a database: its log, and the index of that
 
 
 def store_path(data: Path) -> Path:
-    """Return the file of the store in force."""
-    with suppress(OSError, ValueError):
-        named = json.loads((data / POINTER).read_text())["store"]
+    """Return the file of the store in force.
+
+    Raises StoreUnavailable where it cannot be learnt now: the wrong one would be made anew.
+    """
+    try:
+        content = (data / POINTER).read_text()
+    except (FileNotFoundError, NotADirectoryError):
+        return data / STORE_FILE
+    except OSError as error:
+        raise StoreUnavailable(f"{data / POINTER}: it cannot be read now ({error.strerror})") from error
+    with suppress(ValueError, KeyError):
+        named = json.loads(content)["store"]
         if isinstance(named, str) and (data / named).is_file():
             return data / named
     return data / STORE_FILE
@@ -63,7 +73,8 @@ def remove(path: Path) -> None:
 def tidy(data: Path) -> None:
     """Give the generation in force its plain name and remove all others; for who has the folder to himself.
 
-    Safe to be cut off anywhere and begun again. Raises OSError or sqlite3.Error where a file cannot be used.
+    Safe to be cut off anywhere and begun again. Raises OSError, sqlite3.Error or StoreUnavailable where a file
+    cannot be used.
     """
     current = store_path(data)
     if current.name != STORE_FILE:

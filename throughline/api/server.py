@@ -25,6 +25,7 @@ from throughline.api.access import Access
 from throughline.api.adopting import Adopting
 from throughline.api.app import create_app
 from throughline.api.collector_way import CollectorWay
+from throughline.api.part_files import files_of_parts
 from throughline.api.statements import StatementList
 from throughline.api.web import WebLimits, web_server
 from throughline.core.address import Address
@@ -44,7 +45,8 @@ class Ground:
     """What the API stands on. ``parts``: the file of process ids; ``collector``: HOST:PORT of its health and orders.
 
     ``declared`` reads what the firm declares, as it stands now; raises ConfigurationError where that cannot be used.
-    ``control``: the secret that the collector wants to be shown with an order.
+    ``control``: the secret that the collector wants to be shown with an order. ``warnings``: what is to be mended of
+    the way this process was started.
     """
 
     data: Path
@@ -56,6 +58,7 @@ class Ground:
     web: WebLimits
     guards: Guards = NO_GUARDS
     control: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 class Standing(NamedTuple):
@@ -88,7 +91,14 @@ def build_app(ground: Ground, standing: Standing, stack: ExitStack) -> FastAPI:
     positions = stack.enter_context(closing(status.Positions(store)))
     status_reader = status.StatusReader(reader, journal(), decisions, estate, ground.clock)
     way = CollectorWay(ground.collector, ground.control, ground.guards.chains())
-    neighbours = health.Neighbours(way, reader, journal(), health.runs_by(ground.parts), ground.guards.warnings)
+    neighbours = health.Neighbours(
+        way,
+        reader,
+        journal(),
+        health.runs_by(ground.parts),
+        lambda: [*ground.warnings, *ground.guards.warnings()],
+        files=files_of_parts(ground.parts),
+    )
     return create_app(
         routers=[
             lineage_routes(reader, TraceReader(journal())),

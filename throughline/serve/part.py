@@ -74,8 +74,12 @@ def run_api_part(settings: Settings, addresses: Mapping[str, Address], control: 
     from throughline.api.server import Ground, run_api
     from throughline.api.web import WebLimits
     from throughline.core.guards import open_guards
+    from throughline.core.open_files import connections_within, narrowed, raise_limit
     from throughline.serve.limits import limits_of
 
+    files = raise_limit()
+    connections = connections_within(files, settings.connections, 2)  # as many again while they are refused
+    narrow = narrowed(files, settings.connections, connections)
     with open_guards(settings) as guards:
         ground = Ground(
             data=settings.data,
@@ -86,7 +90,8 @@ def run_api_part(settings: Settings, addresses: Mapping[str, Address], control: 
             guards=guards,
             control=control,
             parts=settings.data / PARTS,
-            web=WebLimits(settings.header_bytes, settings.connections, settings.request_seconds),
+            web=WebLimits(settings.header_bytes, connections, settings.request_seconds),
+            warnings=tuple(narrow),
         )
         run_api(ground, addresses["api"], ready)
 

@@ -15,7 +15,7 @@ import structlog
 
 from lineage.generations import tidy
 from throughline.core.address import Address
-from throughline.core.errors import StartRefused
+from throughline.core.errors import StartRefused, StoreUnavailable
 from throughline.core.settings import Settings, encode_settings, option_of
 from throughline.serve.folder import ADDRESSES, CERTIFICATE, PARTS, DataFolder
 from throughline.serve.lifeline import Orders, give
@@ -24,6 +24,7 @@ from throughline.serve.supervisor import Part, Supervisor, Watcher, python_part,
 
 DOORS = ("http", "api", "otlp_http", "otlp_grpc")
 START_ORDER = ("engine", "collector", "api")  # nothing is taken in for definitions that cannot be used
+NO_PROCESS_TO_DO = "see that processes, memory and open files are not used up (ulimit -a)"
 DRAIN_ORDER = ("collector", "engine", "api")
 
 _log = structlog.get_logger(__name__)
@@ -56,7 +57,7 @@ def _tidy(folder: DataFolder) -> None:
     """Leave one generation of the store; where the disk does not allow it, those there are will do."""
     try:
         tidy(folder.path)
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.Error, StoreUnavailable) as error:
         _log.warning("former_stores_not_removed", folder=str(folder.path), error=str(error))
 
 
@@ -97,6 +98,9 @@ def _watcher(
     def restarted(name: str, code: int, delay: float) -> None:
         _log.warning("part_ended", part=name, exit_code=code, starts_again_in_seconds=delay)
 
+    def unstarted(name: str, error: OSError) -> None:
+        _log.error("no_process_for_a_part", part=name, error=str(error), what_to_do=NO_PROCESS_TO_DO)
+
     def ready() -> None:
         try:
             folder.write(ADDRESSES, written)
@@ -104,4 +108,4 @@ def _watcher(
             raise StartRefused(f"{folder.path / ADDRESSES} cannot be written ({error}): free space") from error
         started(addresses)
 
-    return Watcher(pids, restarted, ready)
+    return Watcher(pids, restarted, ready, unstarted)
