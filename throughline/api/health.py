@@ -55,10 +55,12 @@ class Neighbours:
         warnings: Callable[[], list[str]] = list,
         monotonic: Callable[[], float] = time.monotonic,
         files: Callable[[Part], str | None] = lambda _: None,
+        waits: Callable[[], str | None] = lambda: None,
     ) -> None:
         """``runs`` tells whether a part's process runs; ``warnings`` what to mend although the API does its work.
 
-        ``files`` says why a part is short of files that it may open, None where it is not.
+        ``files`` says why a part is short of files that it may open, None where it is not; ``waits`` why the
+        engine waits.
         """
         self._collector = collector
         self._reader = reader
@@ -68,6 +70,7 @@ class Neighbours:
         self._warnings = warnings
         self._monotonic = monotonic
         self._files = files
+        self._waits = waits
         self._behind_since: tuple[int, float] | None = None
 
     def health(self) -> HealthDocument:
@@ -104,6 +107,9 @@ class Neighbours:
     def _of_engine(self) -> PartHealth:
         if not self._runs(Part.ENGINE):
             return PartHealth(Part.ENGINE, False, "it does not run just now")
+        waits = self._waits()
+        if waits is not None:
+            return PartHealth(Part.ENGINE, False, f"it waits: {waits}")
         try:
             with self._reader.snapshot() as snapshot:
                 folded = snapshot.store.positions().get(JOURNAL, 0)

@@ -38,6 +38,7 @@ from throughline.core.journal import JOURNAL_FILE, JournalReader
 from throughline.core.metric_names import API_FAILED_SIGN_INS, METRICS
 from throughline.core.metrics import Meter, Part
 from throughline.core.token import SignInFault
+from throughline.core.waits import read_waits
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ def build_app(ground: Ground, standing: Standing, stack: ExitStack) -> FastAPI:
         health.runs_by(ground.parts),
         lambda: [*ground.warnings, *ground.guards.warnings()],
         files=files_of_parts(ground.parts),
+        waits=lambda: read_waits(data),
     )
     return create_app(
         routers=[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack, closing, contextmanager
@@ -49,6 +50,7 @@ def rebuild_store(
     with ExitStack() as stack:
         alone = _is_free(data, stack)
         path = next_path(data)
+        _find_room(data)
         with _bar(as_json) as tell:
             found = rebuild(subject, path, tell, whole=True)
         if preview:
@@ -84,6 +86,18 @@ def _is_free(data: Path, stack: ExitStack) -> bool:
     except StartRefused:
         return False
     return True
+
+
+def _find_room(data: Path) -> None:
+    """Raise StartRefused where the disk has no room for a second store: a full one would stop those who send."""
+    store = store_path(data)
+    wanted = store.stat().st_size if store.is_file() else 0
+    free = shutil.disk_usage(data).free
+    if free < wanted:
+        raise StartRefused(
+            f"the disk of {data} has {free:,} bytes left, and the store is made anew beside the one in force, which has"
+            f" {wanted:,}: free space"
+        )
 
 
 def _hand_over(data: Path, path: Path, patience_seconds: float) -> None:

@@ -17,11 +17,11 @@ import structlog
 
 from throughline.core.address import Address
 from throughline.core.clock import open_clock
-from throughline.core.errors import ConfigurationError, Fault, LastingError
+from throughline.core.errors import ConfigurationError, Fault, LastingError, PassingError
 from throughline.core.logs import configure_logs
 from throughline.core.settings import Settings, decode_settings
 from throughline.serve.folder import PARTS, forget_addresses
-from throughline.serve.lifeline import LASTING, follow, say_ready, take
+from throughline.serve.lifeline import LASTING, PASSING, follow, say_ready, take
 
 if TYPE_CHECKING:  # each part loads only what it runs
     from lineage.process import Definitions
@@ -135,6 +135,9 @@ def main() -> None:
     except LastingError as error:
         print(error, file=sys.stderr, flush=True)
         sys.exit(LASTING)
+    except PassingError as error:
+        _log.error("part_waits", why=str(error))
+        sys.exit(PASSING)
     except Exception:
         _log.exception("part_failed")
         sys.exit(1)
