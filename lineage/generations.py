@@ -85,6 +85,8 @@ def tidy(data: Path) -> None:
     (data / POINTER).unlink(missing_ok=True)
     for other in _others(data):
         remove(other)
+    for draft in data.glob(f".{POINTER}.*"):
+        draft.unlink(missing_ok=True)
 
 
 def _others(data: Path) -> Iterator[Path]:
