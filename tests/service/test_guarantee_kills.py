@@ -99,8 +99,11 @@ def test_killed_at_each_boundary_each_acknowledged_event_counts_exactly_once(tmp
     endure(tmp_path, BOUNDARIES)
 
 
-def endure(folder: Path, lives: list[Life]) -> None:
-    """Let the service live through all this with traffic on, and compare what it shows then."""
+def endure(folder: Path, lives: list[Life], *words: str) -> Accounts:
+    """Let the service live through all this with traffic on, and compare what it shows then; return the accounts.
+
+    ``words`` are further options of serve.
+    """
     data, clock = folder / "data", folder / "clock"
     chance = Random(len(lives))
     now = BEGAN
@@ -109,7 +112,7 @@ def endure(folder: Path, lives: list[Life]) -> None:
         accounts = traffic.accounts
         for number, life in enumerate(lives):
             (data / "addresses.json").unlink(missing_ok=True)
-            with serving(data, "--clock", str(clock), "--definitions", str(FOLDER)) as serve:
+            with serving(data, "--clock", str(clock), "--definitions", str(FOLDER), *words) as serve:
                 traffic.addresses.update(serve.addresses)
                 if number == 0:
                     traffic.start()
@@ -129,6 +132,7 @@ def endure(folder: Path, lives: list[Life]) -> None:
     assert_statements_stand(seen, accounts)
     assert_deadlines_fired_once(data)
     assert seen == see_undisturbed(data, folder / "undisturbed", clock)
+    return accounts
 
 
 def set_clock(file: Path, now: int) -> None:

@@ -39,6 +39,8 @@ _PASSING_SYSTEM = {
     errno.ENFILE: "this machine can open no further file: end what holds so many",
 }
 
+PASSING_SENTENCES = frozenset({*_PASSING.values(), *_PASSING_SYSTEM.values()})
+
 DAMAGED = "the file is damaged: `throughline verify` says where, and docs/how-to/back-up-and-restore.md what to do"
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 

@@ -5,12 +5,14 @@ A full disk takes nothing new; what stands on it may be written over all the sam
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
 
+from throughline.core.database import passing_cause
+
 WAITS_FILE = "waits"
-READ_ONLY = "the disk is read-only: see why (`dmesg`), and mount it writable"
 _BYTES = 512
 
 
@@ -28,6 +30,6 @@ def read_waits(data: Path) -> str | None:
     """Return why the engine waits; None where it does not, as far as is known."""
     with suppress(OSError):
         if os.statvfs(data).f_flag & os.ST_RDONLY:
-            return READ_ONLY
+            return passing_cause(OSError(errno.EROFS, ""))
         return (data / WAITS_FILE).read_bytes().decode(errors="replace").strip() or None
     return None
