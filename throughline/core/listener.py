@@ -20,7 +20,7 @@ import structlog
 
 from throughline.core.open_files import WHAT_TO_DO
 
-PAUSE_SECONDS: Final = 1.0  # where there is no file left for a further connection
+PAUSE_SECONDS: Final = 0.1  # where there is no file left for a further connection
 _MOST_AT_ONCE: Final = 32  # accepted before the others of the loop have their turn
 _NO_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _SAY_AGAIN_SECONDS: Final = 60.0
