@@ -13,7 +13,7 @@ from typing import Final
 from collector.crowd import Crowd
 from collector.http_connection import Connection
 from collector.http_types import Application, InHand, Limits
-from throughline.core.secure_listener import SecureListener
+from throughline.core.listener import Listener
 
 SWEEP_SECONDS: Final = 0.25
 CLOSE_SECONDS: Final = 1.0  # for answers that are written to reach their senders
@@ -40,22 +40,15 @@ class HttpServer:
         self.tasks: set[asyncio.Task[None]] = set()
         self.date = _date()
         self.closing = False
-        self._secure: SecureListener | None = None
-        self._server: asyncio.Server | None = None
+        self._listener: Listener | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self._last_left: asyncio.Event | None = None
 
     async def listen(self, host: str, port: int, context: ssl.SSLContext | None = None) -> int:
         """Listen at an address, sharing it with a reservation of it; return the port. ``context`` None: without TLS."""
-        loop = asyncio.get_running_loop()
-        self._sweeper = loop.create_task(self._sweep())
-        if context is not None:
-            self._secure = SecureListener(context, self.limits.request_seconds, self._connection, self._has_room)
-            return await self._secure.listen(host, port, BACKLOG)
-        self._server = await loop.create_server(
-            self._connection, host, port, backlog=BACKLOG, reuse_address=True, reuse_port=True
-        )
-        return self._server.sockets[0].getsockname()[1]
+        self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
+        self._listener = Listener(context, self.limits.request_seconds, self._connection, self._has_room)
+        return await self._listener.listen(host, port, BACKLOG)
 
     def _connection(self) -> Connection:
         return Connection(self)
@@ -67,10 +60,8 @@ class HttpServer:
     async def close(self, seconds: float = 10.0) -> None:
         """Stop; requests that are not answered within some seconds are given up. Safe twice."""
         self.closing = True
-        if self._server is not None:
-            self._server.close()
-        if self._secure is not None:
-            self._secure.close()
+        if self._listener is not None:
+            self._listener.close()
         for connection in list(self.connections):
             connection.finish()
         if self.tasks:

@@ -6,14 +6,13 @@ import asyncio
 import contextlib
 import gc
 import os
-import resource
 import signal
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -42,12 +41,14 @@ from throughline.core.clock import Clock
 from throughline.core.guards import Guards, open_guards
 from throughline.core.journal import JOURNAL_FILE, mapping_text
 from throughline.core.mappings.folder import load_mappings
+from throughline.core.open_files import connections_within, narrowed, raise_limit
 from throughline.core.settings import Settings
 
 DRAIN_SECONDS: Final = 10.0
 SWITCH_SECONDS: Final = 0.0005  # how long the writer may wait for the interpreter after an fsync; Python's 5 ms is long
 DOORS: Final = ("http", "otlp_http", "otlp_grpc")
 _FEWEST_PLACES: Final = 4
+_SHARES: Final = 5  # times its connections: each HTTP door has as many again that it refuses, gRPC none
 
 _log = structlog.get_logger(__name__)
 
@@ -76,7 +77,9 @@ async def run_collector(
     addresses = addresses or {door: getattr(settings, door) for door in DOORS}
     stop = stop or _stop_on_signals()
     sys.setswitchinterval(SWITCH_SECONDS)
-    _raise_file_limit()
+    files = raise_limit()
+    connections = connections_within(files, settings.connections, _SHARES)
+    narrow = narrowed(files, settings.connections, connections)
     mappings = load_mappings(settings.definitions)
     signatures = Signatures(read_secrets(mappings, os.environ))
     counts = new_counts()
@@ -96,9 +99,21 @@ async def run_collector(
         in_front = partial(ControlDoor, replayer=replayer, secret=control)
         admission = Admission(guards.sign_ins, counts, control)
         webhooks = Webhooks(mappings, signatures, admission)
-        reasons = partial(_reasons, journal, room)
+        told = Told(partial(_reasons, journal, room), lambda: [*narrow, *guards.warnings()])
         opened = await _open_doors(
-            stack, settings, addresses, intake, journal, counts, path, admission, webhooks, guards, in_front, reasons
+            stack,
+            settings,
+            connections,
+            addresses,
+            intake,
+            journal,
+            counts,
+            path,
+            admission,
+            webhooks,
+            guards,
+            in_front,
+            told,
         )
         gc.freeze()  # what is here now stays: the collector of cycles need not look at it again and again
         announce({door: str(address) for door, address in opened.items()})
@@ -106,9 +121,17 @@ async def run_collector(
         _log.info("draining")
 
 
+class Told(NamedTuple):
+    """What readiness tells: why the doors take nothing, and what to mend although they do."""
+
+    reasons: Callable[[], list[str]]
+    warnings: Callable[[], list[str]]
+
+
 async def _open_doors(
     stack: AsyncExitStack,
     settings: Settings,
+    connections: int,
     addresses: Mapping[str, Address],
     intake: Intake,
     journal: Journal,
@@ -118,15 +141,15 @@ async def _open_doors(
     webhooks: Webhooks,
     guards: Guards,
     in_front: Callable[[Application], Application],
-    reasons: Callable[[], list[str]],
+    told: Told,
 ) -> dict[str, Address]:
     in_hand = InHand(settings.queue_bytes)
     bodies = Bodies(settings.inflated_bytes, in_hand)
-    limits = Limits(settings.header_bytes, settings.body_bytes, settings.connections, settings.request_seconds)
+    limits = Limits(settings.header_bytes, settings.body_bytes, connections, settings.request_seconds)
     events_counts, otlp_counts = counts.door(Door.CLOUDEVENTS), counts.door(Door.OTLP_HTTP)
     expose = partial(_expose, counts, journal, in_hand, path, guards)
     json = JsonDoor(intake, webhooks, bodies, counts.door(Door.JSON))
-    events = EventsDoor(intake, admission, bodies, events_counts, reasons, guards.warnings, expose, json)
+    events = EventsDoor(intake, admission, bodies, events_counts, told.reasons, told.warnings, expose, json)
     otlp = OtlpHttpDoor(intake, admission, bodies, otlp_counts)
     opened: dict[str, Address] = {}
     applications: dict[str, tuple[Application, Callable[[int], None]]] = {
@@ -140,9 +163,7 @@ async def _open_doors(
         opened[door] = Address(host, await server.listen(host, addresses[door].port, guards.context()))
     lanes = Lanes(max(_FEWEST_PLACES, 2 * settings.queue_bytes // settings.inflated_bytes), settings.request_seconds)
     service = OtlpService(intake, admission, in_hand, counts.door(Door.OTLP_GRPC), lanes, settings.header_bytes)
-    options = grpc_options(
-        settings.inflated_bytes, settings.header_bytes, settings.request_seconds, settings.connections
-    )
+    options = grpc_options(settings.inflated_bytes, settings.header_bytes, settings.request_seconds, connections)
     grpc_server, port = await start_grpc(service, str(addresses["otlp_grpc"]), options, guards.shown())
     stack.push_async_callback(grpc_server.stop, DRAIN_SECONDS)
     opened["otlp_grpc"] = Address(addresses["otlp_grpc"].host, port)
@@ -181,11 +202,3 @@ def _expose(counts: Counts, journal: Journal, in_hand: InHand, path: Path, guard
     with contextlib.suppress(OSError):
         size = path.stat().st_size
     return counts.expose(journal.waiting(), in_hand.bytes, size, guards.faults())
-
-
-def _raise_file_limit() -> None:
-    """Let connections be as many as the system allows this process."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -22,6 +22,7 @@ from pathlib import Path
 from lineage.places import Place, is_there, remove, rename
 from throughline.core.database import Durability, open_writer
 from throughline.core.durable import replace_file, sync
+from throughline.core.errors import StoreUnavailable
 from throughline.core.store_url import Schema, StoreUrl
 
 STORE_FILE = "store.db"
@@ -31,13 +32,19 @@ _SCHEMA_NAME = re.compile(rf"{SCHEMA}(_[0-9]+)?")
 
 
 def store_path(data: Path) -> Path:
-    """Return the file of the store in force."""
+    """Return the file of the store in force.
+
+    Raises StoreUnavailable where it cannot be learnt now: the wrong one would be made anew.
+    """
     named = _named(data)
     return data / named if named and (data / named).is_file() else data / STORE_FILE
 
 
 def store_place(data: Path, url: StoreUrl | None) -> Place:
-    """Return where the store in force stands: a file of the data folder, or a schema where a database is given."""
+    """Return where the store in force stands: a file of the data folder, or a schema where a database is given.
+
+    Raises StoreUnavailable as ``store_path``.
+    """
     if url is None:
         return store_path(data)
     named = _named(data)
@@ -45,8 +52,14 @@ def store_place(data: Path, url: StoreUrl | None) -> Place:
 
 
 def _named(data: Path) -> str | None:
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        named = json.loads((data / POINTER).read_text())["store"]
+    try:
+        content = (data / POINTER).read_text()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise StoreUnavailable(f"{data / POINTER}: it cannot be read now ({error.strerror})") from error
+    with suppress(ValueError, KeyError, TypeError):
+        named = json.loads(content)["store"]
         return named if isinstance(named, str) else None
     return None
 
@@ -100,6 +113,8 @@ def tidy(data: Path, url: StoreUrl | None = None) -> None:
     (data / POINTER).unlink(missing_ok=True)
     for other in _others(data):
         remove(other)
+    for draft in data.glob(f".{POINTER}.*"):
+        draft.unlink(missing_ok=True)
 
 
 def _tidy_schemas(data: Path, url: StoreUrl) -> None:

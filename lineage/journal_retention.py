@@ -15,7 +15,7 @@ from lineage.store import StoreWriter
 from lineage.traces import release_spans
 from throughline.core.instants import DAY
 from throughline.core.journal import JournalReader, Record, RecordSize
-from throughline.core.release import Release, write_release
+from throughline.core.release import Release, read_release, write_release
 
 RELEASED = "journal_released"  # a position: the last record that may go
 MOST_RECORDS = 100
@@ -33,11 +33,15 @@ DEFAULT_LIMITS = JournalLimits()
 
 
 def release_some(engine: Engine, journal: JournalReader, data: Path, limits: JournalLimits, now: int) -> bool:
-    """Let some records go that are past a limit; return whether there were any. Raises OSError."""
+    """Let some records go that are past a limit; return whether there were any.
+
+    Raises StoreUnavailable where the disk does not take who may go; then the next call says so again.
+    """
     positions = engine.store.positions()
     released, folded = positions.get(RELEASED, 0), positions.get(JOURNAL, 0)
     past = _past(journal, released, folded, limits, now)
     if not past:
+        _say_again(journal, data, released)
         return False
     last = past[-1]
     records = journal.after(released, MOST_RECORDS)
@@ -47,6 +51,14 @@ def release_some(engine: Engine, journal: JournalReader, data: Path, limits: Jou
     engine.store.connection.make_durable()
     write_release(data, Release(last.record, last.received))
     return True
+
+
+def _say_again(journal: JournalReader, data: Path, released: int) -> None:
+    """Tell the collector what it was not told when it was decided, as the disk did not take it."""
+    said = read_release(data)
+    received = journal.received(released) if released and (said is None or said.record < released) else None
+    if received is not None:
+        write_release(data, Release(released, received))
 
 
 def _past(journal: JournalReader, released: int, folded: int, limits: JournalLimits, now: int) -> Sequence[RecordSize]:

@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +16,7 @@ import structlog
 
 from lineage.definitions import fingerprint, state_fingerprint
 from lineage.engine import Engine, Limits
-from lineage.generations import mark, store_place
+from lineage.generations import STORE_FILE, mark, store_place
 from lineage.journal_retention import DEFAULT_LIMITS, JournalLimits, release_some
 from lineage.logs import check_logs
 from lineage.places import Place, open_reading, open_writing, remove
@@ -33,6 +33,7 @@ from throughline.core.errors import LastingError, RebuildNeeded, StoreDamaged, S
 from throughline.core.estate import Estate
 from throughline.core.journal import JOURNAL_FILE, JournalReader
 from throughline.core.store_url import Schema, StoreUrl
+from throughline.core.waits import note_waits
 
 OPENED = "opened"  # when an engine last began to work on the store
 MOST_RECORDS = 512  # in one batch
@@ -42,11 +43,13 @@ _SHORTEST_PAUSE = 0.002
 _LONGEST_PAUSE = 0.02
 _STATEMENTS_EVERY = 0.02
 _TRY_AGAIN_SECONDS = 1.0
+_SAY_AGAIN_SECONDS = 60.0
 _COLLECT_EVERY = 60.0
 _FORMER_STAYS_SECONDS = 10.0
 _LOGS_EVERY = 1.0
 _SWEEP_EVERY = 1.0  # a piece of a sweep while events keep coming
 _RELEASE_EVERY = 5.0
+_WORKS_AGAIN_SECONDS = 6.0  # without a failure: longer than anything that it does now and then
 
 _log = structlog.get_logger(__name__)
 
@@ -84,7 +87,8 @@ def run_engine(
     hold.
     """
     former: Place | None = None
-    seen, place = mark(subject.data), subject.place
+    waits = _Waits(subject.data)
+    place, seen = _in_force(subject, waits, stop), mark(subject.data)
     while not stop.is_set():
         try:
             with ExitStack() as stack:
@@ -95,24 +99,19 @@ def run_engine(
                 check_logs(engine.store, journal, decisions, subject.data)
                 engine.store.set_meta(OPENED, str(subject.clock.now()))
                 ready()
-                _Loop(engine, journal, decisions, subject, seen, watch, former).run(stop)
-        except (sqlite3.DatabaseError, StoreUnavailable) as error:
+                _Loop(engine, journal, decisions, subject, seen, watch, former, waits).run(stop)
+        except (sqlite3.DatabaseError, StoreUnavailable, OSError) as error:
             if is_damaged(error):
                 _log.error("database_damaged", store=str(place), error=str(error), what_to_do=DAMAGED)
                 ready()  # for whom else to start: what comes in is durable
                 _wait_for_another(place, subject, stop)
             else:
-                cause = passing_cause(error) if isinstance(error, sqlite3.Error) else str(error)
-                if cause is None:
-                    raise
                 if isinstance(place, Schema):
                     ready()  # for the others to start: a database is away longer than a disk, and what comes in is kept
-                _log.warning(
-                    "store_unavailable", cause=cause, error=str(error), tries_again_in_seconds=_TRY_AGAIN_SECONDS
-                )
+                waits.because(error)
                 stop.wait(_TRY_AGAIN_SECONDS)
                 continue
-        seen, wanted = mark(subject.data), subject.place
+        seen, wanted = mark(subject.data), _in_force(subject, waits, stop)
         if stop.is_set() or wanted == place:
             continue
         try:
@@ -124,6 +123,45 @@ def run_engine(
             _log.info("rebuilt_store_taken_over", store=str(place))
 
 
+class _Waits:
+    """Why the engine waits: to the log while it does, and to other processes until it has worked for a while again."""
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+        self._why: str | None = None
+        self._said = 0.0
+        note_waits(data, "")
+
+    def because(self, error: sqlite3.Error | StoreUnavailable | OSError) -> None:
+        """Say why, unless it was said a moment ago; raises the error itself where it is none that passes."""
+        why = str(error) if isinstance(error, StoreUnavailable) else passing_cause(error)
+        if why is None:
+            raise error
+        note_waits(self._data, why)
+        at = time.monotonic()
+        if why != self._why or at - self._said >= _SAY_AGAIN_SECONDS:
+            self._why, self._said = why, at
+            _log.error("store_unavailable", why=why, error=str(error), tries_again_in_seconds=_TRY_AGAIN_SECONDS)
+
+    def over(self) -> None:
+        """Say that it goes on, where it waited."""
+        if self._why is not None:
+            self._why = None
+            note_waits(self._data, "")
+            _log.info("store_available_again")
+
+
+def _in_force(subject: Subject, waits: _Waits, stop: threading.Event) -> Place:
+    """Return where the store in force stands; wait until that can be learnt."""
+    while True:
+        try:
+            return subject.place
+        except StoreUnavailable as error:
+            waits.because(error)
+            if stop.wait(_TRY_AGAIN_SECONDS):
+                return subject.data / STORE_FILE  # nobody opens it any more
+
+
 def is_damaged(error: Exception) -> bool:
     """Return whether a failure is that of a damaged file."""
     return isinstance(error, StoreDamaged) or (isinstance(error, sqlite3.Error) and is_damage(error))
@@ -131,7 +169,10 @@ def is_damaged(error: Exception) -> bool:
 
 def _wait_for_another(place: Place, subject: Subject, stop: threading.Event) -> None:
     """Wait until a rebuild puts another store in force: this one would fail again."""
-    while not stop.is_set() and subject.place == place:
+    while not stop.is_set():
+        with suppress(StoreUnavailable):
+            if subject.place != place:
+                return
         stop.wait(_TRY_AGAIN_SECONDS)
 
 
@@ -244,8 +285,10 @@ class _Loop:
         seen: int,
         watch: Watch,
         former: Place | None,
+        waits: _Waits,
     ) -> None:
         """``seen`` is the mark of the generation that the engine has open; ``former`` one that is to be removed."""
+        self._waits = waits
         self._engine = engine
         self._journal = journal
         self._decisions = decisions
@@ -318,7 +361,9 @@ class _Loop:
         return True
 
     def _clear_away(self, at: float) -> None:
-        """Remove the former generation once whoever was about to open it has done so."""
+        """Remove the former generation once whoever was about to open it has done so, and what was said of waiting."""
+        if at - self._began > _WORKS_AGAIN_SECONDS:
+            self._waits.over()
         if self._former is not None and at - self._began > _FORMER_STAYS_SECONDS:
             remove(self._former)
             self._former = None

@@ -56,6 +56,7 @@ TOOLS = {
     "strace": Tool(
         _runs("strace", "-o", os.devnull, "true"), "apt-get install strace, and allow ptrace in a container"
     ),
+    "cc": Tool(_found("cc"), "apt-get install gcc libc6-dev"),
     "openssl": Tool(_found("openssl"), "apt-get install openssl"),
     "node": Tool(_found("node", "npm"), "install Node.js 20 or later, with npm"),
     "go": Tool(_found("go"), "install Go 1.26 or later"),

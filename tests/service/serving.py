@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -159,13 +159,13 @@ def options(data: Path, *more: str) -> list[str]:
 
 
 @contextmanager
-def serving(data: Path, *more: str, **environment: str) -> Generator[Serving]:
-    """Start a serve on free ports, and stop it in the end."""
+def serving(data: Path, *more: str, before: Sequence[str] = (), **environment: str) -> Generator[Serving]:
+    """Start a serve on free ports, and stop it in the end; ``before`` is put in front of its command."""
     data.parent.mkdir(parents=True, exist_ok=True)
     log = data.parent / f"{data.name}.log"
     with log.open("w") as lines:
         process = subprocess.Popen(
-            command(*options(data, *more)),
+            [*before, *command(*options(data, *more))],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=lines,

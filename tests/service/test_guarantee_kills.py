@@ -100,10 +100,10 @@ def test_killed_at_each_boundary_each_acknowledged_event_counts_exactly_once(tmp
     endure(tmp_path, BOUNDARIES)
 
 
-def endure(folder: Path, lives: list[Life], url: StoreUrl | None = None) -> None:
-    """Let the service live through all this with traffic on, and compare what it shows then.
+def endure(folder: Path, lives: list[Life], *words: str, url: StoreUrl | None = None) -> Accounts:
+    """Let the service live through all this with traffic on, and compare what it shows then; return the accounts.
 
-    ``url``: the database of its store, where it is not in the folder.
+    ``words`` are further options of serve; ``url``: the database of its store, where it is not in the folder.
     """
     data, clock = folder / "data", folder / "clock"
     more = {} if url is None else {"THROUGHLINE_STORE": url.libpq}
@@ -114,7 +114,7 @@ def endure(folder: Path, lives: list[Life], url: StoreUrl | None = None) -> None
         accounts = traffic.accounts
         for number, life in enumerate(lives):
             (data / "addresses.json").unlink(missing_ok=True)
-            with serving(data, "--clock", str(clock), "--definitions", str(FOLDER), **more) as serve:
+            with serving(data, "--clock", str(clock), "--definitions", str(FOLDER), *words, **more) as serve:
                 traffic.addresses.update(serve.addresses)
                 if number == 0:
                     traffic.start()
@@ -134,6 +134,7 @@ def endure(folder: Path, lives: list[Life], url: StoreUrl | None = None) -> None
     assert_statements_stand(seen, accounts)
     assert_deadlines_fired_once(store_place(data, url))
     assert seen == see_undisturbed(data, folder / "undisturbed", clock)
+    return accounts
 
 
 def set_clock(file: Path, now: int) -> None:

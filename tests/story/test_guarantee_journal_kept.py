@@ -25,7 +25,7 @@ from tests.story.test_guarantee_rebuild import Standing, quiet
 from throughline.core.event import encode_block
 from throughline.core.instants import DAY, HOUR, parse_instant
 from throughline.core.journal import JOURNAL_FILE, JournalReader, RawRequest, SpanFact, encode_array
-from throughline.core.release import Release, read_release
+from throughline.core.release import RELEASE_FILE, Release, read_release
 
 BEGAN = parse_instant("2026-03-02T09:00:00Z")
 KEPT = JournalLimits(keep=10 * DAY)
@@ -99,6 +99,15 @@ def test_records_go_once_they_are_old_and_folded(folder: Folder) -> None:
     assert folder.release(KEPT, days=18) == Release(9, BEGAN + 8 * DAY)
     assert folder.release(KEPT, days=40) == Release(15, BEGAN + 14 * DAY)
     assert folder.trim() == [16, 17, 18, 19, 20]
+
+
+def test_what_a_full_disk_did_not_take_is_said_again(folder: Folder) -> None:
+    folder.fold(15)
+    said = folder.release(KEPT, days=18)
+    (folder.data / RELEASE_FILE).unlink()  # as if it had never come to stand there
+    assert folder.release(KEPT, days=18) == said
+    folder.trim()
+    assert folder.release(KEPT, days=18) == said
 
 
 def test_the_oldest_go_first_where_the_journal_takes_too_much(folder: Folder) -> None:

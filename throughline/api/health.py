@@ -54,8 +54,14 @@ class Neighbours:
         runs: Callable[[Part], bool],
         warnings: Callable[[], list[str]] = list,
         monotonic: Callable[[], float] = time.monotonic,
+        files: Callable[[Part], str | None] = lambda _: None,
+        waits: Callable[[], str | None] = lambda: None,
     ) -> None:
-        """``runs`` tells whether a part's process runs; ``warnings`` what to mend of the files that guard the API."""
+        """``runs`` tells whether a part's process runs; ``warnings`` what to mend although the API does its work.
+
+        ``files`` says why a part is short of files that it may open, None where it is not; ``waits`` why the
+        engine waits.
+        """
         self._collector = collector
         self._reader = reader
         self._journal = journal
@@ -63,11 +69,17 @@ class Neighbours:
         self._runs = runs
         self._warnings = warnings
         self._monotonic = monotonic
+        self._files = files
+        self._waits = waits
         self._behind_since: tuple[int, float] | None = None
 
     def health(self) -> HealthDocument:
-        parts = [self._of_collector(), self._of_engine(), self._of_api()]
+        parts = [self._with_files(each) for each in (self._of_collector(), self._of_engine(), self._of_api())]
         return HealthDocument(all(part.ready for part in parts), parts)
+
+    def _with_files(self, told: PartHealth) -> PartHealth:
+        short = self._files(told.part)
+        return told if short is None else PartHealth(told.part, False, "; ".join(filter(None, (short, told.reason))))
 
     def metrics(self, own: Meter) -> str:
         """Return the metrics of those parts that tell theirs now."""
@@ -95,12 +107,15 @@ class Neighbours:
     def _of_engine(self) -> PartHealth:
         if not self._runs(Part.ENGINE):
             return PartHealth(Part.ENGINE, False, "it does not run just now")
+        waits = self._waits()
+        if waits is not None:
+            return PartHealth(Part.ENGINE, False, f"it waits: {waits}")
         try:
             with self._reader.snapshot() as snapshot:
                 folded = snapshot.store.positions().get(JOURNAL, 0)
+            stands_for = self._stands_for(folded)
         except PassingError as error:
             return PartHealth(Part.ENGINE, False, str(error))
-        stands_for = self._stands_for(folded)
         if stands_for > MOST_LAG_SECONDS:
             return PartHealth(Part.ENGINE, False, f"it has not folded the next record for {stands_for:.0f} seconds")
         return PartHealth(Part.ENGINE, True, None)

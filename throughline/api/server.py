@@ -25,6 +25,7 @@ from throughline.api.access import Access
 from throughline.api.adopting import Adopting
 from throughline.api.app import create_app
 from throughline.api.collector_way import CollectorWay
+from throughline.api.part_files import files_of_parts
 from throughline.api.statements import StatementList
 from throughline.api.web import WebLimits, web_server
 from throughline.core.address import Address
@@ -38,6 +39,7 @@ from throughline.core.metric_names import API_FAILED_SIGN_INS, METRICS
 from throughline.core.metrics import Meter, Part
 from throughline.core.store_url import StoreUrl
 from throughline.core.token import SignInFault
+from throughline.core.waits import read_waits
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Ground:
 
     ``declared`` reads what the firm declares, as it stands now; raises ConfigurationError where that cannot be used.
     ``control``: the secret that the collector wants to be shown with an order. ``url``: the database of the store,
-    where it is not in the data folder.
+    where it is not in the data folder. ``warnings``: what is to be mended of the way this process was started.
     """
 
     data: Path
@@ -59,6 +61,7 @@ class Ground:
     guards: Guards = NO_GUARDS
     control: str = ""
     url: StoreUrl | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class Standing(NamedTuple):
@@ -91,7 +94,15 @@ def build_app(ground: Ground, standing: Standing, stack: ExitStack) -> FastAPI:
     positions = stack.enter_context(closing(status.Positions(store)))
     status_reader = status.StatusReader(reader, journal(), decisions, estate, ground.clock)
     way = CollectorWay(ground.collector, ground.control, ground.guards.chains())
-    neighbours = health.Neighbours(way, reader, journal(), health.runs_by(ground.parts), ground.guards.warnings)
+    neighbours = health.Neighbours(
+        way,
+        reader,
+        journal(),
+        health.runs_by(ground.parts),
+        lambda: [*ground.warnings, *ground.guards.warnings()],
+        files=files_of_parts(ground.parts),
+        waits=lambda: read_waits(data),
+    )
     return create_app(
         routers=[
             lineage_routes(reader, TraceReader(journal())),

@@ -14,8 +14,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from throughline.api.answers import RETRY_AFTER_SECONDS
 from throughline.api.body import LARGEST_BODY_BYTES
+from throughline.core.listener import Listener
 from throughline.core.problem import MEDIA_TYPE, Problem, ProblemKind
-from throughline.core.secure_listener import SecureListener
 
 IDLE_SECONDS = 75
 DRAIN_SECONDS = 5
@@ -45,21 +45,24 @@ def web_server(app: Any, limits: WebLimits, context: ssl.SSLContext | None = Non
         timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
-    return uvicorn.Server(config) if context is None else SecureServer(config, limits, context)
+    return ListeningServer(config, limits, context)
 
 
-class SecureServer(uvicorn.Server):
-    """uvicorn's server, with connections that are accepted by us: it would not count who never shakes hands."""
+class ListeningServer(uvicorn.Server):
+    """uvicorn's server, with connections that are accepted by us, which bears that files run out.
 
-    def __init__(self, config: uvicorn.Config, limits: WebLimits, context: ssl.SSLContext) -> None:
+    uvicorn's own would not count who never shakes hands.
+    """
+
+    def __init__(self, config: uvicorn.Config, limits: WebLimits, context: ssl.SSLContext | None) -> None:
         super().__init__(config)
         self._limits = limits
         self._context = context
-        self._listener: SecureListener | None = None
+        self._listener: Listener | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup([])
-        self._listener = SecureListener(self._context, self._limits.request_seconds, self._connection, self._has_room)
+        self._listener = Listener(self._context, self._limits.request_seconds, self._connection, self._has_room)
         for door in sockets or ():
             self._listener.take(door)
 

@@ -552,6 +552,9 @@ def demo(
 
 def main() -> None:
     """Run the command line; what can be expected to fail is said in a sentence, without a traceback."""
+    import sqlite3
+
+    from throughline.core.database import passing_cause
     from throughline.core.errors import ThroughlineError
 
     try:
@@ -562,6 +565,12 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
+    except (OSError, sqlite3.Error) as error:
+        cause = passing_cause(error)
+        if cause is None:
+            raise
+        print(f"{cause} ({error})", file=sys.stderr)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

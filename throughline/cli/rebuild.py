@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack, closing, contextmanager
@@ -57,6 +58,8 @@ def rebuild_store(
             tidy(data)
             moved = store_path(data)
         place = next_place(data, subject.url)
+        if subject.url is None:
+            _find_room(data)
         with _bar(as_json) as tell:
             found = rebuild(subject, place, tell, whole=True, former=moved)
         if preview:
@@ -93,6 +96,18 @@ def _taken(data: Path, stack: ExitStack) -> DataFolder | None:
         return stack.enter_context(closing(DataFolder(data, patience_seconds=0)))
     except StartRefused:
         return None
+
+
+def _find_room(data: Path) -> None:
+    """Raise StartRefused where the disk has no room for a second store: a full one would stop those who send."""
+    store = store_path(data)
+    wanted = store.stat().st_size if store.is_file() else 0
+    free = shutil.disk_usage(data).free
+    if free < wanted:
+        raise StartRefused(
+            f"the disk of {data} has {free:,} bytes left, and the store is made anew beside the one in force, which has"
+            f" {wanted:,}: free space"
+        )
 
 
 def _hand_over(subject: Subject, place: Place, patience_seconds: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 from collections.abc import Generator, Iterable, Iterator
@@ -30,6 +31,20 @@ _PASSING = {
     sqlite3.SQLITE_LOCKED: "another connection holds a table: try again",
     sqlite3.SQLITE_PERM: "the file may not be used by this user: mend its permissions",
 }
+
+# Failures of the system that pass in the same way.
+_PASSING_SYSTEM = {
+    errno.ENOSPC: "the disk is full: free space",
+    errno.EDQUOT: "this user's share of the disk is used up: free space, or have it raised",
+    errno.EROFS: "the disk is read-only: see why (`dmesg`), and mount it writable",
+    errno.EACCES: "the file or its folder may not be used by this user: mend its permissions",
+    errno.EPERM: "the file or its folder may not be used by this user: mend its permissions",
+    errno.EIO: "the disk reports an error: check it",
+    errno.EMFILE: "this process can open no further file: allow more open files (`ulimit -n`)",
+    errno.ENFILE: "this machine can open no further file: end what holds so many",
+}
+
+PASSING_SENTENCES = frozenset({*_PASSING.values(), *_PASSING_SYSTEM.values()})
 
 DAMAGED = "the file is damaged: `throughline verify` says where, and docs/how-to/back-up-and-restore.md what to do"
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -113,7 +128,7 @@ def open_reader(path: Path, cache_mib: int = CACHE_MIB, busy_seconds: float = BU
 
     Raises StoreUnavailable where there is no such file yet.
     """
-    address = f"file:{quote(str(path.absolute()))}?mode=ro"
+    address = f"file:{quote(str(path.absolute()))}?mode=ro{_unchanging(path)}"
     with failures_named(path), contextlib.ExitStack() as stack:
         connection = sqlite3.connect(
             address,
@@ -130,6 +145,15 @@ def open_reader(path: Path, cache_mib: int = CACHE_MIB, busy_seconds: float = BU
         return connection
 
 
+def _unchanging(path: Path) -> str:
+    """Return what lets a file be read on a disk that is read-only, where SQLite could not make the index of its log."""
+    log = path.with_name(path.name + "-wal")
+    with contextlib.suppress(OSError):
+        if os.statvfs(path).f_flag & os.ST_RDONLY and not (log.exists() and log.stat().st_size):
+            return "&immutable=1"
+    return ""
+
+
 @contextlib.contextmanager
 def failures_named(path: object) -> Generator[None]:
     """Turn a failure of the disk or a lock into StoreUnavailable, with the file and what to do; leave others alone.
@@ -138,6 +162,11 @@ def failures_named(path: object) -> Generator[None]:
     """
     try:
         yield
+    except OSError as error:
+        sentence = passing_cause(error)
+        if sentence is None:
+            raise
+        raise StoreUnavailable(f"{path}: {sentence} ({error})") from error
     except sqlite3.DatabaseError as error:
         if is_damage(error):
             raise StoreDamaged(f"{path}: {DAMAGED} ({error})") from error
@@ -153,8 +182,10 @@ def is_damage(error: sqlite3.Error) -> bool:
     return code is not None and code & 0xFF in _DAMAGED
 
 
-def passing_cause(error: sqlite3.Error) -> str | None:
+def passing_cause(error: sqlite3.Error | OSError) -> str | None:
     """Return what to do about a failure that may pass; None for one that will not (a fault in a statement)."""
+    if isinstance(error, OSError):
+        return _PASSING_SYSTEM.get(error.errno or 0)
     code = getattr(error, "sqlite_errorcode", None)
     # An extended code keeps its primary one in its lowest byte.
     return None if code is None else _PASSING.get(code & 0xFF)

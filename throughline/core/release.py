@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from throughline.core.database import failures_named
 from throughline.core.durable import replace_file
 
 RELEASE_FILE = "journal-released.json"
@@ -23,8 +24,9 @@ class Release(msgspec.Struct, frozen=True):
 
 
 def write_release(data: Path, release: Release) -> None:
-    """Say which records may go; durable once this returns. Raises OSError."""
-    replace_file(data / RELEASE_FILE, msgspec.json.encode(release))
+    """Say which records may go; durable once this returns. Raises StoreUnavailable where the disk does not take it."""
+    with failures_named(data / RELEASE_FILE):
+        replace_file(data / RELEASE_FILE, msgspec.json.encode(release))
 
 
 def read_release(data: Path) -> Release | None:

@@ -20,11 +20,11 @@ from lineage.generations import POINTER, STORE_FILE, store_path
 from lineage.logs import check_logs
 from lineage.places import BESIDE
 from lineage.store import StoreReader
-from throughline.core.database import DAMAGED, failures_named, open_reader
+from throughline.core.database import DAMAGED, failures_named, open_reader, passing_cause
 from throughline.core.decisions import FILE_NAME as DECISIONS_FILE
 from throughline.core.decisions import DecisionReader
 from throughline.core.durable import sync
-from throughline.core.errors import LastingError, StartRefused, StoreDamaged
+from throughline.core.errors import LastingError, StartRefused, StoreDamaged, StoreUnavailable
 from throughline.core.journal import JOURNAL_FILE, JournalReader
 from throughline.serve.integrity import Verdict, files_of, verify_file
 
@@ -215,8 +215,11 @@ def _copy_database(source: Path, target: Path, tell: Tell) -> None:
         (page,) = reader.execute("PRAGMA page_size").fetchone()
         reader.execute("BEGIN")
         reader.execute("SELECT 1 FROM sqlite_schema").fetchone()  # from here on it is one state
-        reader.backup(copy, pages=_PAGES_AT_ONCE, progress=said)
-        copy.execute("PRAGMA journal_mode = DELETE")
+        try:
+            reader.backup(copy, pages=_PAGES_AT_ONCE, progress=said)
+            copy.execute("PRAGMA journal_mode = DELETE")
+        except sqlite3.OperationalError as error:  # of what is written: the source is only read
+            raise StoreUnavailable(f"{target.parent}: {passing_cause(error) or error}") from error
     sync(target)
 
 

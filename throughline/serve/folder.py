@@ -17,7 +17,7 @@ ADDRESSES = "addresses.json"
 CERTIFICATE = "certificate"  # beside the addresses: the file that the doors show, where they speak TLS
 PARTS = "parts.json"
 LOCK = "serve.lock"
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 25.0  # longer than a part takes to end that has lost its supervisor
 LOOK_AGAIN_SECONDS = 0.05
 
 
@@ -78,9 +78,12 @@ def _take(lock: int, path: Path, until: float) -> None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         except OSError as error:
-            supervisor = read_small_file(path / PARTS).get("supervisor")
-            if _runs(supervisor) or time.monotonic() > until:
+            known = read_small_file(path / PARTS)
+            supervisor = known.get("supervisor")
+            if _runs(supervisor):
                 raise StartRefused(_taken(path, supervisor)) from error
+            if time.monotonic() > until:
+                raise StartRefused(_left(path, known)) from error
             time.sleep(LOOK_AGAIN_SECONDS)
 
 
@@ -120,4 +123,14 @@ def _taken(path: Path, supervisor: object) -> str:
     return (
         f"the data folder {path} is in use by another throughline serve ({who}): stop that one, "
         "or give another folder with --data DIR"
+    )
+
+
+def _left(path: Path, known: Mapping[str, str | int]) -> str:
+    parts = {name: pid for name, pid in known.items() if name != "supervisor" and _runs(pid)}
+    who = ", ".join(f"{name}: process {pid}" for name, pid in parts.items()) or "which ones is not known"
+    pids = "".join(f" {pid}" for pid in parts.values())
+    return (
+        f"the data folder {path} is in use by parts of a throughline serve that was killed, which have not ended yet"
+        f" ({who}): try again in a moment, or end them{f' (kill -9{pids})' if pids else ''}"
     )

@@ -18,6 +18,7 @@ import msgspec
 
 READY = b"ready\n"
 GRACE_SECONDS = 20.0  # for draining, once the supervisor is gone
+PASSING = 75  # EX_TEMPFAIL: starting again may help
 LASTING = 78  # EX_CONFIG of sysexits.h: starting again cannot help
 
 

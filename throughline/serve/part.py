@@ -17,11 +17,11 @@ import structlog
 
 from throughline.core.address import Address
 from throughline.core.clock import open_clock
-from throughline.core.errors import ConfigurationError, Fault, LastingError
+from throughline.core.errors import ConfigurationError, Fault, LastingError, PassingError
 from throughline.core.logs import configure_logs
 from throughline.core.settings import Settings, decode_settings
 from throughline.serve.folder import PARTS, forget_addresses
-from throughline.serve.lifeline import LASTING, follow, say_ready, take
+from throughline.serve.lifeline import LASTING, PASSING, follow, say_ready, take
 
 if TYPE_CHECKING:  # each part loads only what it runs
     from lineage.process import Definitions
@@ -74,8 +74,12 @@ def run_api_part(settings: Settings, addresses: Mapping[str, Address], control: 
     from throughline.api.server import Ground, run_api
     from throughline.api.web import WebLimits
     from throughline.core.guards import open_guards
+    from throughline.core.open_files import connections_within, narrowed, raise_limit
     from throughline.serve.limits import limits_of
 
+    files = raise_limit()
+    connections = connections_within(files, settings.connections, 2)  # as many again while they are refused
+    narrow = narrowed(files, settings.connections, connections)
     with open_guards(settings) as guards:
         ground = Ground(
             data=settings.data,
@@ -87,7 +91,8 @@ def run_api_part(settings: Settings, addresses: Mapping[str, Address], control: 
             control=control,
             url=settings.store,
             parts=settings.data / PARTS,
-            web=WebLimits(settings.header_bytes, settings.connections, settings.request_seconds),
+            web=WebLimits(settings.header_bytes, connections, settings.request_seconds),
+            warnings=tuple(narrow),
         )
         run_api(ground, addresses["api"], ready)
 
@@ -131,6 +136,9 @@ def main() -> None:
     except LastingError as error:
         print(error, file=sys.stderr, flush=True)
         sys.exit(LASTING)
+    except PassingError as error:
+        _log.error("part_waits", why=str(error))
+        sys.exit(PASSING)
     except Exception:
         _log.exception("part_failed")
         sys.exit(1)

@@ -26,6 +26,7 @@ from throughline.serve.supervisor import Part, Supervisor, Watcher, python_part,
 
 DOORS = ("http", "api", "otlp_http", "otlp_grpc")
 START_ORDER = ("engine", "collector", "api")  # nothing is taken in for definitions that cannot be used
+NO_PROCESS_TO_DO = "see that processes, memory and open files are not used up (ulimit -a)"
 DRAIN_ORDER = ("collector", "engine", "api")
 
 _log = structlog.get_logger(__name__)
@@ -100,6 +101,9 @@ def _watcher(
     def restarted(name: str, code: int, delay: float) -> None:
         _log.warning("part_ended", part=name, exit_code=code, starts_again_in_seconds=delay)
 
+    def unstarted(name: str, error: OSError) -> None:
+        _log.error("no_process_for_a_part", part=name, error=str(error), what_to_do=NO_PROCESS_TO_DO)
+
     def ready() -> None:
         try:
             folder.write(ADDRESSES, written)
@@ -107,4 +111,4 @@ def _watcher(
             raise StartRefused(f"{folder.path / ADDRESSES} cannot be written ({error}): free space") from error
         started(addresses)
 
-    return Watcher(pids, restarted, ready)
+    return Watcher(pids, restarted, ready, unstarted)

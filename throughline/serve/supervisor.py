@@ -19,6 +19,7 @@ DRAIN_SECONDS = 15.0
 STEADY_SECONDS = 10.0  # a part that ran this long is not failing in a row
 SHORTEST_DELAY_SECONDS = 0.1
 LONGEST_DELAY_SECONDS = 5.0
+NO_PROCESS = 71  # EX_OSERR of sysexits.h
 MOST_FIRST_STARTS = 5  # of a part that was never ready: what it lacks will hardly come by itself
 
 
@@ -39,6 +40,7 @@ class Watcher(NamedTuple):
     pids: Callable[[Mapping[str, int]], None]
     restarted: Callable[[str, int, float], None]  # part, exit code, delay in seconds
     ready: Callable[[], None]  # once all parts have been ready
+    unstarted: Callable[[str, OSError], None]  # the system gave no process for a part
 
 
 def restart_delay(failures: int) -> float:
@@ -127,20 +129,15 @@ class Supervisor:
                 await asyncio.wait_for(self._stop.wait(), delay)
 
     async def _run_once(self, part: Part) -> int:
-        """Run a part to its end and return its exit code (negative: the signal that ended it)."""
-        listen, report = os.pipe()
+        """Run a part to its end and return its exit code (negative: the signal that ended it).
+
+        Where the system gives no process now, that is an end of its own: the other parts go on, and it is tried again.
+        """
         try:
-            process = await asyncio.create_subprocess_exec(
-                *part.command,
-                stdin=asyncio.subprocess.PIPE,
-                pass_fds=(report, *self._keep_open),
-                process_group=0,  # Ctrl-C goes to the supervisor only, which drains in order
-            )
+            process, listen, report = await self._start(part)
         except OSError as error:
-            os.close(listen)
-            raise StartRefused(f"cannot start a process for the {part.name}: {error}") from error
-        finally:
-            os.close(report)
+            self._watcher.unstarted(part.name, error)
+            return NO_PROCESS
         self._running[part.name] = process
         if self._stop.is_set():
             process.terminate()
@@ -154,6 +151,23 @@ class Supervisor:
             await hearing
             self._running.pop(part.name, None)
             self._watcher.pids(self.pids())
+
+    async def _start(self, part: Part) -> tuple[asyncio.subprocess.Process, int, int]:
+        """Return the process, the end of its pipe to be read, and the number of the other one there. Raises OSError."""
+        listen, report = os.pipe()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *part.command,
+                stdin=asyncio.subprocess.PIPE,
+                pass_fds=(report, *self._keep_open),
+                process_group=0,  # Ctrl-C goes to the supervisor only, which drains in order
+            )
+        except OSError:
+            os.close(listen)
+            raise
+        finally:
+            os.close(report)
+        return process, listen, report
 
     async def _hear(self, name: str, listen: int) -> None:
         """Read a part's one word, or the end of the pipe where it dies without."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from throughline.core.errors import StartRefused
-from throughline.serve.folder import ADDRESSES, PARTS, DataFolder, forget_addresses, read_small_file
+from throughline.serve.folder import ADDRESSES, PARTS, PATIENCE_SECONDS, DataFolder, forget_addresses, read_small_file
+from throughline.serve.lifeline import GRACE_SECONDS
 
 
 def test_a_second_serve_is_refused_at_once_and_told_who_has_the_folder(tmp_path: Path) -> None:
@@ -35,7 +37,9 @@ def test_it_waits_for_parts_that_a_killed_supervisor_left(tmp_path: Path) -> Non
     ends_when_told = "import sys; sys.stdin.read()"
     part = subprocess.Popen([sys.executable, "-c", ends_when_told], stdin=subprocess.PIPE, pass_fds=[left.lock])
     left.close()
-    with pytest.raises(StartRefused):
+    named = read_small_file(tmp_path / PARTS)
+    (tmp_path / PARTS).write_text(json.dumps({**named, "engine": part.pid, "api": ended_process()}))
+    with pytest.raises(StartRefused, match=rf"\(engine: process {part.pid}\).*kill -9 {part.pid}\)"):
         DataFolder(tmp_path, patience_seconds=0)
     part.communicate()
     DataFolder(tmp_path, patience_seconds=0).close()
@@ -74,3 +78,7 @@ def test_a_part_forgets_the_addresses_of_a_serve_that_is_gone(tmp_path: Path) ->
     forget_addresses(tmp_path)
     forget_addresses(tmp_path)
     assert not (tmp_path / ADDRESSES).exists()
+
+
+def test_it_waits_for_longer_than_a_part_takes_to_end_without_its_supervisor() -> None:
+    assert PATIENCE_SECONDS > GRACE_SECONDS

@@ -33,11 +33,12 @@ class Notes:
     def __init__(self) -> None:
         self.pids: dict[str, int] = {}
         self.restarts: list[tuple[str, int]] = []
+        self.unstarted: list[str] = []
         self.ready = asyncio.Event()
         self._changed = asyncio.Event()
 
     def watcher(self) -> Watcher:
-        return Watcher(self._pids, self._restarted, self._ready)
+        return Watcher(self._pids, self._restarted, self._ready, self._unstarted)
 
     def _pids(self, pids: Mapping[str, int]) -> None:
         self.pids = dict(pids)
@@ -45,6 +46,10 @@ class Notes:
 
     def _restarted(self, name: str, code: int, _delay: float) -> None:
         self.restarts.append((name, code))
+        self._changed.set()
+
+    def _unstarted(self, name: str, _error: OSError) -> None:
+        self.unstarted.append(name)
         self._changed.set()
 
     def _ready(self) -> None:
@@ -97,6 +102,29 @@ def test_a_part_that_is_killed_is_started_again(notes: Notes) -> None:
         await notes.until(lambda: notes.pids.get("a", first) != first)
         assert notes.restarts == [("a", -signal.SIGKILL)]
         one.stop()
+        await running
+
+    asyncio.run(story())
+
+
+def test_where_the_system_gives_no_process_the_others_go_on_and_it_is_tried_again(notes: Notes, tmp_path: Path) -> None:
+    async def story() -> None:
+        python, away = tmp_path / "python", tmp_path / "away"
+        python.symlink_to(sys.executable)
+        first = part("a", UNTIL_TERMINATED)
+        second = part("b", UNTIL_TERMINATED)._replace(command=[str(python), *program(UNTIL_TERMINATED)[1:]])
+        both = supervisor(notes, first, second)
+        running = asyncio.create_task(both.run())
+        await asyncio.wait_for(notes.ready.wait(), 20)
+        before = dict(notes.pids)
+        python.rename(away)
+        os.kill(before["b"], signal.SIGKILL)
+        await notes.until(lambda: len(notes.unstarted) >= 2)
+        assert notes.pids == {"a": before["a"]}
+        away.rename(python)
+        await notes.until(lambda: notes.pids.keys() == {"a", "b"})
+        assert notes.pids["a"] == before["a"]
+        both.stop()
         await running
 
     asyncio.run(story())

@@ -1,7 +1,9 @@
-"""Listening with TLS: handshakes are bounded in number and time, like the connections that come of them.
+"""Listening, with TLS or without: where files run out, connections wait, and the log says so now and then.
 
-asyncio's own server tells of a connection only after its handshake, so that those who never finish one would not be
-counted, and would take the files that others need.
+With TLS handshakes are bounded in number and time, like the connections that come of them: asyncio's own server tells
+of a connection only after its handshake, so that those who never finish one would not be counted, and would take the
+files that others need. Without files asyncio's writes a page of log for each connection that waits, and uvloop's ends
+the connections it cannot take, unheard.
 """
 
 from __future__ import annotations
@@ -10,32 +12,44 @@ import asyncio
 import errno
 import socket
 import ssl
+import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
-PAUSE_SECONDS: Final = 1.0  # where there is no file left for a further connection
-_MOST_AT_ONCE: Final = 128  # accepted before the others of the loop have their turn
+import structlog
+
+from throughline.core.open_files import WHAT_TO_DO
+
+PAUSE_SECONDS: Final = 0.1  # where there is no file left for a further connection
+_MOST_AT_ONCE: Final = 32  # accepted before the others of the loop have their turn
 _NO_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_SAY_AGAIN_SECONDS: Final = 60.0
+
+_log = structlog.get_logger(__name__)
 
 
-class SecureListener:
+class Listener:
     """Accepts connections, shakes hands, and gives each its protocol. ``close`` is safe twice."""
 
     def __init__(
         self,
-        context: ssl.SSLContext,
+        context: ssl.SSLContext | None,
         seconds: float,
         make: Callable[[], asyncio.Protocol],
         room: Callable[[int], bool],
     ) -> None:
-        """``seconds`` is the longest a handshake may take; ``room`` says whether one more may begin beside some."""
-        self._context = context
-        self._seconds = seconds
+        """``context`` None: without TLS, so that there is no hand to shake.
+
+        ``seconds`` is the longest a handshake may take; ``room`` says whether one more may begin beside some. Without
+        TLS the protocol itself sees that there are not too many.
+        """
         self._make = make
         self._room = room
         self._loop = asyncio.get_running_loop()
         self._sockets: list[socket.socket] = []
         self._shaking: set[asyncio.Task[None]] = set()
+        self._handshake: dict[str, Any] = {} if context is None else {"ssl": context, "ssl_handshake_timeout": seconds}
+        self._said = float("-inf")
 
     async def listen(self, host: str, port: int, backlog: int) -> int:
         """Listen, sharing the address with a reservation of it; return the port."""
@@ -77,16 +91,23 @@ class SecureListener:
             except OSError as error:
                 if error.errno not in _NO_FILES:
                     raise
-                self._loop.remove_reader(door)
-                self._loop.call_later(PAUSE_SECONDS, self._go_on, door)
+                self._pause(door, error)
                 return
-            if not self._room(len(self._shaking)):
+            if self._handshake and not self._room(len(self._shaking)):
                 caller.close()
                 continue
             caller.setblocking(False)
             task = self._loop.create_task(self._shake_hands(caller))
             self._shaking.add(task)
             task.add_done_callback(self._shaking.discard)
+
+    def _pause(self, door: socket.socket, error: OSError) -> None:
+        """Look again after a while: until then whoever comes waits, and the loop does not turn for nothing."""
+        self._loop.remove_reader(door)
+        self._loop.call_later(PAUSE_SECONDS, self._go_on, door)
+        if time.monotonic() - self._said >= _SAY_AGAIN_SECONDS:
+            self._said = time.monotonic()
+            _log.error("connections_wait", error=str(error), what_to_do=WHAT_TO_DO)
 
     def _go_on(self, door: socket.socket) -> None:
         if door in self._sockets:
@@ -95,9 +116,7 @@ class SecureListener:
     async def _shake_hands(self, caller: socket.socket) -> None:
         """Shake hands, and have the loop give the connection to a protocol; where that fails it is closed."""
         try:
-            await self._loop.connect_accepted_socket(
-                self._make, caller, ssl=self._context, ssl_handshake_timeout=self._seconds
-            )
+            await self._loop.connect_accepted_socket(self._make, caller, **self._handshake)
         except OSError:  # errors of TLS, of time and of the network are some
             caller.close()
         except asyncio.CancelledError:
