@@ -128,7 +128,7 @@ def test_whatever_is_killed_each_acknowledged_event_counts_exactly_once(
     blows: list[Blow] = [Sudden("engine"), server, Sudden("engine"), server, server, Sudden("collector"), Sudden("api")]
     lives = [Life(chance.sample(blows, 7), end) for end in (end_supervisor, end_all, end_supervisor, None)]
     assert sum(len(life.blows) + (life.end is not None) for life in lives) >= 30
-    endure(tmp_path, lives, database)
+    endure(tmp_path, lives, url=database)
 
 
 def test_a_rebuild_takes_the_place_of_the_former_store_beside_a_running_serve(tmp_path: Path, url: str) -> None:

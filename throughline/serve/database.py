@@ -45,7 +45,7 @@ def check_store(folder: DataFolder, url: StoreUrl | None) -> None:
     except StoreUnavailable as error:
         if noted != str(url):
             raise StartRefused(str(error)) from error
-        _log.warning("store_unavailable", error=str(error), what_happens="what comes in is kept, and folded once it is")
+        _log.warning("database_away", error=str(error), what_happens="what comes in is kept, and folded once it is")
         return
     if moved is not None:
         raise StartRefused(
