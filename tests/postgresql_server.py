@@ -138,6 +138,17 @@ def _programs() -> Path:
     return max(Path(spec.origin).parent.glob("pginstall1*/bin"))
 
 
+class ServerKilled:
+    """A blow to a serve: its server is ended by SIGKILL, and started again."""
+
+    def __init__(self, server: Postgresql) -> None:
+        self._server = server
+
+    def strike(self, serve: object) -> None:
+        self._server.kill()
+        self._server.start()
+
+
 class Tables:
     """A schema whose tables are emptied each time it is asked for: cheaper than making them anew."""
 

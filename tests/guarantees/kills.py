@@ -12,15 +12,18 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 from tests.guarantees.blows import Blow, Sudden, end_all, end_supervisor
+from tests.postgresql_server import Postgresql, ServerKilled
 from tests.service.serving import Serving
 from tests.service.test_guarantee_kills import Life, endure
 
 PARTS = ("collector", "collector", "engine", "engine", "api")
+SERVER = "PostgreSQL"
 BLOWS_OF_A_LIFE = 9
 ENDS = {"supervisor": end_supervisor, "all at once": end_all}
 
@@ -42,17 +45,18 @@ def say(number: int, what: str) -> None:
     print(f"  {number:>4}  {what}", file=sys.stderr, flush=True)
 
 
-def lives_of(kills: int, seed: int) -> tuple[list[Life], Counter[str]]:
-    """Return lives of a service with so many kills in all, and how often each part is hit."""
+def lives_of(kills: int, seed: int, server: Postgresql | None) -> tuple[list[Life], Counter[str]]:
+    """Return lives of a service, and perhaps of its server, with so many kills in all, and how often each is hit."""
     chance = Random(seed)
     counted: Counter[str] = Counter()
     lives: list[Life] = []
     while counted.total() < kills:
         blows: list[Blow] = []
         while len(blows) < BLOWS_OF_A_LIFE and counted.total() < kills:
-            part = chance.choice(PARTS)
+            part = chance.choice(PARTS if server is None else (*PARTS, SERVER, SERVER))
             counted[part] += 1
-            blows.append(Told(Sudden(part), part, counted.total()))
+            blow = Sudden(part) if server is None or part != SERVER else ServerKilled(server)
+            blows.append(Told(blow, part, counted.total()))
         if counted.total() == kills:
             lives.append(Life(blows))
             return lives, counted
@@ -76,13 +80,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.guarantees.kills", description=__doc__)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--postgresql", action="store_true", help="keep the store in one of its own, killed as well")
     parser.add_argument("words", nargs="*", metavar="OPTION", help="further options of serve, after --")
     given = parser.parse_args()
     print(f"seed {given.seed}", file=sys.stderr, flush=True)
     began = time.monotonic()
-    lives, counted = lives_of(given.kills, given.seed)
-    with tempfile.TemporaryDirectory(prefix="kills-") as folder:
-        accounts = endure(Path(folder), lives, *given.words)
+    with ExitStack() as stack:
+        server = stack.enter_context(closing(Postgresql())) if given.postgresql else None
+        lives, counted = lives_of(given.kills, given.seed, server)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kills-")))
+        accounts = endure(folder, lives, *given.words, url=None if server is None else server.fresh())
     hit = ", ".join(f"{part} {count}" for part, count in counted.most_common())
     print(f"{counted.total()} kills (-9) in {time.monotonic() - began:.0f} s, seed {given.seed}: {hit}")
     print(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.guarantees.blows import Blow, Sudden, end_all, end_supervisor
-from tests.postgresql_server import Postgresql
+from tests.postgresql_server import Postgresql, ServerKilled
 from tests.service.beside import Beside
 from tests.service.serving import Serving, event, options, run, serving, until
 from tests.service.test_guarantee_kills import Life, endure
@@ -26,17 +25,6 @@ PASSWORD = "hush-hush-7"
 def url(database: StoreUrl) -> str:
     """The URL as a person gives it, with a password that nobody is to see."""
     return database.libpq.replace("postgresql://postgres@", f"postgresql+psycopg://postgres:{PASSWORD}@")
-
-
-@dataclass(frozen=True)
-class ServerKilled:
-    """Ends PostgreSQL by SIGKILL, and starts it again."""
-
-    server: Postgresql
-
-    def strike(self, serve: Serving) -> None:
-        self.server.kill()
-        self.server.start()
 
 
 def reason_of(serve: Serving, part: str) -> str:
