@@ -40,7 +40,7 @@ HEARTBEAT = "source.heartbeat"
 JOURNAL = "journal"
 JOURNAL_RECEIVED = "journal_received"  # not a position: the receipt of the last record that is folded
 STATEMENTS = "statements"
-_CHUNK = 1_000
+AT_ONCE = 1_000  # cases of one piece of what is put off or due
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,27 +181,27 @@ class Engine:
 
     def settle(self, now: int) -> bool:
         """Derive some of the cases that were put off; return whether more are left."""
-        ids = {row[0] for row in self.store.rows("SELECT case_id FROM stale LIMIT ?", _CHUNK)}
+        ids = {row[0] for row in self.store.rows("SELECT case_id FROM stale LIMIT ?", AT_ONCE)}
         if not ids:
             return False
         with self.transaction():
             self.resolver.forget()
             self._derive(Affected(now=ids), {}, now)
             self.store.drop_put_off(ids)
-        return len(ids) == _CHUNK
+        return len(ids) == AT_ONCE
 
     def tick(self, now: int) -> bool:
         """Derive the cases whose time has come; return whether more are left. Reads no case while nothing is due."""
         ids = {
             row[0]
             for row in self.store.rows(
-                "SELECT id FROM cases WHERE wake_at IS NOT NULL AND wake_at <= ? LIMIT ?", now, _CHUNK
+                "SELECT id FROM cases WHERE wake_at IS NOT NULL AND wake_at <= ? LIMIT ?", now, AT_ONCE
             )
         }
         aged = self.store.rows(
             "SELECT process, value FROM waiting WHERE orphan = 0 AND since <= ? LIMIT ?",
             now - self._limits.orphan_time,
-            _CHUNK,
+            AT_ONCE,
         )
         if not ids and not aged:
             return False
@@ -209,7 +209,7 @@ class Engine:
             self.resolver.forget()
             self._derive(Affected(now=ids), {}, now)
             self._mark_orphans(aged, now)
-        return len(ids) == _CHUNK or len(aged) == _CHUNK
+        return len(ids) == AT_ONCE or len(aged) == AT_ONCE
 
     def retain(self, now: int) -> Counted | None:
         """Do the next piece of a sweep by which the store is rid of what it keeps no more; None: nothing is due."""

@@ -12,7 +12,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
-from lineage.engine import Engine, Heard, Limits
+from lineage.engine import AT_ONCE, Engine, Heard, Limits
 from lineage.flags import Flag, Flags
 from lineage.fold import texts_of
 from lineage.links import Stand
@@ -58,8 +58,9 @@ class SharedEngine(Engine):
         self._is_open = False
         super().__init__(connection, definitions, estate, limits)
         self._is_open = True
-        with self._all_alone(), self.transaction():
+        with self.transaction():
             self._shared.begin_ids()
+        self._locks.alone = False
         self._shared.take_over()
 
     @classmethod
@@ -132,9 +133,10 @@ class SharedEngine(Engine):
             case_id
             for source, last, until in self.store.rows("SELECT source, last_receipt, until FROM watermark")
             for (case_id,) in self.store.rows(
-                "SELECT case_id FROM sight WHERE source = ? AND at <= ?",
+                "SELECT case_id FROM sight WHERE source = ? AND at <= ? LIMIT ?",
                 source,
                 (until if source in self._polled else last) or 0,
+                AT_ONCE,
             )
         }
 
@@ -217,21 +219,20 @@ class SharedEngine(Engine):
         """Keep in memory what statements said since."""
         new = self.store.statements_after(self._stated)
         if new:
-            alone, self._locks.alone = self._locks.alone, True
-            for statement in new:
-                self._obey(statement)
-                self._stated = statement.number
-            self._locks.alone = alone
+            with self._all_alone():  # they name values and cases that this batch need not have locked
+                for statement in new:
+                    self._obey(statement)
+                    self._stated = statement.number
 
     # What is done alone.
 
     @contextmanager
     def _all_alone(self) -> Generator[None]:
-        self._locks.alone = True
+        former, self._locks.alone = self._locks.alone, True
         try:
             yield
         finally:
-            self._locks.alone = False
+            self._locks.alone = former
 
     def state(self, statements: Sequence[Statement], now: int) -> None:
         with self._all_alone():
