@@ -235,6 +235,7 @@ class SharedEngine(Engine):
             self._locks.alone = former
 
     def state(self, statements: Sequence[Statement], now: int) -> None:
+        """Apply statements, each of which has a greater number than all that any engine applied before."""
         with self._all_alone():
             for statement in statements:
                 super().state([statement], now)

@@ -124,7 +124,7 @@ def test_batches_that_meet_lose_nothing(tables: Fresh, meeting: Meeting, stage: 
 def test_any_events_and_statements_in_turn(tables: Fresh, week: World, now: int, seed: int) -> None:
     place = tables()
     with engines(place) as both:
-        for number, step in enumerate(arrivals(week, seed)):
+        for number, step in enumerate(as_logged(arrivals(week, seed))):
             take(both[number % 2], number, step, now)
         catch_up(*both, now=now)
     assert as_shown(place, now) == alone(arrivals(week, 0), now)
@@ -134,7 +134,7 @@ def test_any_events_and_statements_in_turn(tables: Fresh, week: World, now: int,
 @given(weeks(), moments, seeds)
 def test_any_events_and_statements_at_once(tables: Fresh, week: World, now: int, seed: int) -> None:
     place = tables()
-    steps = list(enumerate(arrivals(week, seed)))
+    steps = list(enumerate(as_logged(arrivals(week, seed))))
     said = [step for step in steps if step[1].statements]
 
     def take_all(engine: SharedEngine, mine: Sequence[tuple[int, Arrival]]) -> None:
@@ -260,6 +260,12 @@ def take(engine: SharedEngine, number: int, step: Arrival, now: int) -> None:
     if step.events:
         engine.fold_records([Record(number + 1, now, MAPPING, step.events, [], [])], now)
     engine.state(step.statements, now)
+
+
+def as_logged(steps: list[Arrival]) -> list[Arrival]:
+    """Return steps with the statements in the order of their log, in which an engine beside others takes them."""
+    log = iter(sorted((step for step in steps if step.statements), key=lambda step: step.statements[0].number))
+    return [next(log) if step.statements else step for step in steps]
 
 
 def catch_up(*several: SharedEngine, now: int = NOW) -> None:
