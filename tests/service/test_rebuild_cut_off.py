@@ -16,20 +16,10 @@ from lineage.generations import POINTER
 from tests.guarantees.blows import Aimed, end, end_all, running
 from tests.service.beside import Beside
 from tests.service.serving import PATIENCE_SECONDS, Serving, command, event, run, serving, until
+from tests.service.test_rebuild import ALIAS, KEYS, RELATED
 
 pytestmark = pytest.mark.serial
 
-KEYS = "keys:\n  ticket: {}\n  serial_number: {}\n"
-PROCESS = """process: repair
-title: From a ticket to a repaired thing
-keys:
-  name: ticket
-  NUMBER: [serial_number]
-steps:
-  - {step: opened, kind: initial, types: [ticket.opened], system: crm}
-  - {step: repaired, kind: terminal, types: [ticket.repaired], system: erp}
-"""
-RELATED, ALIAS = PROCESS.replace("NUMBER", "relations"), PROCESS.replace("NUMBER", "aliases")
 MANY = 40
 NEXT = "store-2.db"
 
