@@ -198,7 +198,7 @@ class CaseReader:
     def _open(self) -> Connection:
         connection = open_reading(self._place, CACHE_MIB)
         try:
-            ready = connection.has_tables()
+            ready = connection.has_table("meta")
         except BaseException:
             connection.close()
             raise

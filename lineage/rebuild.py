@@ -31,7 +31,7 @@ from lineage.saving import CASES, DEVIATIONS
 from lineage.store import StoreReader, StoreWriter
 from lineage.tables import Text, cases, metadata, schema
 from lineage.traces import SPAN_COUNTERS, forget_spans
-from lineage.upgrade import FORMAT, refuse_other_format
+from lineage.upgrade import make, refuse_other_format
 from throughline.core.decisions import FILE_NAME as DECISIONS_FILE
 from throughline.core.decisions import DecisionReader
 from throughline.core.journal import JOURNAL_FILE, JournalReader
@@ -159,8 +159,9 @@ def _copy(old: Place, new: Place, fault: str | None, tell: Tell) -> None:
     """
     with _reading(old) as source, closing(open_writing(new)) as target:
         reader = StoreReader(source)
-        refuse_other_format(reader.meta().get("format", FORMAT), old)
-        for statement in (*schema(target.dialect), *schema(target.dialect, _FORMER.metadata)):
+        refuse_other_format(source, old)
+        make(target)
+        for statement in schema(target.dialect, _FORMER.metadata):
             target.execute(statement)
         target.execute("BEGIN IMMEDIATE")
         for table in _COPIED:

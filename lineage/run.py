@@ -24,7 +24,7 @@ from lineage.process import Definitions
 from lineage.retention import Counted
 from lineage.steadiness import Steadiness
 from lineage.store import StoreReader
-from lineage.upgrade import FORMAT, refuse_other_format, upgrade
+from lineage.upgrade import refuse_other_format, upgrade
 from throughline.core.clock import Clock, RealClock
 from throughline.core.database import DAMAGED, is_damage, passing_cause
 from throughline.core.decisions import FILE_NAME as DECISIONS_FILE
@@ -216,7 +216,6 @@ def _check(engine: Engine, subject: Subject, place: Place) -> None:
         _log.info("deriving_all_cases_anew", why="process definitions, estate or settings changed")
         engine.derive_all()
     for name, value in (
-        ("format", FORMAT),
         ("keys", fingerprint(subject.definitions)),
         ("derived_by", derived_by),
         ("bulk_limit", bulk),
@@ -226,7 +225,7 @@ def _check(engine: Engine, subject: Subject, place: Place) -> None:
 
 def _check_fit(store: StoreReader, subject: Subject, place: Place) -> None:
     known, keys = store.meta(), fingerprint(subject.definitions)
-    refuse_other_format(known.get("format", FORMAT), place)
+    refuse_other_format(store.connection, place)
     if known.get("keys", keys) != keys and store.one("SELECT 1 FROM block LIMIT 1"):
         raise RebuildNeeded(
             "the keys, roles, passes, links or event types of a process differ from those that the stored links were"

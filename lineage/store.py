@@ -12,7 +12,7 @@ import msgspec
 import zstandard
 
 from lineage.fact import Fact
-from lineage.tables import schema
+from lineage.upgrade import make
 from throughline.core.event import Event, encode_block, identity_digest
 from throughline.core.sql import Connection
 from throughline.core.statement import Statement
@@ -356,8 +356,7 @@ class StoreWriter(StoreReader):
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
-        for statement in schema(connection.dialect):
-            connection.execute(statement)
+        make(connection)
         self._young: dict[str, int] = {}
         self._old: dict[str, int] = {}
         self.next_seq = self._next("SELECT first + count FROM block ORDER BY first DESC LIMIT 1", 1)

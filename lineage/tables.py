@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, PrimaryKeyConstraint, String, Table
 from sqlalchemy import Text as AnyText
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
@@ -16,6 +16,9 @@ from throughline.core.sql import Dialect
 
 metadata = MetaData()
 
+FORMAT = "4"
+"""The last revision in lineage/migrations, which leads to these tables."""
+
 # An INTEGER PRIMARY KEY is SQLite's rowid; elsewhere it needs eight bytes.
 _Id = BigInteger().with_variant(Integer, "sqlite")
 # Texts are compared and ordered by code point everywhere, as Python and SQLite do.
@@ -23,7 +26,7 @@ Text = AnyText().with_variant(AnyText(collation="C"), "postgresql")
 _DIALECTS = {"sqlite": sqlite.dialect, "postgresql": postgresql.dialect}
 
 
-def _table(name: str, *columns: Column[Any] | Index, rowid: bool = False) -> Table:
+def _table(name: str, *columns: Column[Any] | Index | PrimaryKeyConstraint, rowid: bool = False) -> Table:
     return Table(name, metadata, *columns, sqlite_with_rowid=rowid)
 
 
@@ -150,6 +153,13 @@ kept_span = _table("kept_span", _key("trace_id", LargeBinary), _required("spans"
 statement = _table("statement", _key("number"), _required("content", LargeBinary), rowid=True)
 position = _table("position", _key("name", Text), _required("value"))
 meta = _table("meta", _key("name", Text), _required("value", Text))
+# The format, as Alembic keeps it.
+alembic_version = _table(
+    "alembic_version",
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+    rowid=True,
+)
 
 
 def schema(dialect: Dialect, tables: MetaData = metadata) -> list[str]:

@@ -1,66 +1,75 @@
 """Upgrades: a store that an earlier version made gets the tables of this one when the engine opens it, or none of them.
 
-A store knows its format, a number. Whoever changes the tables (lineage/tables.py) adds the step that leads there from
-the format before; a test holds a store of the first released version, brought up by all steps, to one made anew. All
-steps are one transaction with the new number: cut off anywhere, the store is what it was.
+Whoever changes the tables (lineage/tables.py) adds the revision of Alembic that leads there, with the next number, to
+lineage/migrations/versions and sets FORMAT to it; a test holds a store of the first released version, brought up by all
+revisions, to one made anew. All are one transaction on the engine's own connection, which alone holds the lock: cut off
+anywhere, the store is what it was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from lineage.places import Place
+from lineage.tables import FORMAT, schema
 from throughline.core.errors import LastingError
 from throughline.core.sql import Connection
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 FIRST: Final = 4
 """The format of the first released version."""
 
 
-class Step(NamedTuple):
-    """What leads from one format to the next: ``take`` runs its statements, within a transaction of its caller."""
+class Revisions(NamedTuple):
+    """A folder of Alembic's with what leads from one format to the next, and the format of the last one."""
 
-    why: str
-    take: Callable[[Connection], object]
+    folder: Path
+    last: str
 
 
-STEPS: Sequence[Step] = ()
-"""The first leads from FIRST to the format after it."""
-
-FORMAT = str(FIRST + len(STEPS))
+SHIPPED = Revisions(Path(__file__).parent / "migrations", FORMAT)
 
 
 class StoreFormatUnknown(LastingError):
     """The store was written by another version of Throughline, which this one does not know."""
 
 
-def upgrade(connection: Connection, place: Place, steps: Sequence[Step] = STEPS) -> list[str]:
-    """Bring a store up to the last format; return why each step was taken, none where it is of that or not yet made.
+def make(connection: Connection) -> None:
+    """Make every table where none is yet."""
+    if connection.has_table("meta"):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for statement in schema(connection.dialect):
+            connection.execute(statement)
+        connection.execute("INSERT INTO alembic_version (version_num) VALUES (?)", (FORMAT,))
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
 
-    Raises StoreFormatUnknown where no steps lead there.
+
+def upgrade(connection: Connection, place: Place, revisions: Revisions = SHIPPED) -> list[str]:
+    """Bring a store up to the last format; return what each revision says, none where it is there or not yet made.
+
+    Raises StoreFormatUnknown where no revisions lead there.
     """
-    stored = _stored(connection) if connection.has_tables() else None
+    stored = _stored(connection)
     if stored is None:
         return []
-    _refuse_unknown(stored, place, FIRST + len(steps))
-    ahead = steps[int(stored) - FIRST :]
-    if ahead:
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            for step in ahead:
-                step.take(connection)
-            connection.execute("UPDATE meta SET value = ? WHERE name = 'format'", (str(FIRST + len(steps)),))
-            connection.execute("COMMIT")
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
-    return [step.why for step in ahead]
+    _refuse_unknown(stored, place, int(revisions.last))
+    if stored == revisions.last and connection.has_table("alembic_version"):
+        return []
+    return _run(connection, revisions)
 
 
-def refuse_other_format(stored: str, place: Place) -> None:
-    """Raise StoreFormatUnknown where a store cannot be read as it is."""
-    if stored == FORMAT:
+def refuse_other_format(connection: Connection, place: Place) -> None:
+    """Raise StoreFormatUnknown where a store cannot be read as it is; one that is not yet made can."""
+    stored = _stored(connection)
+    if stored is None or stored == FORMAT:
         return
     _refuse_unknown(stored, place, int(FORMAT))
     raise StoreFormatUnknown(
@@ -70,8 +79,14 @@ def refuse_other_format(stored: str, place: Place) -> None:
 
 
 def _stored(connection: Connection) -> str | None:
-    row = connection.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
-    return None if row is None else row[0]
+    """Return the format that a store says it has: by Alembic's table, or as the first released version said it."""
+    if connection.has_table("alembic_version"):
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    elif connection.has_table("meta"):
+        row = connection.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
+    else:
+        return None
+    return "" if row is None else row[0]
 
 
 def _refuse_unknown(stored: str, place: Place, last: int) -> None:
@@ -83,6 +98,32 @@ def _refuse_unknown(stored: str, place: Place, last: int) -> None:
         )
     if number < FIRST:
         raise StoreFormatUnknown(
-            f"{place}: seen store format {stored}, of before the first release, wanted {FIRST} at least: move the store"
-            " away and run `throughline rebuild`, which makes one of what the journal has"
+            f"{place}: seen store format {stored or 'none'}, of before the first release, wanted {FIRST} at least: move"
+            " the store away and run `throughline rebuild`, which makes one of what the journal has"
         )
+
+
+def _run(connection: Connection, revisions: Revisions) -> list[str]:
+    # Only here: most starts have nothing to bring up to date.
+    from alembic import command
+    from sqlalchemy import StaticPool, create_engine
+
+    engine = create_engine(_URLS[connection.dialect], creator=lambda: connection.driver, poolclass=StaticPool)
+    taken: list[str] = []
+    with engine.connect() as lent, lent.begin():
+        connection.execute("BEGIN IMMEDIATE")  # what the driver's own commit and rollback end
+        command.upgrade(_config(revisions, connection=lent, taken=taken), "head")
+    return taken
+
+
+_URLS = {"sqlite": "sqlite://", "postgresql": "postgresql+psycopg://"}
+
+
+def _config(revisions: Revisions, **attributes: Any) -> Config:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(revisions.folder).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes.update(attributes)
+    return config

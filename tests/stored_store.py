@@ -15,7 +15,6 @@ from lineage.engine import Engine, Limits
 from lineage.places import Place, open_writing
 from lineage.run import OPENED
 from lineage.tables import metadata, schema
-from lineage.upgrade import FORMAT
 from tests.guarantees.firm import happened
 from tests.unit.lineage.adapter import settle, tick
 from throughline.core.estate import load_estate
@@ -95,7 +94,6 @@ def _inserting(table: str, names: Sequence[str]) -> str:
 
 def write() -> None:
     with closing(fold(":memory:")) as engine:
-        engine.store.set_meta("format", FORMAT)
         engine.store.set_meta(OPENED, str(NOW))
         dump = "\n".join(engine.store.connection.iterdump())  # pyright: ignore[reportAttributeAccessIssue]
     (FOLDER / "first.sqlite.sql").write_text(dump + "\n")

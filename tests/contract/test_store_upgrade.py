@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 
 from lineage.generations import store_place
 from lineage.places import Place, open_reading, open_writing
 from lineage.rebuild import rebuild
 from lineage.run import Subject, open_engine
-from lineage.store import StoreReader
-from lineage.upgrade import FIRST, FORMAT, Step, StoreFormatUnknown, upgrade
+from lineage.tables import FORMAT
+from lineage.upgrade import FIRST, SHIPPED, Revisions, StoreFormatUnknown, upgrade
 from tests.guarantees.shown import case_documents, snapshot_of
 from tests.stored_store import DEFINITIONS, ESTATE, LIMITS, NOW, fold, put, tables_of
 from tests.story.test_guarantee_rebuild import Standing, quiet
-from throughline.core.sql import Connection
 from throughline.core.store_url import StoreUrl
 
-WIDER = Step("cases say who looked", lambda connection: connection.execute("ALTER TABLE cases ADD COLUMN seen_by TEXT"))
-
-
-def fail(_: Connection) -> None:
-    raise RuntimeError("cut off")
+NEXT, AFTER = str(int(FORMAT) + 1), str(int(FORMAT) + 2)
+WIDER = "op.add_column('cases', sa.Column('seen_by', sa.Text))"
+NARROWER = "op.drop_column('cases', 'seen_by')"
+CUT_OFF = "raise RuntimeError('cut off')"
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))])
@@ -40,19 +40,30 @@ def place(subject: Subject) -> Place:
     return place
 
 
+@pytest.fixture
+def later(tmp_path: Path) -> Path:
+    """The shipped revisions, to which a later version may add."""
+    return Path(shutil.copytree(SHIPPED.folder, tmp_path / "later version", ignore=shutil.ignore_patterns("__*")))
+
+
+def add(later: Path, revision: str, why: str, statement: str) -> Revisions:
+    """Add a revision; return what there is then."""
+    (later / "versions" / f"format_{revision}.py").write_text(
+        f'"""{why}"""\n\nimport sqlalchemy as sa\nfrom alembic import op\n\nrevision = "{revision}"\n'
+        f'down_revision = "{int(revision) - 1}"\n\n\ndef upgrade():\n    {statement}\n'
+    )
+    return Revisions(later, revision)
+
+
 def format_of(place: Place) -> str:
     with closing(open_reading(place)) as connection:
-        return StoreReader(connection).meta()["format"]
-
-
-def set_format(place: Place, found: str) -> None:
-    with closing(open_writing(place)) as connection:
-        connection.execute("UPDATE meta SET value = ? WHERE name = 'format'", (found,))
+        return connection.execute("SELECT version_num FROM alembic_version").fetchone()[0]
 
 
 def test_the_first_version_becomes_what_a_store_made_anew_is(place: Place, subject: Subject, tmp_path: Path) -> None:
     with closing(open_engine(subject)) as engine:
         shown = case_documents(snapshot_of(engine, DEFINITIONS, ESTATE, LIMITS, NOW))
+        assert "format" not in engine.store.meta()
     with closing(fold(":memory:")) as fresh:
         assert shown == case_documents(snapshot_of(fresh, DEFINITIONS, ESTATE, LIMITS, NOW))
     assert len(shown) == 3
@@ -62,38 +73,53 @@ def test_the_first_version_becomes_what_a_store_made_anew_is(place: Place, subje
     assert tables_of(place) == tables_of(beside)
 
 
-def test_each_step_is_taken_once_and_the_store_says_how_far_it_is(place: Place) -> None:
+def test_the_tables_have_the_format_to_which_the_last_revision_leads_one_number_at_a_time() -> None:
+    revisions = [each.revision for each in ScriptDirectory(str(SHIPPED.folder)).walk_revisions()]
+    assert revisions == [str(number) for number in range(int(FORMAT), FIRST - 1, -1)]
+
+
+def test_each_revision_is_taken_once_and_the_store_says_how_far_it_is(place: Place, later: Path) -> None:
+    wider = add(later, NEXT, "cases say who looked", WIDER)
     with closing(open_writing(place)) as connection:
-        assert upgrade(connection, place, [WIDER]) == [WIDER.why]
-        assert upgrade(connection, place, [WIDER]) == []
+        assert upgrade(connection, place, wider)[-1] == "cases say who looked"
+        assert upgrade(connection, place, wider) == []
         assert connection.execute("SELECT count(seen_by) FROM cases").fetchone()[0] == 0
-        later = Step("nobody looks", lambda each: each.execute("ALTER TABLE cases DROP COLUMN seen_by"))
-        assert upgrade(connection, place, [WIDER, later]) == [later.why]
-    assert format_of(place) == str(FIRST + 2)
+        assert upgrade(connection, place, add(later, AFTER, "nobody looks", NARROWER)) == ["nobody looks"]
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(AFTER,)]
+        assert connection.execute("SELECT count(*) FROM cases").fetchone()[0] == 3
 
 
-def test_where_a_step_fails_none_is_taken(place: Place) -> None:
+def test_where_a_revision_fails_none_is_taken(place: Place, later: Path) -> None:
     before = tables_of(place)
-    with closing(open_writing(place)) as connection, pytest.raises(RuntimeError):
-        upgrade(connection, place, [WIDER, Step("", fail)])
+    add(later, NEXT, "", WIDER)
+    with closing(open_writing(place)) as connection, pytest.raises(RuntimeError, match="cut off"):
+        upgrade(connection, place, add(later, AFTER, "", CUT_OFF))
     assert tables_of(place) == before
-    assert format_of(place) == str(FIRST)
+    with closing(open_reading(place)) as connection:
+        assert connection.execute("SELECT value FROM meta WHERE name = 'format'").fetchone() == (str(FIRST),)
 
 
 @pytest.mark.parametrize(
     ("stored", "said"),
     [
-        (str(int(FORMAT) + 1), "a later version of Throughline wrote.*run that version again"),
+        (NEXT, "a later version of Throughline wrote.*run that version again"),
         ("3", "before the first release.*throughline rebuild"),
         ("none of ours", "before the first release"),
     ],
 )
-def test_a_format_to_which_no_steps_lead_is_refused_and_left_as_it_is(
-    place: Place, subject: Subject, stored: str, said: str
+@pytest.mark.parametrize("told_in", ["meta", "alembic_version"])
+def test_a_format_to_which_no_revisions_lead_is_refused_and_left_as_it_is(
+    place: Place, subject: Subject, stored: str, said: str, told_in: str
 ) -> None:
-    set_format(place, stored)
+    with closing(open_writing(place)) as connection:
+        if told_in == "meta":
+            connection.execute("UPDATE meta SET value = ? WHERE name = 'format'", (stored,))
+        else:
+            upgrade(connection, place)
+            connection.execute("UPDATE alembic_version SET version_num = ?", (stored,))
+    before = tables_of(place)
     with pytest.raises(StoreFormatUnknown, match=said):
         open_engine(subject)
     with pytest.raises(StoreFormatUnknown, match=said):
         rebuild(subject, place.with_name("next.db") if isinstance(place, Path) else place._replace(name="n"), quiet)
-    assert format_of(place) == stored
+    assert tables_of(place) == before

@@ -61,6 +61,10 @@ class SqliteConnection(sqlite3.Connection):
         return "sqlite"
 
     @property
+    def driver(self) -> sqlite3.Connection:
+        return self
+
+    @property
     def broken(self) -> bool:
         return False
 
@@ -73,8 +77,8 @@ class SqliteConnection(sqlite3.Connection):
     def claim(self) -> None:
         """Nothing: whoever has the data folder has its files."""
 
-    def has_tables(self) -> bool:
-        return self.execute("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").fetchone() is not None
+    def has_table(self, name: str) -> bool:
+        return self.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (name,)).fetchone() is not None
 
     def make_durable(self) -> None:
         """Write the file and its log to the disk: its own commits need not survive a power cut."""

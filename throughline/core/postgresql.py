@@ -111,6 +111,10 @@ class PostgresConnection:
         return "postgresql"
 
     @property
+    def driver(self) -> psycopg.Connection:
+        return self._raw
+
+    @property
     def broken(self) -> bool:
         return self._raw.closed
 
@@ -142,8 +146,8 @@ class PostgresConnection:
     def claim(self) -> None:
         self.execute(f"SELECT pg_advisory_lock({_LOCK})", (_ENGINE,))
 
-    def has_tables(self) -> bool:
-        return self.execute("SELECT to_regclass('meta') IS NOT NULL").fetchone()[0]
+    def has_table(self, name: str) -> bool:
+        return self.execute("SELECT to_regclass(?) IS NOT NULL", (name,)).fetchone()[0]
 
     def make_durable(self) -> None:
         """Nothing: a commit of the server is durable, unless its owner has set it otherwise."""
@@ -261,7 +265,7 @@ def open_reader(place: Schema) -> PostgresConnection:
 
 def is_there(place: Schema) -> bool:
     with closing(open_reader(place)) as connection:
-        return connection.has_tables()
+        return connection.has_table("meta")
 
 
 def remove(place: Schema) -> None:

@@ -37,6 +37,11 @@ class Connection(Protocol):
     def dialect(self) -> Dialect: ...
 
     @property
+    def driver(self) -> Any:
+        """The driver's own connection."""
+        ...
+
+    @property
     def broken(self) -> bool:
         """Whether it can no longer be used, and another one may."""
         ...
@@ -60,9 +65,7 @@ class Connection(Protocol):
         """
         ...
 
-    def has_tables(self) -> bool:
-        """Tell whether the tables are made: ``meta`` is."""
-        ...
+    def has_table(self, name: str) -> bool: ...
 
     def make_durable(self) -> None:
         """Make what is committed outlive a power cut. Raises OSError."""
