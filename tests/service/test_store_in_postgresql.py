@@ -68,7 +68,7 @@ def test_it_shows_all_that_a_store_in_the_folder_shows_and_never_its_password(tm
         until(lambda: "throughline_store_bytes" in serve.get("/metrics").text, "the engine's metrics")
         assert is_ready(serve)
     assert not list(data.glob("store*"))
-    shown = run("settings", THROUGHLINE_STORE=url).stdout
+    shown = run("settings", THROUGHLINE_STORE=url, COLUMNS="400").stdout
     assert "postgresql+psycopg://" in shown
     for text in (shown, log_of(data), *(path.read_text() for path in data.glob("*.json"))):
         assert PASSWORD not in text
