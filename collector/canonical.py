@@ -33,7 +33,7 @@ MOST_ELEMENTS: Final = 10_000
 LONGEST_TEXT: Final = 8_192
 LONGEST_ELEMENT: Final = 1_024
 LONGEST_NAME: Final = 256
-LONGEST_IDENTITY: Final = 1_024
+LONGEST_IDENTITY: Final = 1_024  # in UTF-8: an index of PostgreSQL takes 2,704 bytes, of source and type together
 NESTING: Final = 64
 RESERVED_PREFIX: Final = "throughline."
 HEARTBEAT: Final = "source.heartbeat"
@@ -117,7 +117,9 @@ def _event(envelope: Envelope, data: Mapping[str, Any], received: int, nesting: 
     elif amount is not None or amounts is not None:
         raise Unfit(Reason.BAD_CURRENCY, "currency: seen none beside an amount, wanted a code of ISO 4217 such as EUR")
     relations, subject = get("relations"), envelope.subject
-    system, instance, flow = get("system"), get("instance"), get("flow")
+    system = envelope.system if get("system") is None else get("system")
+    instance = envelope.instance if get("instance") is None else get("instance")
+    flow = envelope.flow if get("flow") is None else get("flow")
     return seal(
         Event(
             source=identity_text("source", envelope.source),
@@ -134,9 +136,9 @@ def _event(envelope: Envelope, data: Mapping[str, Any], received: int, nesting: 
             amounts=amounts,
             hours=None if hours is None else decimal_text("hours", hours),
             error=error,
-            system=envelope.system if system is None else _place("system", system),
-            instance=envelope.instance if instance is None else _place("instance", instance),
-            flow=envelope.flow if flow is None else _place("flow", flow),
+            system=None if system is None else _place("system", system),
+            instance=None if instance is None else _place("instance", instance),
+            flow=None if flow is None else _place("flow", flow),
             trace_id=envelope.trace_id,
             span_id=envelope.span_id,
             recorded=recorded,
@@ -154,8 +156,7 @@ def identity_text(name: str, value: object) -> str:
     """Return type, id or source; raise Unfit where it is missing, too long, or has control characters."""
     if type(value) is not str or not value:
         raise Unfit(Reason.MISSING_IDENTITY, f"{name}: seen {shown(value)}, wanted a text that is not empty")
-    if len(value) > LONGEST_IDENTITY:
-        raise Unfit(Reason.TOO_LARGE, f"{name}: seen {len(value)} characters, wanted at most {LONGEST_IDENTITY:,}")
+    _check_bytes(name, value)
     if has_control_characters(value) or value.isspace():
         raise Unfit(Reason.BAD_TEXT, f"{name}: seen {shown(value)}, wanted text without control characters")
     return value
@@ -325,9 +326,15 @@ def _place(name: str, value: object) -> str:
     text = scalar_text(value)
     if text is None:
         raise Unfit(Reason.BAD_FIELD, f"{name}: seen {shown(value)}, wanted text")
-    if len(text) > LONGEST_IDENTITY:
-        raise _too_long(name, text, LONGEST_IDENTITY)
+    _check_bytes(name, text)
     return text
+
+
+def _check_bytes(name: str, text: str) -> None:
+    """Raise Unfit for a text that an index of a database would not take."""
+    size = len(text) if text.isascii() else len(text.encode(errors="replace"))
+    if size > LONGEST_IDENTITY:
+        raise Unfit(Reason.TOO_LARGE, f"{name}: seen {size:,} bytes in UTF-8, wanted at most {LONGEST_IDENTITY:,}")
 
 
 def _sequence(data: Mapping[str, Any]) -> str | None:

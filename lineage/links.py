@@ -11,9 +11,8 @@ from typing import NamedTuple
 
 from lineage.process import Process
 from throughline.core.event import Event
-from throughline.core.key import KeyType
+from throughline.core.key import KeyType, scope_of
 
-SCOPE = KeyType("scope")  # scope fields are read as a plain key is
 _REMEMBERED_VALUES = 100_000
 
 
@@ -256,14 +255,7 @@ class _Values:
 
 def _scope(key_type: KeyType, event: Event, end: dict[str, str] | None) -> tuple[str, ...] | None:
     """Return the scope values of a key: those of its end of a stated pair, else the event's own; None if one lacks."""
-    values: list[str] = []
-    for name in key_type.scope:
-        raw = (end or {}).get(name, event.text(name))
-        value = None if raw is None else SCOPE.value(raw)
-        if value is None:
-            return None
-        values.append(value)
-    return tuple(values)
+    return scope_of((end or {}).get(name, event.text(name)) for name in key_type.scope)
 
 
 def draw(process: Process, keys: Keys, failed: bool) -> Drawing | None:

@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
-from lineage.links import SCOPE
 from lineage.process import Process
 from throughline.core.event import identity_digest
-from throughline.core.key import Key, KeyType
+from throughline.core.key import Key, KeyType, scope_of
 from throughline.core.statement import End, Statement, Verb
 
 
@@ -121,11 +120,9 @@ def key_of(end: End, key_types: dict[str, KeyType]) -> Key | None:
     key_type = key_types.get(end.type)
     if key_type is None:
         return None
-    scope = [SCOPE.value(end.scope.get(name, "")) for name in key_type.scope]
+    scope = scope_of(end.scope.get(name) for name in key_type.scope)
     value = key_type.value(end.value)
-    if value is None or None in scope:
-        return None
-    return Key(end.type, value, tuple(text for text in scope if text is not None))
+    return None if value is None or scope is None else Key(end.type, value, scope)
 
 
 def pairs_of(process: Process, a: Key, b: Key) -> list[TextPair]:

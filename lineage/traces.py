@@ -16,6 +16,7 @@ from throughline.core.event import Event
 from throughline.core.journal import Record, SpanFact
 
 SPAN_ID_BYTES = 8
+LONGEST_LABEL = 256  # characters of a flow or service that spans are counted by; a sender may give any text
 FLOW_SPANS, FAILED_FLOW_SPANS = "flow_spans", "failed_flow_spans"
 SERVICE_SPANS, FAILED_SERVICE_SPANS = "service_spans", "failed_service_spans"
 SPAN_COUNTERS = frozenset({FLOW_SPANS, FAILED_FLOW_SPANS, SERVICE_SPANS, FAILED_SERVICE_SPANS})
@@ -178,6 +179,6 @@ def _count(counted: Counter[tuple[str, str]], spans: list[SpanFact]) -> None:
             if span.flow is None
             else (FLOW_SPANS, FAILED_FLOW_SPANS, span.flow)
         )
-        counted[name, label] += 1
+        counted[name, label[:LONGEST_LABEL]] += 1
         if span.failed:
-            counted[failed, label] += 1
+            counted[failed, label[:LONGEST_LABEL]] += 1

@@ -8,7 +8,10 @@ from typing import Any
 
 from lineage.process import Definitions
 
+_some = random.Random(7)
+LONG = "".join(chr(_some.randrange(0x4E00, 0x9FFF)) for _ in range(1_024))  # which hardly any index makes smaller
 TEXTS = (
+    *(LONG, LONG[:340], LONG[:341] + "x"),
     *(
         "",
         " ",
@@ -93,8 +96,8 @@ def poison(definitions: Definitions, count: int, seed: int) -> Iterator[dict[str
         yield {
             "specversion": "1.0",
             "id": f"p{number}" if chance.random() < 0.9 else chance.choice(["twin", "\U0001f480", "a b", "p1"]),
-            "source": chance.choice(["/poison", "/psa/emea", "urn:x:y", "\u00fc"]),
-            "type": chance.choice(types),
+            "source": chance.choice(["/poison", "/psa/emea", "urn:x:y", "\u00fc", LONG[:341]]),
+            "type": chance.choice([*types, LONG[-341:]]),
             "time": chance.choice(TIMES),
             **_extensions(chance),
             "data": _data(chance, keys),

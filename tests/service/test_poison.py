@@ -12,6 +12,7 @@ import pytest
 from lineage.definitions import load_definitions
 from tests.hostile.poison import poison
 from tests.service.serving import Serving, call, serving
+from throughline.core.store_url import StoreUrl
 
 pytestmark = pytest.mark.xdist_group("poison")
 
@@ -33,8 +34,18 @@ def pages(serve: Serving, of: str, **asked: str) -> Iterator[dict[str, Any]]:
 
 
 def test_odd_events_are_folded_and_their_cases_are_shown(tmp_path: Path) -> None:
+    hold(tmp_path)
+
+
+@pytest.mark.needs("postgresql")
+def test_they_are_where_the_store_is_in_postgresql(tmp_path: Path, database: StoreUrl) -> None:
+    hold(tmp_path, "--store", database.libpq)
+
+
+def hold(tmp_path: Path, *more: str) -> None:
+    """Hold a serve to bear odd events."""
     definitions = load_definitions(None)
-    with serving(tmp_path / "data") as serve:
+    with serving(tmp_path / "data", *more) as serve:
         engine = serve.parts["engine"]
         events = list(poison(definitions, EVENTS, SEED))
         position = ""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, NamedTuple
 
 from throughline.core.text import has_control_characters
 
 DEFAULT_PLACEHOLDERS = frozenset(
     {"", "0", "-", "--", "?", "n/a", "na", "none", "nil", "null", "unknown", "undefined", "tbd", "tba"}
 )
+
+MOST_BYTES: Final = 1_024
+"""Of a value, and of the values of its scope together, in UTF-8: an index of PostgreSQL takes 2,704 in all."""
 
 NORMALISERS: Mapping[str, Callable[[str], str]] = {
     "upper": str.upper,
@@ -53,7 +56,8 @@ class KeyType(NamedTuple):
     def value(self, raw: str) -> str | None:
         """Return the normalised value of a raw text; None where it is a placeholder.
 
-        A control character inside, the separator of interned keys among them, makes a value a placeholder too.
+        A control character inside, the separator of interned keys among them, makes a value a placeholder too; so do
+        more than MOST_BYTES.
         """
         text = raw.strip()
         if text.lower() in self.placeholders or has_control_characters(text):
@@ -62,4 +66,22 @@ class KeyType(NamedTuple):
             text = text[len(self.strip_prefix) :]
         for name in self.normalise:
             text = NORMALISERS[name](text)
-        return None if text.lower() in self.placeholders else text
+        return None if text.lower() in self.placeholders or _is_too_long(text) else text
+
+
+_SCOPE = KeyType("scope")
+
+
+def scope_of(raws: Iterable[str | None]) -> tuple[str, ...] | None:
+    """Return scope values, which are read as a plain key is; None where one is none, or all together are too long."""
+    values: list[str] = []
+    for raw in raws:
+        value = None if raw is None else _SCOPE.value(raw)
+        if value is None:
+            return None
+        values.append(value)
+    return None if _is_too_long("".join(values)) else tuple(values)
+
+
+def _is_too_long(text: str) -> bool:
+    return len(text) > MOST_BYTES // 4 and len(text.encode()) > MOST_BYTES

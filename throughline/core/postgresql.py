@@ -287,6 +287,7 @@ def _with_nulls(emptied: frozenset[int], row: Any) -> tuple[Any, ...]:
 _FAULTS = {
     errors.LockNotAvailable: "another process has it open: see that no other serve or rebuild works on this store",
     errors.DiskFull: "the server's disk is full: free space there",
+    errors.ProgramLimitExceeded: "the server cannot hold a text that came in, which is a fault of ours: report it",
     errors.InsufficientPrivilege: "its user may not do this: grant it CREATE on the database",
     errors.ReadOnlySqlTransaction: "the server takes no writes, as a standby does: give the primary's URL",
     errors.TooManyConnections: "the server takes no more connections: raise max_connections",

@@ -263,6 +263,15 @@ def test_what_is_too_large_is_set_aside_and_never_cut(data: dict[str, Any]) -> N
     assert reason(data) is Reason.TOO_LARGE
 
 
+@pytest.mark.parametrize("part", ["source", "id", "type", "system", "instance", "flow", "subject"])
+def test_a_member_with_a_place_of_its_own_is_as_long_as_an_index_of_a_database_takes(part: str) -> None:
+    assert isinstance(canonical_event(envelope(**{part: "/" + "客" * 341}), {}, RECEIVED, 64), Event)
+    beyond = canonical_event(envelope(**{part: "/" + "客" * 342}), {}, RECEIVED, 64)
+    assert isinstance(beyond, SetAside)
+    assert beyond.reason is Reason.TOO_LARGE
+    assert "seen 1,027 bytes in UTF-8, wanted at most 1,024" in beyond.sentence
+
+
 def test_what_just_fits_is_taken_whole() -> None:
     taken = event({"note": "x" * 8_192, "time_entry": ["x" * 1_024] * 10_000})
     assert len(str(taken.fields["note"])) == 8_192

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from throughline.core.key import KeyType
+from throughline.core.key import MOST_BYTES, KeyType, scope_of
 from throughline.core.text import has_control_characters
 
 PLAIN = KeyType("time_entry")
@@ -25,3 +25,18 @@ def test_a_text_with_a_control_character_or_half_a_character_is_no_key(text: str
 
 def test_white_space_around_a_key_is_cut_off() -> None:
     assert PLAIN.value("\u00a0 TE-88\t\n") == "TE-88"
+
+
+def test_what_no_index_of_a_database_takes_is_no_key() -> None:
+    assert PLAIN.value("x" * MOST_BYTES) == "x" * MOST_BYTES
+    assert PLAIN.value("x" * (MOST_BYTES + 1)) is None
+    assert PLAIN.value("客" * (MOST_BYTES // 3 + 1)) is None
+    assert KeyType("time_entry", normalise=("upper",)).value("ΐ" * (MOST_BYTES // 2)) is None
+
+
+def test_scope_values_are_keys_that_are_no_longer_together_than_one() -> None:
+    half = "x" * (MOST_BYTES // 2)
+    assert scope_of([f" {half} ", half]) == (half, half)
+    assert scope_of([half, half + "x"]) is None
+    assert scope_of(["DE01", "n/a"]) is None
+    assert scope_of(["DE01", None]) is None

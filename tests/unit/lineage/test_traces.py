@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lineage.engine import Engine
 from lineage.process import Definitions
-from lineage.traces import FAILED_FLOW_SPANS, FLOW_SPANS, SERVICE_SPANS, entries_of
+from lineage.traces import FAILED_FLOW_SPANS, FLOW_SPANS, LONGEST_LABEL, SERVICE_SPANS, entries_of
 from throughline.core.estate import load_estate
 from throughline.core.journal import Record, SpanFact
 
@@ -37,3 +37,11 @@ def test_a_trace_leads_to_the_records_that_brought_something_new_of_it():
     found = entries_of(engine.store, [TRACE])[TRACE]
     engine.close()
     assert [(entry.record, len(entry.span_ids) // 8) for entry in found] == [(1, 1), (3, 1)]
+
+
+def test_a_flow_or_service_of_any_length_counts_by_its_beginning():
+    engine = Engine.open(":memory:", Definitions({}, {}), load_estate(None))
+    engine.fold_records([record(1, span(1, failed=True, flow="f" * 5_000))], now=1)
+    counters = engine.store.counters()
+    engine.close()
+    assert counters[FLOW_SPANS] == counters[FAILED_FLOW_SPANS] == {"f" * LONGEST_LABEL: 1}
