@@ -33,9 +33,14 @@ def open_sharing(place: Schema) -> Connection:
     return _postgresql().open_writer(place, shared=True)
 
 
-def open_reading(place: Place, cache_mib: int = CACHE_MIB) -> Connection:
-    """Open a generation beside its writer. Raises StoreUnavailable where it cannot be read now, or is not there yet."""
-    return _postgresql().open_reader(place) if isinstance(place, Schema) else open_reader(place, cache_mib)
+def open_reading(place: Place, cache_mib: int = CACHE_MIB, answer_seconds: float | None = None) -> Connection:
+    """Open a generation beside its writer. Raises StoreUnavailable where it cannot be read now, or is not there yet.
+
+    ``answer_seconds``: how long a server may take for one answer; beyond it that raises StoreUnavailable as well.
+    """
+    if isinstance(place, Schema):
+        return _postgresql().open_reader(place, answer_seconds)
+    return open_reader(place, cache_mib)
 
 
 def is_there(place: Place) -> bool:

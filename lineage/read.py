@@ -35,6 +35,7 @@ from throughline.core.statement import Statement
 
 MOST_READERS = 8
 CACHE_MIB = 8  # a reader; the pages that matter are in the system's cache
+ANSWER_SECONDS = 30.0
 
 
 class CaseView(NamedTuple):
@@ -179,13 +180,9 @@ class CaseReader:
 
     @contextmanager
     def _connection(self) -> Generator[Connection]:
-        with self._seats, failures_named(self._place):
+        with self._seat(), failures_named(self._place):
+            connection = self._begun()
             try:
-                connection = self._idle.get_nowait()
-            except Empty:
-                connection = self._open()
-            try:
-                connection.execute("BEGIN")
                 yield connection
             finally:
                 with suppress(sqlite3.Error, StoreUnavailable):
@@ -195,8 +192,34 @@ class CaseReader:
                 else:
                     self._idle.put(connection)
 
+    @contextmanager
+    def _seat(self) -> Generator[None]:
+        if not self._seats.acquire(timeout=ANSWER_SECONDS):
+            raise StoreUnavailable(f"{self._place}: all {MOST_READERS} readers have been busy for too long: ask again")
+        try:
+            yield
+        finally:
+            self._seats.release()
+
+    def _begun(self) -> Connection:
+        """Return a connection that sees one state; those whose server was started again meanwhile are let go."""
+        while True:
+            try:
+                connection, fresh = self._idle.get_nowait(), False
+            except Empty:
+                connection, fresh = self._open(), True
+            try:
+                connection.execute("BEGIN")
+            except BaseException as error:
+                lost = connection.broken and isinstance(error, StoreUnavailable)
+                connection.close()
+                if fresh or not lost:
+                    raise
+            else:
+                return connection
+
     def _open(self) -> Connection:
-        connection = open_reading(self._place, CACHE_MIB)
+        connection = open_reading(self._place, CACHE_MIB, ANSWER_SECONDS)
         try:
             ready = connection.has_table("meta")
         except BaseException:

@@ -11,8 +11,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -83,6 +83,26 @@ class Postgresql:
         if self._process.poll() is None:
             return
         self._process = self._begin()
+
+    @contextmanager
+    def hanging(self) -> Generator[None]:
+        """Have all its processes stand still: connections stay open, and nobody answers."""
+        stopped: list[int] = []
+        try:
+            for pid in (self._process.pid, *self._children()):  # the one first that would begin others
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGSTOP)
+                    stopped.append(pid)
+            yield
+        finally:
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+
+    def _children(self) -> Iterator[int]:
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(FileNotFoundError, ProcessLookupError):
+                if int(stat.read_text().rpartition(")")[2].split()[1]) == self._process.pid:
+                    yield int(stat.parent.name)
 
     def close(self) -> None:
         self._process.send_signal(signal.SIGINT)  # does not wait for those who are connected

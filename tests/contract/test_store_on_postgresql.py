@@ -142,6 +142,14 @@ def test_a_reader_cannot_write(tables: Fresh) -> None:
         connection.execute("DELETE FROM meta")
 
 
+def test_a_reader_that_is_to_answer_soon_gives_up_what_takes_longer(tables: Fresh) -> None:
+    place = tables()
+    with closing(open_reading(place, answer_seconds=1)) as connection:
+        with pytest.raises(StoreUnavailable, match="takes too long to answer"):
+            connection.execute("SELECT pg_sleep(30)")
+        assert not connection.broken
+
+
 def test_where_no_store_is_yet_a_reader_says_so(database: StoreUrl, tmp_path: Path) -> None:
     reader = CaseReader(store_place(tmp_path, database), PACK, ESTATE, DEFAULTS, lambda: 0)
     with pytest.raises(StoreUnavailable, match="being made just now"), reader.snapshot():

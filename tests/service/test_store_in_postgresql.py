@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -89,6 +90,36 @@ def test_while_the_server_is_away_events_are_taken_and_then_folded_once(
             postgresql.start()
         assert serve.folded(position)["counts"]["events"] == 3
         until(lambda: is_ready(serve), "readiness")
+
+
+def test_a_server_that_hangs_keeps_nobody_waiting_who_does_not_ask_for_cases(
+    tmp_path: Path, url: str, postgresql: Postgresql
+) -> None:
+    with serving(tmp_path / "data", "--store", url) as serve, ThreadPoolExecutor(60) as others:
+        serve.folded(serve.send(*submitted(1)))
+        with postgresql.hanging():
+            position = serve.send(*submitted(1, 2))
+            asked = [others.submit(serve.get, "/api/v1/cases") for _ in range(50)]  # more than there are threads
+            waits = [others.submit(serve.get, "/api/v1/status", folded=position, wait="60s") for _ in range(5)]
+            until(lambda: serve.get("/healthz").status == 200, "an answer")
+            assert "the server does not answer" in reason_of(serve, "engine")
+            assert "throughline_requests_total" in serve.get("/metrics").text
+            assert not any(each.done() for each in waits)
+            serve.send(*submitted(3))
+        assert all(each.result().json["reached"] for each in waits)
+        assert {each.result().status for each in asked} <= {200, 503}
+        until(lambda: is_ready(serve), "readiness")
+        assert serve.get("/api/v1/status").json["counts"]["events"] == 3
+
+
+def test_once_its_server_was_started_again_nobody_is_refused(tmp_path: Path, url: str, postgresql: Postgresql) -> None:
+    with serving(tmp_path / "data", "--store", url) as serve, ThreadPoolExecutor(8) as others:
+        serve.folded(serve.send(*submitted(1)))
+        for each in [others.submit(serve.get, "/api/v1/cases") for _ in range(8)]:
+            assert each.result().status == 200
+        postgresql.kill()
+        postgresql.start()
+        assert [serve.get("/api/v1/cases").status for _ in range(8)] == [200] * 8
 
 
 def test_a_serve_that_starts_while_its_server_is_away_opens_its_doors(

@@ -11,14 +11,13 @@ from pathlib import Path
 from threading import Lock
 
 import msgspec
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from lineage.engine import JOURNAL
-from lineage.engine_metrics import METRICS_ROW
-from lineage.read import CaseReader
 from throughline.api.answers import json_answer
 from throughline.api.collector_way import CollectorWay
+from throughline.api.store_watch import StoreWatch
 from throughline.core.errors import PassingError
 from throughline.core.journal import JournalReader
 from throughline.core.metric_names import API_GUARD_FILE_FAULTS
@@ -26,6 +25,7 @@ from throughline.core.metrics import CONTENT_TYPE, Meter, Part, merge_exposition
 
 ASK_SECONDS = 1.0
 MOST_LAG_SECONDS = 60.0
+_AT_ONCE = 8  # in threads that no question about cases can use up
 
 
 class PartHealth(msgspec.Struct, frozen=True):
@@ -49,7 +49,7 @@ class Neighbours:
     def __init__(
         self,
         collector: CollectorWay,
-        reader: CaseReader,
+        watch: StoreWatch,
         journal: JournalReader,
         runs: Callable[[Part], bool],
         warnings: Callable[[], list[str]] = list,
@@ -63,7 +63,7 @@ class Neighbours:
         engine waits.
         """
         self._collector = collector
-        self._reader = reader
+        self._watch = watch
         self._journal = journal
         self._one_at_a_time = Lock()
         self._runs = runs
@@ -86,8 +86,8 @@ class Neighbours:
         texts = {Part.API.value: own.expose()}
         with suppress(OSError):
             texts[Part.COLLECTOR.value] = self._ask("/metrics")
-        with suppress(PassingError), self._reader.snapshot() as snapshot:
-            left = snapshot.store.meta().get(METRICS_ROW)
+        with suppress(PassingError):
+            left = self._watch.metrics().result()
             if left:
                 texts[Part.ENGINE.value] = left
         return merge_expositions(texts)
@@ -111,9 +111,7 @@ class Neighbours:
         if waits is not None:
             return PartHealth(Part.ENGINE, False, f"it waits: {waits}")
         try:
-            with self._reader.snapshot() as snapshot:
-                folded = snapshot.store.positions().get(JOURNAL, 0)
-            stands_for = self._stands_for(folded)
+            stands_for = self._stands_for(self._watch.folded().result().record)
         except PassingError as error:
             return PartHealth(Part.ENGINE, False, str(error))
         if stands_for > MOST_LAG_SECONDS:
@@ -186,9 +184,10 @@ def runs_by(parts: Path) -> Callable[[Part], bool]:
 def routes(neighbours: Neighbours, meter: Meter, guard_faults: Callable[[], int]) -> APIRouter:
     """Return the routes by which the service is watched; ``guard_faults`` counts those of its files as of now."""
     router = APIRouter(tags=["service"])
+    apart = CapacityLimiter(_AT_ONCE)
 
     @router.get("/healthz", summary="Whether this process answers", response_class=Response)
-    def healthz() -> Response:
+    async def healthz() -> Response:
         return json_answer({"status": "ok"})
 
     schema = {"$ref": f"#/components/schemas/{HealthDocument.__name__}"}
@@ -200,13 +199,14 @@ def routes(neighbours: Neighbours, meter: Meter, guard_faults: Callable[[], int]
         response_class=Response,
         responses={200: {"description": "They do", **told}, 503: {"description": "They do not", **told}},
     )
-    def readyz() -> Response:
-        health = neighbours.health()
+    async def readyz() -> Response:
+        health = await to_thread.run_sync(neighbours.health, limiter=apart)
         return json_answer(health, 200 if health.ready else 503)
 
     @router.get("/metrics", summary="Metrics of all parts, for Prometheus", response_class=Response)
-    def metrics() -> Response:
+    async def metrics() -> Response:
         meter.gauge(API_GUARD_FILE_FAULTS).set(guard_faults())
-        return Response(neighbours.metrics(meter), media_type=CONTENT_TYPE)
+        content = await to_thread.run_sync(neighbours.metrics, meter, limiter=apart)
+        return Response(content, media_type=CONTENT_TYPE)
 
     return router

@@ -27,6 +27,7 @@ from throughline.api.app import create_app
 from throughline.api.collector_way import CollectorWay
 from throughline.api.part_files import files_of_parts
 from throughline.api.statements import StatementList
+from throughline.api.store_watch import StoreWatch
 from throughline.api.web import WebLimits, web_server
 from throughline.core.address import Address
 from throughline.core.clock import Clock
@@ -91,12 +92,12 @@ def build_app(ground: Ground, standing: Standing, stack: ExitStack) -> FastAPI:
     def journal() -> JournalReader:
         return stack.enter_context(closing(JournalReader(data / JOURNAL_FILE)))
 
-    positions = stack.enter_context(closing(status.Positions(store)))
+    watch = stack.enter_context(closing(StoreWatch(store)))
     status_reader = status.StatusReader(reader, journal(), decisions, estate, ground.clock)
     way = CollectorWay(ground.collector, ground.control, ground.guards.chains())
     neighbours = health.Neighbours(
         way,
-        reader,
+        watch,
         journal(),
         health.runs_by(ground.parts),
         lambda: [*ground.warnings, *ground.guards.warnings()],
@@ -110,7 +111,7 @@ def build_app(ground: Ground, standing: Standing, stack: ExitStack) -> FastAPI:
             quarantine.routes(journal(), reader),
             replay.routes(journal(), replay.Collector(way)),
             unmapped.routes(reader),
-            status.routes(status_reader, positions),
+            status.routes(status_reader, watch),
             health.routes(neighbours, meter, ground.guards.faults),
         ],
         documents=(

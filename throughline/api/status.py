@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from importlib.metadata import version
 from threading import Lock
@@ -31,16 +30,15 @@ from lineage.census import (
     sources,
 )
 from lineage.engine import JOURNAL, STATEMENTS
-from lineage.places import Place, open_reading
 from lineage.read import CaseReader
 from throughline.api.answers import json_answer
+from throughline.api.store_watch import StoreWatch
 from throughline.core.clock import Clock
 from throughline.core.decisions import DecisionReader
 from throughline.core.errors import StoreUnavailable
 from throughline.core.estate import Estate
 from throughline.core.instants import format_instant
 from throughline.core.journal import JournalReader, position_text
-from throughline.core.sql import Connection
 
 LONGEST_WAIT_SECONDS = 60.0
 _FIRST_LOOK_SECONDS = 0.002
@@ -101,49 +99,33 @@ class StatusAsked(BaseModel):
     ]
 
 
-class Positions:
-    """How far the store is folded; asks with a connection of its own, so that nobody who reads makes it wait."""
+async def wait_for(reached: Callable[[], Awaitable[bool]], seconds: float) -> bool:
+    """Look again and again, ever more slowly, until it is reached or the time is over; return whether it is.
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
-        self._connection: Connection | None = None
-
-    def folded(self) -> tuple[int, int, bool]:
-        """Return the journal's position, the statements', and whether nothing is deferred; zeros without a store."""
-        try:
-            if self._connection is None:
-                self._connection = open_reading(self._place, cache_mib=1)
-            rows = dict(self._connection.execute("SELECT name, value FROM position").fetchall())
-            deferred = self._connection.execute("SELECT 1 FROM stale LIMIT 1").fetchone()
-        except (StoreUnavailable, sqlite3.DatabaseError):
-            self.close()
-            return 0, 0, True
-        return rows.get(JOURNAL, 0), rows.get(STATEMENTS, 0), deferred is None
-
-    def has(self, position: str) -> bool:
-        """Tell whether a position is folded, with all cases that it reaches."""
-        journal, statements, settled = self.folded()
-        at = journal if position[0] == "j" else statements
-        return settled and at >= int(position[1:])
-
-    def close(self) -> None:
-        with suppress(sqlite3.Error):
-            if self._connection is not None:
-                self._connection.close()
-        self._connection = None
-
-
-async def wait_for(reached: Callable[[], bool], seconds: float) -> bool:
-    """Look again and again, ever more slowly, until it is reached or the time is over; return whether it is."""
+    The first look is waited for; a later one that takes longer than is left counts as none.
+    """
     until = time.monotonic() + seconds
     pause = _FIRST_LOOK_SECONDS
-    while not reached():
-        left = until - time.monotonic()
-        if left <= 0:
-            return False
-        await asyncio.sleep(min(pause, left))
-        pause = min(pause * 1.2, _SLOWEST_LOOK_SECONDS)
-    return True
+    if await reached():
+        return True
+    with suppress(TimeoutError):
+        async with asyncio.timeout(until - time.monotonic()):
+            while True:
+                await asyncio.sleep(pause)
+                if await reached():
+                    return True
+                pause = min(pause * 1.2, _SLOWEST_LOOK_SECONDS)
+    return False
+
+
+async def is_folded(watch: StoreWatch, position: str) -> bool:
+    """Tell whether a position is folded, with all cases that it reaches; it is not where no store answers."""
+    try:
+        folded = await asyncio.shield(asyncio.wrap_future(watch.folded()))  # others may wait for the same answer
+    except StoreUnavailable:
+        return False
+    at = folded.record if position[0] == "j" else folded.statement
+    return folded.settled and at >= int(position[1:])
 
 
 class StatusReader:
@@ -183,7 +165,7 @@ class StatusReader:
             )
 
 
-def routes(status: StatusReader, positions: Positions) -> APIRouter:
+def routes(status: StatusReader, watch: StoreWatch) -> APIRouter:
     """Return the route of the status."""
     router = APIRouter(tags=["service"])
 
@@ -198,7 +180,7 @@ def routes(status: StatusReader, positions: Positions) -> APIRouter:
         reached = None
         if asked.folded is not None:
             wanted = asked.folded
-            reached = await wait_for(lambda: positions.has(wanted), asked.wait)
+            reached = await wait_for(lambda: is_folded(watch, wanted), asked.wait)
         return json_answer(await run_in_threadpool(status.document, reached))
 
     return router

@@ -6,11 +6,12 @@ Only imported where a store is there: the driver (psycopg) is an extra of the pa
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import lru_cache
 from itertools import count
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
 import psycopg.conninfo
@@ -22,10 +23,14 @@ from throughline.core.errors import StartRefused, StoreUnavailable
 from throughline.core.sql import Dialect, Rows
 from throughline.core.store_url import Schema, StoreUrl
 
+if TYPE_CHECKING:
+    from psycopg.abc import RV, PQGen
+
 OLDEST = 15  # the major version
 CONNECT_SECONDS = 5
 LOCK_SECONDS = 5
 _BATCH_SECONDS = 60  # the longest that a writer waits for the batch of another
+_LOOK_SECONDS = 0.1  # how often the driver sees that nothing has come
 _STREAMED_AT_ONCE = 2_000
 _numbers = count(1)  # of what is streamed: several results may be open at a time
 # Either side notices within half a minute that the other's machine is gone; then a writer's lock is free.
@@ -79,14 +84,50 @@ class _Text(StrDumper):
         return super().dump(obj.replace("\x00", "\ufffd") if "\x00" in obj else obj)
 
 
+class _NoAnswer(psycopg.OperationalError):
+    """The server has not answered for too long; the connection is closed, as nobody knows what it would say next."""
+
+
+class _Patient(psycopg.Connection[Any]):
+    """Waits no longer than ``seconds`` for an answer.
+
+    The server's own limit is of no use where its machine hangs, and neither are keepalives where only its processes do.
+    """
+
+    seconds: float | None = None
+
+    def wait(self, gen: PQGen[RV], interval: float = _LOOK_SECONDS, timeout: float | None = None) -> RV:
+        if self.seconds is None or timeout is not None:
+            return super().wait(gen, interval, timeout)
+        try:
+            return super().wait(_timed(gen, self.seconds), interval)
+        except _NoAnswer:
+            self.close()
+            raise
+
+
+def _timed(gen: PQGen[RV], seconds: float) -> PQGen[RV]:
+    """Give what the driver waits for, until that is too long: it comes back now and then with nothing ready."""
+    until = time.monotonic() + seconds
+    try:
+        wanted = next(gen)
+        while True:
+            ready = yield wanted
+            if not ready and time.monotonic() > until:
+                raise _NoAnswer(f"no answer within {seconds:.0f} seconds")
+            wanted = gen.send(ready)
+    except StopIteration as done:
+        return done.value
+
+
 class PostgresConnection:
     """A connection to a schema, as throughline.core.sql has it. Closing is safe twice."""
 
-    def __init__(self, place: Schema, *, writes: bool) -> None:
+    def __init__(self, place: Schema, *, writes: bool, answer_seconds: float | None = None) -> None:
         """Raise StoreUnavailable where the server cannot be reached, or refuses."""
         self._place = place
         with _failures_named(place, _NOT_OPENED):
-            self._raw = psycopg.connect(
+            self._raw = _Patient.connect(
                 place.url.libpq,
                 autocommit=True,
                 connect_timeout=CONNECT_SECONDS,
@@ -96,12 +137,15 @@ class PostgresConnection:
                 keepalives_count=3,
                 tcp_user_timeout=_NOTICED_IN_MS,
             )
+        self._raw.seconds = None if answer_seconds is None else answer_seconds + 1  # the server's own word comes first
         self._raw.adapters.register_dumper(int, Int8BinaryDumper)
         self._raw.adapters.register_dumper(str, _Text)
         try:
             self.execute(f'SET search_path TO "{place.name}"')
             self.execute(f"SET lock_timeout TO '{LOCK_SECONDS}s'")
             self.execute("SET jit TO off")
+            if answer_seconds is not None:
+                self.execute(f"SET statement_timeout TO '{answer_seconds:.0f}s'")
         except BaseException:
             self.close()
             raise
@@ -252,9 +296,9 @@ def fault_in(url: StoreUrl) -> str | None:
     return None
 
 
-def open_reader(place: Schema) -> PostgresConnection:
+def open_reader(place: Schema, answer_seconds: float | None = None) -> PostgresConnection:
     """Open a schema read-only, beside its writer. Raises StoreUnavailable where the server cannot be used now."""
-    connection = PostgresConnection(place, writes=False)
+    connection = PostgresConnection(place, writes=False, answer_seconds=answer_seconds)
     try:
         connection.execute("SET default_transaction_read_only TO on")
     except BaseException:
@@ -285,6 +329,8 @@ def _with_nulls(emptied: frozenset[int], row: Any) -> tuple[Any, ...]:
 
 
 _FAULTS = {
+    _NoAnswer: "the server does not answer: see that its machine and its disk do",
+    errors.QueryCanceled: "the server takes too long to answer: see what it is busy with, or ask for less",
     errors.LockNotAvailable: "another process has it open: see that no other serve or rebuild works on this store",
     errors.DiskFull: "the server's disk is full: free space there",
     errors.ProgramLimitExceeded: "the server cannot hold a text that came in, which is a fault of ours: report it",

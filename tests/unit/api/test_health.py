@@ -15,9 +15,9 @@ import pytest
 
 from lineage.engine import Engine, Limits
 from lineage.process import Definitions
-from lineage.read import CaseReader
 from throughline.api.collector_way import CollectorWay
 from throughline.api.health import Neighbours, runs_by
+from throughline.api.store_watch import StoreWatch
 from throughline.core.estate import load_estate
 from throughline.core.journal import JournalReader
 from throughline.core.metric_names import METRICS
@@ -72,10 +72,10 @@ class Around:
         journal: JournalReader | None = None,
         monotonic: Callable[[], float] = lambda: 0.0,
     ) -> Neighbours:
-        reader = CaseReader(folder / "store.db", NOTHING, ESTATE, Limits(), lambda: 0)
-        self.readers.callback(reader.close)
+        watch = StoreWatch(folder / "store.db")
+        self.readers.callback(watch.close)
         found = journal or JournalReader(folder / "journal.db")
-        return Neighbours(CollectorWay(at, ""), reader, found, runs, monotonic=monotonic)
+        return Neighbours(CollectorWay(at, ""), watch, found, runs, monotonic=monotonic)
 
 
 @pytest.fixture

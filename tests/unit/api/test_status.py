@@ -3,37 +3,65 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import repeat
 from pathlib import Path
 
 import pytest
 
 from lineage.engine import Engine, Limits
 from lineage.process import Definitions
-from throughline.api.status import Positions, StatusAsked, wait_for
+from throughline.api.status import StatusAsked, is_folded, wait_for
+from throughline.api.store_watch import StoreWatch
 from throughline.core.estate import load_estate
 
 
+def given(answers: Iterator[bool]) -> Callable[[], Awaitable[bool]]:
+    async def reached() -> bool:
+        return next(answers)
+
+    return reached
+
+
 def test_it_waits_until_it_is_so_and_no_longer_than_allowed() -> None:
-    answers = iter([False, False, True])
-    assert asyncio.run(wait_for(lambda: next(answers), 20.0)) is True
-    assert asyncio.run(wait_for(lambda: False, 0.01)) is False
-    assert asyncio.run(wait_for(lambda: True, 0.0)) is True
+    assert asyncio.run(wait_for(given(iter([False, False, True])), 20.0)) is True
+    assert asyncio.run(wait_for(given(repeat(False)), 0.01)) is False
+    assert asyncio.run(wait_for(given(repeat(True)), 0.0)) is True
+
+
+def test_it_does_not_wait_for_a_look_that_hangs() -> None:
+    async def wait() -> bool:
+        looks = iter([False])
+
+        async def reached() -> bool:
+            for first in looks:
+                return first
+            return await asyncio.Event().wait()
+
+        return await wait_for(reached, 0.1)
+
+    assert asyncio.run(wait()) is False
 
 
 def test_a_position_is_folded_once_nothing_behind_it_is_deferred(tmp_path: Path) -> None:
-    positions = Positions(tmp_path / "store.db")
-    assert not positions.has("j1")  # there is no store yet
+    watch = StoreWatch(tmp_path / "store.db")
+
+    def has(position: str) -> bool:
+        return asyncio.run(is_folded(watch, position))
+
+    assert not has("j0")  # there is no store yet
     engine = Engine.open(tmp_path / "store.db", Definitions({}, {}), load_estate(None), Limits())
-    assert positions.has("j0")
+    assert has("j0")
     engine.fold([], 0, 7)
-    assert positions.has("j7")
-    assert not positions.has("j8")
-    assert not positions.has("s1")
+    assert has("j7")
+    assert not has("j8")
+    assert not has("s1")
     engine.store.connection.execute("INSERT INTO stale (case_id) VALUES (1)")
-    assert not positions.has("j7")
+    assert not has("j7")
     engine.close()
-    positions.close()
-    positions.close()
+    watch.close()
+    watch.close()
+    assert not has("j0")
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("10s", 10.0), ("500ms", 0.5), ("1m", 60.0), ("2", 2.0), ("0.5s", 0.5)])
