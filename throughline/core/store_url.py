@@ -11,7 +11,13 @@ _SCHEMES = ("postgresql+psycopg", "postgresql", "postgres")
 WANTED_URL = "the URL of a PostgreSQL database, such as postgresql+psycopg://USER@HOST:5432/DATABASE"
 _LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _HIDDEN = "(hidden)"
-_SECRETS = frozenset({"password", "sslpassword", "passfile", "sslkey"})
+_SECRETS = frozenset(
+    {
+        *("password", "sslpassword", "passfile", "sslkey"),
+        *("scram_client_key", "scram_server_key", "oauth_client_secret"),
+    }
+)
+_PRIMARY = "target_session_attrs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +36,11 @@ class StoreUrl:
         url = cls(f"postgresql://{rest}")
         try:
             parts = urlsplit(url.libpq)
-            _ = parts.port
+            hosts = parts.netloc.rpartition("@")[2].split(",")
+            _ = [urlsplit(f"//{host}").port for host in hosts]
         except ValueError:
             raise ValueError(f"seen a port or host that is none, wanted {WANTED_URL}") from None
-        if parts.netloc.count("@") > 1 or parts.fragment:
+        if parts.netloc.count("@") > 1 or "@" in parts.path or parts.fragment:
             raise ValueError(
                 "seen a URL that cannot be split, wanted @, /, ? and # in a password written as %40 and so on"
             )
@@ -41,6 +48,9 @@ class StoreUrl:
             raise ValueError("seen a % that begins no code, wanted % itself written as %25")
         if not parts.path.strip("/"):
             raise ValueError(f"seen no database in it, wanted {WANTED_URL}")
+        if len(hosts) > 1 and _PRIMARY not in dict(parse_qsl(parts.query)):
+            # Of several, the one that takes writes: a standby would show what is not yet there as missing.
+            return cls(f"{url.libpq}{'&' if parts.query else '?'}{_PRIMARY}=primary")
         return url
 
     def __str__(self) -> str:
