@@ -102,7 +102,8 @@ def run_engine(
                 _Loop(engine, journal, decisions, subject, seen, watch, former, waits).run(stop)
         except (sqlite3.DatabaseError, StoreUnavailable, OSError) as error:
             if is_damaged(error):
-                _log.error("database_damaged", store=str(place), error=str(error), what_to_do=DAMAGED)
+                what_to_do = str(error) if isinstance(error, StoreDamaged) else DAMAGED
+                _log.error("database_damaged", store=str(place), error=str(error), what_to_do=what_to_do)
                 ready()  # for whom else to start: what comes in is durable
                 _wait_for_another(place, subject, stop)
             else:

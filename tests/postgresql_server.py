@@ -25,6 +25,7 @@ from throughline.core.store_url import Schema, StoreUrl
 
 PATIENCE_SECONDS = 60.0
 _LOOK_AGAIN_SECONDS = 0.02
+_PAGE = 8_192
 # A kill loses nothing with fsync off, only a power cut would; with synchronous_commit off a kill would, too.
 _SETTINGS = {"fsync": "off", "full_page_writes": "off", "listen_addresses": "127.0.0.1", "max_connections": "60"}
 
@@ -83,6 +84,18 @@ class Postgresql:
         if self._process.poll() is None:
             return
         self._process = self._begin()
+
+    def damage(self, url: StoreUrl, table: str) -> None:
+        """Change a table on the disk, in the middle of its first page, behind the back of the server."""
+        with psycopg.connect(url.libpq, autocommit=True) as connection:
+            connection.execute("CHECKPOINT")
+            found = connection.execute("SELECT pg_relation_filepath(%s)", (table,)).fetchone()
+        assert found is not None
+        self.kill()
+        with (self._folder / "data" / found[0]).open("r+b") as file:
+            file.seek(_PAGE // 2)
+            file.write(b"damaged " * (_PAGE // 16))
+        self.start()
 
     @contextmanager
     def hanging(self) -> Generator[None]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.guarantees.blows import Blow, Sudden, end_all, end_supervisor
@@ -21,6 +23,8 @@ pytestmark = [pytest.mark.serial, pytest.mark.needs("postgresql")]
 
 SUBMITTED, POSTED = "time.submitted", "time.posted"
 PASSWORD = "hush-hush-7"
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+TRACEPARENT = f"00-{TRACE}-b7ad6b7169203331-01"
 
 
 @pytest.fixture
@@ -227,11 +231,15 @@ def test_copies_and_checks_of_the_folder_say_where_the_store_is(tmp_path: Path, 
         serve.folded(serve.send(*submitted(1, 2)))
         copied = run("backup", str(kept), "--data", str(data), COLUMNS="300")
         verified = run("verify", "--data", str(data), COLUMNS="300")
+        read = run("verify", "--data", str(data), "--json", THROUGHLINE_STORE=url)
     refused = run("restore", str(kept), "--only-store", "--data", str(data))
     assert "such as pg_dump" in copied.stdout, copied.stderr
     assert "The store is not read: it is in postgresql+psycopg://" in verified.stdout, verified.stderr
+    found = {each["file"]: (each["values"], each["faults"]) for each in json.loads(read.stdout)["files"]}
+    assert found["throughline"] == (3, [])  # a block and two cases
+    assert json.loads(read.stdout)["not_read"] is None
     assert "restore it there, as with pg_restore" in refused.stderr
-    for said in (copied.stdout, verified.stdout, refused.stderr):
+    for said in (copied.stdout, verified.stdout, read.stdout, refused.stderr):
         assert PASSWORD not in said
     restored = tmp_path / "restored"
     assert run("restore", str(kept), "--data", str(restored)).returncode == 0
@@ -249,3 +257,37 @@ def test_a_store_that_was_lost_with_its_server_is_made_anew_from_the_journal(
     assert "The store is made anew." in done.stdout, done.stderr
     with serving(data, "--store", other) as serve:
         assert serve.folded(serve.send(*submitted(2, 3)))["counts"]["events"] == 3
+
+
+def test_values_that_were_changed_are_found(tmp_path: Path, url: str, database: StoreUrl) -> None:
+    data = tmp_path / "data"
+    with serving(data, "--store", url) as serve:
+        serve.folded(serve.send(*submitted(1, 2), event("t3", SUBMITTED) | {"traceparent": TRACEPARENT}))
+    with psycopg.connect(database.libpq) as connection:
+        connection.execute("UPDATE throughline.block SET content = 'torn'")
+        connection.execute("UPDATE throughline.cases SET facts = substr(facts, 1, 3) WHERE name LIKE '%T2'")
+        connection.execute("UPDATE throughline.trace SET spans = 'torn'")
+    found = run("verify", "--data", str(data), "--store", url, COLUMNS="300")
+    assert found.returncode == 1
+    assert "damaged, 3 faults" in found.stdout
+    for fault in ("block 1: content cannot be read", "facts cannot be read", f"trace {TRACE.upper()}: spans cannot"):
+        assert fault in found.stdout
+
+
+def test_a_damaged_table_is_left_alone_and_the_store_made_anew_elsewhere(
+    tmp_path: Path, url: str, database: StoreUrl, postgresql: Postgresql
+) -> None:
+    data, other = tmp_path / "data", postgresql.fresh().libpq
+    with serving(data, "--store", url) as serve:
+        serve.folded(serve.send(*submitted(1, 2)))
+        postgresql.damage(database, "throughline.cases")
+        position = serve.send(*submitted(2, 3))
+        until(lambda: "database_damaged" in log_of(data), "the engine to come upon it")
+        assert serve.get("/api/v1/cases").status == 503
+        found = run("verify", "--data", str(data), "--store", url, COLUMNS="300")
+        assert found.returncode == 1
+        assert "cases: invalid page in block 0" in found.stdout, found
+        assert "docs/how-to/keep-the-store-in-postgresql.md says what to do." in found.stdout
+    assert run("rebuild", "--data", str(data), "--store", other).returncode == 0
+    with serving(data, "--store", other) as serve:
+        assert serve.folded(position)["counts"]["events"] == 3

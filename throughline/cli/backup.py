@@ -20,7 +20,7 @@ from throughline.core.settings import load_settings
 from throughline.serve.backup import Manifest, Progress, Tell, back_up, check, restore, restore_store
 from throughline.serve.database import noted_database
 from throughline.serve.folder import DataFolder
-from throughline.serve.integrity import verify
+from throughline.serve.integrity import Verdict, verify
 
 
 def backup(folder: Path, data: Path | None, as_json: bool) -> None:
@@ -62,17 +62,19 @@ def restore_only_store(folder: Path, data: Path | None, as_json: bool) -> None:
     print(f"Next: throughline serve --data {target}, which folds from the journal what this store lacks.")
 
 
-def verify_files(data: Path | None, as_json: bool) -> bool:
-    """Say of each file whether it is whole; return whether all are."""
-    folder = load_settings({"data": data}, os.environ).data
+def verify_files(data: Path | None, store: str | None, as_json: bool) -> bool:
+    """Say of each file, and of a store in a database, whether it is whole; return whether all are."""
+    settings = load_settings({"data": data, "store": store}, os.environ)
+    folder = settings.data
     with Console(stderr=True).status("reading") as status:
-        found = verify(folder, lambda file: status.update(f"reading {file}"))
+        found = verify(folder, lambda file: status.update(f"reading {file}"), settings.store)
     if not found:
         raise StartRefused(f"there is no data in {folder}: say where it is with --data DIR")
     whole = not any(each.faults for each in found)
+    database = None if settings.store is not None else noted_database(folder)
     if as_json:
         files = [each._asdict() for each in found]
-        print_json({"data": str(folder), "whole": whole, "files": files, "not_read": noted_database(folder)})
+        print_json({"data": str(folder), "whole": whole, "files": files, "not_read": database})
         return whole
     out = console()
     for each in found:
@@ -80,12 +82,16 @@ def verify_files(data: Path | None, as_json: bool) -> bool:
         out.print(f"  {each.file:<13} {each.bytes:>15,} bytes  {each.values:>12,} values read  {verdict}")
         for fault in each.faults:
             out.print(f"    {fault}", style="red", soft_wrap=True)
-    database = noted_database(folder)
     if database is not None:
-        out.print(f"  The store is not read: it is in {database}, whose server has means of its own (pg_amcheck).")
-    if not whole:
-        out.print("docs/how-to/back-up-and-restore.md says what to do.")
+        out.print(f"  The store is not read: it is in {database}. To read it, too: --store URL or THROUGHLINE_STORE")
+    for page in dict.fromkeys(_page(each) for each in found if each.faults):
+        out.print(f"docs/how-to/{page} says what to do.")
     return whole
+
+
+def _page(verdict: Verdict) -> str:
+    """Return the page about damage of a file, or of the store in a database, which is called after its schema."""
+    return "back-up-and-restore.md" if verdict.file.endswith(".db") else "keep-the-store-in-postgresql.md"
 
 
 def _not_in_it(data: Path) -> str:

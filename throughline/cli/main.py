@@ -470,11 +470,17 @@ def restore(
 
 
 @app.command()
-def verify(data: Data = None, json: Json = False) -> None:
+def verify(
+    data: Data = None,
+    store: Annotated[
+        str | None, typer.Option(metavar="URL", help="The database of the store, where serve has it in one.")
+    ] = None,
+    json: Json = False,
+) -> None:
     """Read every file of the data folder whole, beside a running serve or not, and say whether it is damaged."""
     from throughline.cli.backup import verify_files as run
 
-    if not run(data, json):
+    if not run(data, store, json):
         raise typer.Exit(1)
 
 

@@ -19,7 +19,7 @@ from psycopg import errors
 from psycopg.types.numeric import Int8BinaryDumper
 from psycopg.types.string import StrDumper
 
-from throughline.core.errors import StartRefused, StoreUnavailable
+from throughline.core.errors import StartRefused, StoreDamaged, StoreUnavailable
 from throughline.core.sql import Dialect, Rows
 from throughline.core.store_url import Schema, StoreUrl
 
@@ -181,7 +181,7 @@ class PostgresConnection:
     def stream(self, sql: str) -> Iterator[tuple[Any, ...]]:
         with _failures_named(self._place), self._raw.cursor(f"rows_{next(_numbers)}", binary=True) as cursor:
             cursor.itersize = _STREAMED_AT_ONCE
-            cursor.execute(translated(sql).text.encode())
+            cursor.execute(translated(sql).text.encode(), ())
             yield from cursor
 
     def array(self, items: Iterable[Any], /) -> list[Any]:
@@ -347,11 +347,22 @@ _NOT_OPENED = (
 _LOST = "the server cannot be reached, or ended the connection: see that it runs"
 
 
+DAMAGED = (
+    "its tables are damaged: `throughline verify --store URL` says where, and"
+    " docs/how-to/keep-the-store-in-postgresql.md what to do"
+)
+
+
 @contextmanager
 def _failures_named(place: Schema, otherwise: str = _LOST) -> Generator[None]:
-    """Turn a failure of the server, or of the way to it, into StoreUnavailable; leave faults in statements alone."""
+    """Turn a failure of the server, or of the way to it, into StoreUnavailable; leave faults in statements alone.
+
+    Tables that are damaged are one, too: StoreDamaged.
+    """
     try:
         yield
+    except (errors.DataCorrupted, errors.IndexCorrupted) as error:
+        raise StoreDamaged(f"{place}: {DAMAGED} ({' '.join(str(error).split())})") from error
     except psycopg.Error as error:
         sentence = next((said for kind, said in _FAULTS.items() if isinstance(error, kind)), None)
         if sentence is None and not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):

@@ -1,8 +1,10 @@
-"""Whether the files of a data folder are as they were written: their pages, and every value that is packed in them."""
+"""Whether the files of a data folder are as they were written: their pages, and every value that is packed in them.
+
+Of a store in a database: the values.
+"""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -10,14 +12,15 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from lineage.generations import STORE_FILE, store_path
+from lineage.generations import STORE_FILE, store_path, store_place
+from lineage.places import open_reading
 from throughline.core.database import failures_named, open_reader
 from throughline.core.decisions import FILE_NAME as DECISIONS_FILE
-from throughline.core.errors import StoreUnavailable
+from throughline.core.errors import StoreDamaged, StoreUnavailable
 from throughline.core.journal import JOURNAL_FILE, decompress
+from throughline.core.store_url import Schema, StoreUrl
 
 MOST_FAULTS = 20
-_ROWS_AT_ONCE = 500
 
 _plain = msgspec.msgpack.Decoder().decode
 
@@ -34,6 +37,10 @@ class _Packed(NamedTuple):
     column: str
     unpack: Callable[[bytes], Any]
 
+    @property
+    def sql(self) -> str:
+        return f"SELECT {self.row}, {self.column} FROM {self.table} WHERE {self.column} IS NOT NULL"
+
 
 class Verdict(NamedTuple):
     """What was found of one file: its bytes, how many packed values were read, and faults, MOST_FAULTS at most."""
@@ -49,9 +56,9 @@ _PACKED: Mapping[str, tuple[_Packed, ...]] = {
         _Packed("block", "first", "content", _deflated),
         _Packed("cases", "id", "facts", _plain),
         _Packed("posted", "seq", "fact", _plain),
-        _Packed("other_content", "hex(digest)", "event", _plain),
-        _Packed("trace", "hex(trace_id)", "spans", _plain),
-        _Packed("kept_span", "hex(trace_id)", "spans", _plain),
+        _Packed("other_content", "digest", "event", _plain),
+        _Packed("trace", "trace_id", "spans", _plain),
+        _Packed("kept_span", "trace_id", "spans", _plain),
         _Packed("statement", "number", "content", _plain),
     ),
     DECISIONS_FILE: (_Packed("statement", "number", "body", _plain),),
@@ -62,13 +69,20 @@ _PACKED: Mapping[str, tuple[_Packed, ...]] = {
 }
 
 
-def verify(data: Path, tell: Callable[[str], None]) -> list[Verdict]:
-    """Read every file of a data folder whole, beside a serve that runs or not; ``tell`` is told which one is read."""
+def verify(data: Path, tell: Callable[[str], None], url: StoreUrl | None = None) -> list[Verdict]:
+    """Read every file of a data folder whole, beside a serve that runs or not; ``tell`` is told which one is read.
+
+    ``url``: the database of its store, where that is in one. Raises StoreUnavailable where it cannot be read now.
+    """
     found: list[Verdict] = []
     for name, path in files_of(data).items():
         if path.is_file():
             tell(path.name)
             found.append(verify_file(path, name))
+    place = store_place(data, url)
+    if isinstance(place, Schema):
+        tell(str(place))
+        found.append(verify_tables(place))
     return found
 
 
@@ -90,7 +104,7 @@ def verify_file(path: Path, name: str) -> Verdict:
             rows = connection.execute(f"PRAGMA integrity_check({MOST_FAULTS})")
             faults += [text.decode("utf-8", "replace") for (text,) in rows if text != b"ok"]
             for packed in _PACKED[name]:
-                for fault in _read(connection, packed):
+                for fault in _read(connection.stream(packed.sql), packed):
                     values += 1
                     faults += [fault] if fault and len(faults) < MOST_FAULTS else []
     except StoreUnavailable as error:
@@ -98,16 +112,31 @@ def verify_file(path: Path, name: str) -> Verdict:
     return Verdict(path.name, path.stat().st_size, values, faults[:MOST_FAULTS])
 
 
-def _read(connection: sqlite3.Connection, packed: _Packed) -> Iterator[str]:
-    """Give for each value of a column what is wrong with it, an empty text where nothing is."""
-    table, row, column, unpack = packed
-    rows = connection.execute(f"SELECT {row}, {column} FROM {table} WHERE {column} IS NOT NULL")
-    while some := rows.fetchmany(_ROWS_AT_ONCE):
-        for number, blob in some:
+def verify_tables(place: Schema) -> Verdict:
+    """Read all packed values of a store in a database; its server has means of its own for indexes (pg_amcheck)."""
+    values, faults = 0, list[str]()
+    with closing(open_reading(place)) as connection:
+        for packed in _PACKED[STORE_FILE]:
+            connection.execute("BEGIN")
             try:
-                unpack(blob)
-            except Exception as error:  # of zstandard or msgspec, or of memory that a torn length asks for
-                named = number.decode() if isinstance(number, bytes) else number
-                yield f"{table} {named}: {column} cannot be read ({error})"
-            else:
-                yield ""
+                for fault in _read(connection.stream(packed.sql), packed):
+                    values += 1
+                    faults += [fault] if fault else []
+            except StoreDamaged as error:  # nothing further of this table can be read
+                faults.append(f"{packed.table}: {error.__cause__}")
+            finally:
+                connection.execute("ROLLBACK")
+        size = connection.size()
+    return Verdict(place.name, size, values, faults[:MOST_FAULTS])
+
+
+def _read(rows: Iterator[tuple[Any, ...]], packed: _Packed) -> Iterator[str]:
+    """Give for each value of a column what is wrong with it, an empty text where nothing is."""
+    for row, blob in rows:
+        try:
+            packed.unpack(blob)
+        except Exception as error:  # of zstandard or msgspec, or of memory that a torn length asks for
+            named = row.hex().upper() if isinstance(row, bytes) else row
+            yield f"{packed.table} {named}: {packed.column} cannot be read ({error})"
+        else:
+            yield ""
