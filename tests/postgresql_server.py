@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -38,7 +39,8 @@ _RUN_AS = (
 class Postgresql:
     """A server with a folder of its own. Closing ends it and removes the folder."""
 
-    def __init__(self) -> None:
+    def __init__(self, primary: Postgresql | None = None) -> None:
+        """Begin a server of its own, or a standby of another one, with all that it has."""
         self._numbers = count(1)
         self._folder = Path(tempfile.mkdtemp(prefix="throughline-postgresql-"))
         # It refuses to run as root: then as somebody who owns nothing else.
@@ -50,7 +52,10 @@ class Postgresql:
             found.bind(("127.0.0.1", 0))
             self._port = found.getsockname()[1]
         data = ["-D", str(self._folder / "data")]
-        init = [str(self._programs / "initdb"), *data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C"]
+        if primary is None:
+            init = [self._programs / "initdb", *data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C"]
+        else:
+            init = [self._programs / "pg_basebackup", *data, "-d", primary._url("postgres"), "-R", "--checkpoint=fast"]
         subprocess.run([*self._as_user(), *init, "--no-sync"], check=True, capture_output=True, cwd="/")
         settings = _SETTINGS | {"port": str(self._port), "unix_socket_directories": str(self._folder)}
         given = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
@@ -67,6 +72,16 @@ class Postgresql:
     def address(self) -> str:
         """HOST:PORT/, as it stands in a URL."""
         return f"127.0.0.1:{self._port}/"
+
+    def has_all_of(self, primary: Postgresql) -> bool:
+        """Tell whether a standby has all that its primary has committed by now."""
+        (there,) = primary.ask("SELECT pg_current_wal_lsn()::text")
+        return self.ask(f"SELECT pg_last_wal_replay_lsn() >= '{there}'::pg_lsn") == (True,)
+
+    def ask(self, question: str) -> tuple[Any, ...] | None:
+        """Return the first row of an answer, as who may do everything."""
+        with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
+            return connection.execute(question.encode()).fetchone()
 
     def run(self, statements: str) -> None:
         """Run statements, each for itself, as who may do everything."""

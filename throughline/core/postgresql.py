@@ -132,6 +132,7 @@ class PostgresConnection:
                 autocommit=True,
                 connect_timeout=CONNECT_SECONDS,
                 application_name="throughline engine" if writes else "throughline",
+                client_encoding="UTF8",
                 keepalives_idle=10,
                 keepalives_interval=5,
                 keepalives_count=3,
@@ -251,9 +252,14 @@ def check(place: Schema) -> None:
 
 
 def _fault_of_server(connection: PostgresConnection) -> str | None:
-    version, shown, encoding = connection.execute(
+    found = connection.execute(
         "SELECT current_setting('server_version_num')::bigint, current_setting('server_version'), getdatabaseencoding()"
     ).fetchone()
+    return fault_of_server(*found)
+
+
+def fault_of_server(version: int, shown: str, encoding: str) -> str | None:
+    """Say why a server or a database can never hold the store; ``version`` is its number, ``shown`` its text."""
     if version < OLDEST * 10_000:
         return f"seen PostgreSQL {shown}, wanted {OLDEST} or later: upgrade the server, or name another"
     if encoding != "UTF8":
@@ -262,12 +268,14 @@ def _fault_of_server(connection: PostgresConnection) -> str | None:
 
 
 def _fault_of_rights(connection: PostgresConnection) -> str | None:
-    standby, may, user, database = connection.execute(
-        "SELECT pg_is_in_recovery(), has_database_privilege(current_database(), 'CREATE'), current_user,"
-        " current_database()"
+    standby, closed, may, user, database = connection.execute(
+        "SELECT pg_is_in_recovery(), current_setting('transaction_read_only'),"
+        " has_database_privilege(current_database(), 'CREATE'), current_user, current_database()"
     ).fetchone()
     if standby:
         return "seen a standby, which takes no writes, wanted the primary"
+    if closed == "on":
+        return f"seen default_transaction_read_only on, for {database} or {user}, wanted off: the store is written"
     return None if may else f"its user may not make a schema: GRANT CREATE ON DATABASE {database} TO {user}"
 
 
@@ -276,7 +284,8 @@ def _taken(place: Schema) -> str:
     with closing(PostgresConnection(place, writes=False)) as connection:
         found = connection.execute(
             "SELECT pid, coalesce(host(client_addr), 'its own machine') FROM pg_stat_activity JOIN pg_locks USING (pid)"
-            f" WHERE locktype = 'advisory' AND granted AND (classid::bigint << 32) | objid::bigint = {_LOCK}",
+            f" WHERE locktype = 'advisory' AND granted AND (classid::bigint << 32) | objid::bigint = {_LOCK}"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
             (_ENGINE,),
         ).fetchone()
     who = "" if found is None else f" (process {found[0]} of the server, from {found[1]})"
