@@ -9,6 +9,7 @@ from contextlib import ExitStack, closing
 
 import pytest
 
+from lineage.places import open_writing
 from tests.postgresql_server import Postgresql
 from throughline.core.errors import StartRefused
 from throughline.core.store_url import Schema, StoreUrl
@@ -60,6 +61,20 @@ def test_a_user_who_may_not_write_is_refused(postgresql: Postgresql) -> None:
         " ALTER ROLE reader SET default_transaction_read_only TO on"
     )
     assert "seen default_transaction_read_only on" in refused(named(postgresql, "of_reader", "reader"))
+
+
+def test_tables_that_another_user_has_restored_are_refused(postgresql: Postgresql) -> None:
+    from throughline.core.postgresql import check
+
+    postgresql.run("CREATE ROLE owner_of_all LOGIN; CREATE DATABASE restored OWNER owner_of_all")
+    theirs, ours = named(postgresql, "restored"), named(postgresql, "restored", "owner_of_all")
+    open_writing(Schema(theirs, "throughline")).close()
+    assert "throughline, or tables in it, of postgres, wanted owner_of_all's own" in refused(ours)
+    with closing(open_writing(Schema(theirs, "throughline"))) as connection:
+        connection.execute("ALTER SCHEMA throughline OWNER TO owner_of_all")
+        check(Schema(ours, "throughline"))
+        connection.execute("CREATE TABLE meta (name text)")
+    assert "pg_restore --no-owner --role=owner_of_all" in refused(ours)
 
 
 @pytest.fixture

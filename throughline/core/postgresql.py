@@ -242,7 +242,8 @@ def check(place: Schema) -> None:
     Raises StartRefused where it cannot or another does, and StoreUnavailable where the server cannot be used now.
     """
     with closing(PostgresConnection(place, writes=True)) as connection:
-        faults = [fault for fault in (_fault_of_server(connection), _fault_of_rights(connection)) if fault]
+        told = (_fault_of_server(connection), _fault_of_rights(connection), _fault_of_owner(connection, place))
+        faults = [fault for fault in told if fault]
         if faults:
             raise StartRefused("\n".join(f"{place.url}: {fault}" for fault in faults))
         try:
@@ -277,6 +278,22 @@ def _fault_of_rights(connection: PostgresConnection) -> str | None:
     if closed == "on":
         return f"seen default_transaction_read_only on, for {database} or {user}, wanted off: the store is written"
     return None if may else f"its user may not make a schema: GRANT CREATE ON DATABASE {database} TO {user}"
+
+
+def _fault_of_owner(connection: PostgresConnection, place: Schema) -> str | None:
+    """Say whose tables stand where ours are to be, as after a dump was restored by somebody else."""
+    found = connection.execute(
+        "SELECT pg_get_userbyid(owner), current_user FROM (SELECT nspowner AS owner FROM pg_namespace WHERE nspname = ?"
+        " UNION SELECT relowner FROM pg_class WHERE relnamespace = to_regnamespace(?)) AS owners"
+        " WHERE NOT pg_has_role(owner, 'USAGE') LIMIT 1",
+        (place.name, place.name),
+    ).fetchone()
+    if found is None:
+        return None
+    return (
+        f"seen a schema {place.name}, or tables in it, of {found[0]}, wanted {found[1]}'s own: restore a dump as its"
+        f" user, or as another with pg_restore --no-owner --role={found[1]}"
+    )
 
 
 def _taken(place: Schema) -> str:
