@@ -118,13 +118,12 @@ def tidy(data: Path, url: StoreUrl | None = None) -> None:
 
 
 def _tidy_schemas(data: Path, url: StoreUrl) -> None:
-    if not (data / POINTER).exists():
-        return
-    plain, current = Schema(url, SCHEMA), store_place(data, url)
-    if current != plain and is_there(current):  # it is not, where this was cut off after it was renamed
-        remove(plain)
-        rename(current, plain)
-    (data / POINTER).unlink(missing_ok=True)
+    if (data / POINTER).exists():
+        plain, current = Schema(url, SCHEMA), store_place(data, url)
+        if current != plain and is_there(current):  # it is not, where this was cut off after it was renamed
+            remove(plain)
+            rename(current, plain)
+        (data / POINTER).unlink(missing_ok=True)
     for other in _others_in(url):
         remove(other)
 

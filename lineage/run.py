@@ -365,7 +365,10 @@ class _Loop:
         if at - self._began > _WORKS_AGAIN_SECONDS:
             self._waits.over()
         if self._former is not None and at - self._began > _FORMER_STAYS_SECONDS:
-            remove(self._former)
+            try:
+                remove(self._former)
+            except StoreUnavailable as error:  # somebody reads it, as a copy of the database does
+                _log.warning("former_store_not_removed", store=str(self._former), error=str(error))
             self._former = None
 
     def _check_logs(self, at: float) -> None:

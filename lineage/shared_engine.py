@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import Final, TypeVar
 
 from lineage.engine import AT_ONCE, Engine, Heard, Limits
@@ -73,12 +73,14 @@ class SharedEngine(Engine):
         part: str,
     ) -> SharedEngine:
         """Open a store beside others. Raises StoreUnavailable where it cannot be, or where an engine alone has it."""
-        connection, aside = open_sharing(place), open_sharing(place)
-        connection.execute(f"SELECT pg_advisory_lock({_OPENING})")  # so that tables are made once
-        try:
-            return cls(connection, aside, definitions, estate, limits, part)
-        finally:
+        with ExitStack() as stack:
+            connection = stack.enter_context(closing(open_sharing(place)))
+            aside = stack.enter_context(closing(open_sharing(place)))
+            connection.execute(f"SELECT pg_advisory_lock({_OPENING})")  # so that tables are made once
+            engine = cls(connection, aside, definitions, estate, limits, part)
             connection.execute(f"SELECT pg_advisory_unlock({_OPENING})")
+            stack.pop_all()
+            return engine
 
     def _store(self, connection: Connection) -> StoreWriter:
         self._shared = SharedStore(connection, self._aside, self._locks, self._part)

@@ -170,6 +170,23 @@ def test_a_rebuild_takes_the_place_of_the_former_store_beside_a_running_serve(tm
     assert not (data / "store.json").exists()
 
 
+def test_a_copy_of_the_former_store_does_not_hold_the_engine_up(tmp_path: Path, url: str, database: StoreUrl) -> None:
+    data = tmp_path / "data"
+    with serving(data, "--store", url) as serve, psycopg.connect(database.libpq) as copy:
+        serve.folded(serve.send(*submitted(1, 2)))
+        copy.execute("LOCK TABLE throughline.cases IN ACCESS SHARE MODE")
+        assert run("rebuild", "--data", str(data), "--store", url).returncode == 0
+        until(lambda: "former_store_not_removed" in log_of(data), "the engine to leave it")
+        assert serve.folded(serve.send(*submitted(3)))["counts"]["events"] == 3
+        assert "store_unavailable" not in log_of(data)
+    with psycopg.connect(database.libpq) as connection:
+        connection.execute("CREATE SCHEMA throughline_3")  # as a rebuild leaves it that is killed
+    with serving(data, "--store", url) as serve, psycopg.connect(database.libpq) as connection:
+        assert serve.get("/api/v1/status").json["counts"]["events"] == 3
+        left = connection.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'throughline%'").fetchall()
+        assert left == [("throughline",)]
+
+
 def test_a_second_serve_on_the_same_database_is_refused(tmp_path: Path, url: str) -> None:
     with serving(tmp_path / "one", "--store", url):
         refused = run(*options(tmp_path / "two", "--store", url))
