@@ -11,11 +11,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from typing import NamedTuple
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 
 from lineage.engine import Engine
-from lineage.places import open_sharing
+from lineage.places import open_sharing, open_writing
 from lineage.shared_engine import SharedEngine
 from lineage.shared_store import Fenced
 from tests.contract.worker import PARTS, Worker, fold_part
@@ -24,13 +25,14 @@ from tests.guarantees.shown import DEFAULTS, PACK, Shown, arrive
 from tests.guarantees.weeks import BEGAN, moments, weeks
 from tests.identity_model.worlds import Arrival, World, arrivals, seeds
 from tests.postgresql_server import PATIENCE_SECONDS, Postgresql
+from tests.service.serving import until
 from tests.story.test_guarantee_rebuild import shown
 from tests.unit.lineage.adapter import settle, tick
 from throughline.core.errors import StoreUnavailable
 from throughline.core.event import Event, Relation
 from throughline.core.instants import DAY, HOUR, format_instant
 from throughline.core.journal import MAPPING, Record
-from throughline.core.store_url import Schema
+from throughline.core.store_url import Schema, StoreUrl
 
 pytestmark = pytest.mark.needs("postgresql")
 
@@ -282,3 +284,17 @@ def as_shown(place: Schema, now: int) -> Shown:
 def alone(steps: list[Arrival], now: int) -> Shown:
     with closing(arrive(steps, PACK, ESTATE, DEFAULTS, [now])) as engine:
         return shown(engine, PACK, now)
+
+
+def test_an_engine_that_cannot_join_leaves_no_connection_open(postgresql: Postgresql) -> None:
+    theirs = postgresql.fresh()
+    open_writing(Schema(theirs, "throughline")).close()
+    postgresql.run("CREATE ROLE guest LOGIN")
+    with psycopg.connect(theirs.libpq, autocommit=True) as admin:
+        database = theirs.libpq.rpartition("/")[2]
+        admin.execute(f"GRANT CREATE ON DATABASE {database} TO guest".encode())
+    ours = StoreUrl.parse(theirs.libpq.replace("postgres@", "guest@"))
+    with pytest.raises(StoreUnavailable, match="its user may not use the schema") as kept:
+        SharedEngine.join(Schema(ours, "throughline"), PACK, ESTATE, DEFAULTS, "0")
+    until(lambda: postgresql.ask("SELECT count(*) FROM pg_stat_activity WHERE usename = 'guest'") == (0,), "its end")
+    del kept

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -124,6 +125,24 @@ def test_once_its_server_was_started_again_nobody_is_refused(tmp_path: Path, url
         postgresql.kill()
         postgresql.start()
         assert [serve.get("/api/v1/cases").status for _ in range(8)] == [200] * 8
+
+
+def test_after_a_failover_the_standby_holds_the_store(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        primary = stack.enter_context(closing(Postgresql()))
+        url = primary.fresh().libpq
+        standby = stack.enter_context(closing(Postgresql(primary)))
+        stack.callback(primary.start)
+        both = url.replace(primary.address, f"{primary.address.removesuffix('/')},{standby.address}")
+        serve = stack.enter_context(serving(tmp_path / "data", "--store", both))
+        serve.folded(serve.send(*submitted(1, 2)))
+        until(lambda: standby.has_all_of(primary), "the standby")
+        primary.kill()
+        position = serve.send(*submitted(2, 3))
+        until(lambda: not is_ready(serve), "readiness to say no")
+        standby.ask("SELECT pg_promote()")
+        assert serve.folded(position)["counts"]["events"] == 3
+        until(lambda: is_ready(serve), "readiness")
 
 
 def test_a_serve_that_starts_while_its_server_is_away_opens_its_doors(

@@ -361,6 +361,7 @@ _FAULTS = {
     errors.DiskFull: "the server's disk is full: free space there",
     errors.ProgramLimitExceeded: "the server cannot hold a text that came in, which is a fault of ours: report it",
     errors.InsufficientPrivilege: "its user may not do this: grant it CREATE on the database",
+    errors.InvalidSchemaName: "its user may not use the schema: make that his own",
     errors.ReadOnlySqlTransaction: "the server takes no writes, as a standby does: give the primary's URL",
     errors.TooManyConnections: "the server takes no more connections: raise max_connections",
     errors.UndefinedTable: "its tables are not there: they are being made just now, or another generation is in force",
