@@ -35,7 +35,7 @@ from tests.unit.lineage.outcome import outcome
 from throughline.core.errors import StoreUnavailable
 from throughline.core.estate import load_estate
 from throughline.core.instants import HOUR
-from throughline.core.store_url import StoreUrl
+from throughline.core.store_url import Schema, StoreUrl
 
 pytestmark = pytest.mark.needs("postgresql")
 
@@ -148,6 +148,22 @@ def test_a_reader_that_is_to_answer_soon_gives_up_what_takes_longer(tables: Fres
         with pytest.raises(StoreUnavailable, match="takes too long to answer"):
             connection.execute("SELECT pg_sleep(30)")
         assert not connection.broken
+
+
+def test_what_is_the_rule_for_others_in_the_database_is_none_for_the_store(
+    postgresql: Postgresql, database: StoreUrl
+) -> None:
+    name = database.libpq.rpartition("/")[2]
+    for setting in (
+        "default_transaction_isolation = serializable",
+        "synchronous_commit = off",
+        "statement_timeout = 500",
+    ):
+        postgresql.run(f"ALTER DATABASE {name} SET {setting}")
+    with closing(open_writing(Schema(database, "throughline"))) as connection:
+        for setting, value in (("transaction_isolation", "read committed"), ("synchronous_commit", "on")):
+            assert connection.execute(f"SHOW {setting}").fetchone() == (value,)
+        connection.execute("SELECT pg_sleep(0.7)")
 
 
 def test_where_no_store_is_yet_a_reader_says_so(database: StoreUrl, tmp_path: Path) -> None:

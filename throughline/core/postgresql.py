@@ -142,14 +142,22 @@ class PostgresConnection:
         self._raw.adapters.register_dumper(int, Int8BinaryDumper)
         self._raw.adapters.register_dumper(str, _Text)
         try:
-            self.execute(f'SET search_path TO "{place.name}"')
-            self.execute(f"SET lock_timeout TO '{LOCK_SECONDS}s'")
-            self.execute("SET jit TO off")
-            if answer_seconds is not None:
-                self.execute(f"SET statement_timeout TO '{answer_seconds:.0f}s'")
+            self.set(
+                search_path=f'"{place.name}"',
+                lock_timeout=f"{LOCK_SECONDS}s",
+                jit="off",
+                # Whatever is the rule for others in this database, or for this user.
+                default_transaction_isolation="read committed",
+                statement_timeout=f"{answer_seconds or 0:.0f}s",
+            )
         except BaseException:
             self.close()
             raise
+
+    def set(self, **settings: str) -> None:
+        """Set what holds for this connection."""
+        asked = ", ".join("set_config(?, ?, false)" for _ in settings)
+        self.execute(f"SELECT {asked}", [text for setting in settings.items() for text in setting])
 
     @property
     def dialect(self) -> Dialect:
@@ -195,7 +203,7 @@ class PostgresConnection:
         return self.execute("SELECT to_regclass(?) IS NOT NULL", (name,)).fetchone()[0]
 
     def make_durable(self) -> None:
-        """Nothing: a commit of the server is durable, unless its owner has set it otherwise."""
+        """Nothing: a commit of the server is durable, as long as its fsync is on."""
 
     def settle(self) -> None:
         """Let the planner know what the tables hold."""
@@ -221,14 +229,19 @@ def open_writer(place: Schema, *, shared: bool = False) -> PostgresConnection:
     """
     connection = PostgresConnection(place, writes=True)
     try:
-        for name, value in (("tcp_keepalives_idle", 10), ("tcp_keepalives_interval", 5), ("tcp_keepalives_count", 3)):
-            connection.execute(f"SET {name} TO {value}")
-        connection.execute("SET idle_in_transaction_session_timeout TO '60s'")
+        connection.set(
+            tcp_keepalives_idle="10",
+            tcp_keepalives_interval="5",
+            tcp_keepalives_count="3",
+            idle_in_transaction_session_timeout="60s",
+            client_min_messages="warning",
+        )
+        if connection.execute("SELECT current_setting('synchronous_commit') = 'off'").fetchone()[0]:
+            connection.set(synchronous_commit="on")  # the journal lets go of what is committed here
         kind = "pg_advisory_lock_shared" if shared else "pg_advisory_lock"
         connection.execute(f"SELECT {kind}({_LOCK})", (f"throughline {place.name}",))
         if shared:
-            connection.execute(f"SET lock_timeout TO '{_BATCH_SECONDS}s'")
-        connection.execute("SET client_min_messages TO warning")
+            connection.set(lock_timeout=f"{_BATCH_SECONDS}s")
         connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{place.name}"')
     except BaseException:
         connection.close()
@@ -326,7 +339,7 @@ def open_reader(place: Schema, answer_seconds: float | None = None) -> PostgresC
     """Open a schema read-only, beside its writer. Raises StoreUnavailable where the server cannot be used now."""
     connection = PostgresConnection(place, writes=False, answer_seconds=answer_seconds)
     try:
-        connection.execute("SET default_transaction_read_only TO on")
+        connection.set(default_transaction_read_only="on")
     except BaseException:
         connection.close()
         raise
@@ -341,7 +354,7 @@ def is_there(place: Schema) -> bool:
 def remove(place: Schema) -> None:
     """Remove a schema; waits a little for those who read it."""
     with closing(PostgresConnection(place, writes=True)) as connection:
-        connection.execute("SET client_min_messages TO warning")
+        connection.set(client_min_messages="warning")
         connection.execute(f'DROP SCHEMA IF EXISTS "{place.name}" CASCADE')
 
 
