@@ -46,10 +46,10 @@ def make(connection: Connection) -> None:
         for statement in schema(connection.dialect):
             connection.execute(statement)
         connection.execute("INSERT INTO alembic_version (version_num) VALUES (?)", (FORMAT,))
-        connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")
         raise
+    connection.execute("COMMIT")
 
 
 def upgrade(connection: Connection, place: Place, revisions: Revisions = SHIPPED) -> list[str]:
