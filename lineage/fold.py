@@ -217,10 +217,10 @@ class Folder:
             self._set_contents_aside(standing, stored, replaced, losers, touched)
         fresh = list(standing.values())
         first = self._store.add_events(fresh)
-        self._store.put_seen(
-            (digest, first + index, event.received, event.digest)
-            for index, (digest, event) in enumerate(standing.items())
-        )
+        rows = [
+            (digest, seq, event.received, event.digest) for seq, (digest, event) in enumerate(standing.items(), first)
+        ]
+        self._store.put_seen(rows, stored)
         self.too_old = sum(count for (name, _), count in counted.items() if name == TOO_OLD)
         self._store.count((name, label, count) for (name, label), count in counted.items())
         return fresh

@@ -76,9 +76,9 @@ def _near(row: CaseRow) -> set[tuple[int, int]]:
 
 def drop_events(store: StoreWriter, gone: Mapping[int, Event]) -> None:
     """Remove events whose places and edges are gone already, with the knowledge that they came."""
-    digests = [(identity_digest(event.source, event.id),) for event in gone.values()]
-    store.many("DELETE FROM seen WHERE digest = ?", digests)
-    store.many("DELETE FROM other_content WHERE digest = ?", digests)
+    digests = [identity_digest(event.source, event.id) for event in gone.values()]
+    store.drop_seen(digests)
+    store.many("DELETE FROM other_content WHERE digest = ?", [(digest,) for digest in digests])
     bring_back(store, gone)
     forget_events(store, {seq: event.trace_id for seq, event in gone.items() if event.trace_id is not None})
     store.blank_events(gone)

@@ -97,11 +97,12 @@ class SharedStore(StoreWriter):
         claimed += sorted(keys)
         marks = ", ".join("?" * (1 + len(blank)))
         self.many(
-            f"INSERT INTO {table} ({key}, {others}) VALUES ({marks}) ON CONFLICT DO NOTHING",
+            f"INSERT INTO {table} (bucket, {key}, {others}) VALUES (0, {marks}) ON CONFLICT DO NOTHING",
             [(each, *blank) for each in claimed],
         )
         self.rows(
-            f"SELECT 1 FROM {table} WHERE {key} IN (SELECT value FROM json_each(?)) ORDER BY {key} FOR NO KEY UPDATE",
+            f"SELECT 1 FROM {table} WHERE bucket = 0 AND {key} IN (SELECT value FROM json_each(?))"
+            f" ORDER BY {key} FOR NO KEY UPDATE",
             self.array(claimed),
         )
 
@@ -168,7 +169,7 @@ class SharedStore(StoreWriter):
             ("trace", "trace_id", "length(spans) = 1", self._traces),
         ):
             self.connection.execute(
-                f"DELETE FROM {table} WHERE {key} IN (SELECT value FROM json_each(?)) AND {blank}",
+                f"DELETE FROM {table} WHERE bucket = 0 AND {key} IN (SELECT value FROM json_each(?)) AND {blank}",
                 (self.array(claimed),),
             )
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 import zstandard
 
+from lineage.buckets import BUCKET_BITS, EveryBucket, KeyIndex, OneBucket, Places, spread
 from lineage.fact import Fact
 from lineage.upgrade import make
 from throughline.core.event import Event, encode_block, identity_digest
@@ -116,6 +117,7 @@ class CaseRow:
 class SeenRow(NamedTuple):
     """What is known of a (source, id): where its standing content is, and that content's (receipt, digest)."""
 
+    bucket: int
     seq: int
     received: int
     content: bytes
@@ -130,6 +132,9 @@ class StoreReader:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.array = connection.array
+        one = OneBucket() if connection.dialect == "postgresql" else None
+        self._seen_places: Places = one or EveryBucket(connection, "seen")
+        self.trace_places: Places = one or EveryBucket(connection, "trace")
         self._inflate = zstandard.ZstdDecompressor()
         self._deflate = zstandard.ZstdCompressor(level=_ZSTD_LEVEL)
 
@@ -238,15 +243,23 @@ class StoreReader:
         return found
 
     def seen(self, digests: Sequence[bytes]) -> dict[bytes, SeenRow]:
-        found: dict[bytes, SeenRow] = {}
-        for start in range(0, len(digests), _DIGESTS_AT_ONCE):
-            some = [bound(digest) for digest in digests[start : start + _DIGESTS_AT_ONCE]]
-            marks = ",".join("?" * len(some))
-            for digest, *row in self.connection.execute(
-                f"SELECT digest, seq, received, content FROM seen WHERE digest IN ({marks})", some
-            ):
-                found[digest] = SeenRow(*row)
-        return found
+        return self._seen_at(self._seen_places.where(digests))
+
+    def _seen_at(self, places: Mapping[int, Sequence[bytes]]) -> dict[bytes, SeenRow]:
+        columns = "digest, bucket, seq, received, content"
+        return {digest: SeenRow(*row) for digest, *row in self.keyed("seen", "digest", columns, places)}
+
+    def keyed(
+        self, table: str, column: str, columns: str, places: Mapping[int, Sequence[bytes]]
+    ) -> Iterator[tuple[Any, ...]]:
+        """Yield columns of the rows that a table has in buckets under keys in ``column``."""
+        for bucket, keys in places.items():
+            for start in range(0, len(keys), _DIGESTS_AT_ONCE):
+                some = [bound(key) for key in keys[start : start + _DIGESTS_AT_ONCE]]
+                marks = ",".join("?" * len(some))
+                yield from self.connection.execute(
+                    f"SELECT {columns} FROM {table} WHERE bucket = ? AND {column} IN ({marks})", (bucket, *some)
+                )
 
     def other_contents(self, digest: bytes) -> dict[bytes, Event]:
         """Return the contents that were set aside under one (source, id), by content digest."""
@@ -319,8 +332,20 @@ class StoreReader:
     def standing(self, numbered: Mapping[int, Event]) -> dict[int, Event]:
         """Return those among stored events, by seq, whose content stands."""
         digests = {seq: identity_digest(event.source, event.id) for seq, event in numbered.items()}
-        seen = self.seen(list(digests.values()))
+        seen = self._seen_of(digests)
         return {seq: numbered[seq] for seq, digest in digests.items() if digest in seen and seen[digest].seq == seq}
+
+    def _seen_of(self, digests: Mapping[int, bytes]) -> dict[bytes, SeenRow]:
+        """As ``seen``, of events by seq: most are in the bucket of their seq, the others replaced an older content."""
+        likely: dict[int, list[bytes]] = {}
+        for seq, digest in digests.items():
+            likely.setdefault(self.bucket_of(seq), []).append(digest)
+        seen = self._seen_at(likely)
+        return seen | self.seen([digest for digest in digests.values() if digest not in seen])
+
+    def bucket_of(self, seq: int) -> int:
+        """Return the bucket of ``seen`` for a (source, id) that is new with a seq."""
+        return 0 if self.connection.dialect == "postgresql" else seq >> BUCKET_BITS
 
     def positions(self) -> dict[str, int]:
         return dict(self.rows("SELECT name, value FROM position"))
@@ -357,6 +382,9 @@ class StoreWriter(StoreReader):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         make(connection)
+        one = OneBucket() if connection.dialect == "postgresql" else None
+        self._seen_places = self._seen_index = one or KeyIndex(connection, "seen", "digest")
+        self.trace_places = self.trace_index = one or KeyIndex(connection, "trace", "trace_id", spread)
         self._young: dict[str, int] = {}
         self._old: dict[str, int] = {}
         self.next_seq = self._next("SELECT first + count FROM block ORDER BY first DESC LIMIT 1", 1)
@@ -448,13 +476,29 @@ class StoreWriter(StoreReader):
             self._young.pop(text, None)
             self._old.pop(text, None)
 
-    def put_seen(self, rows: Iterable[tuple[bytes, int, int, bytes]]) -> None:
-        """Set (digest, seq, receipt, content digest); a known digest is replaced."""
+    def put_seen(self, rows: Iterable[tuple[bytes, int, int, bytes]], known: Mapping[bytes, SeenRow]) -> None:
+        """Set (digest, seq, receipt, content digest); ``known`` are the rows of those that are replaced."""
+        placed: list[tuple[int, bytearray, int, int, bytearray]] = []
+        new: dict[int, list[bytes]] = {}
+        for digest, seq, received, content in rows:
+            replaced = known.get(digest)
+            bucket = self.bucket_of(seq) if replaced is None else replaced.bucket
+            if replaced is None:
+                new.setdefault(bucket, []).append(digest)
+            placed.append((bucket, bound(digest), seq, received, bound(content)))
         self.many(
-            "INSERT INTO seen (digest, seq, received, content) VALUES (?, ?, ?, ?) ON CONFLICT (digest) DO UPDATE"
+            "INSERT INTO seen (bucket, digest, seq, received, content) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (bucket, digest) DO UPDATE"
             " SET seq = excluded.seq, received = excluded.received, content = excluded.content",
-            ((bound(digest), seq, received, bound(content)) for digest, seq, received, content in rows),
+            placed,
         )
+        for bucket, digests in new.items():
+            self._seen_index.add(bucket, digests)
+
+    def drop_seen(self, digests: Sequence[bytes]) -> None:
+        """Forget what is known of (source, id)s by their digests."""
+        rows = [(bucket, digest) for bucket, some in self._seen_places.where(digests).items() for digest in some]
+        self.many("DELETE FROM seen WHERE bucket = ? AND digest = ?", rows)
 
     def put_other_content(self, digest: bytes, event: Event) -> None:
         """Keep a content that does not count; of equal contents the least receipt."""

@@ -16,7 +16,7 @@ from throughline.core.sql import Dialect
 
 metadata = MetaData()
 
-FORMAT = "4"
+FORMAT = "5"
 """The last revision in lineage/migrations, which leads to these tables."""
 
 # An INTEGER PRIMARY KEY is SQLite's rowid; elsewhere it needs eight bytes.
@@ -44,6 +44,7 @@ process_name = _table(
 block = _table("block", _key("first"), _required("count"), _required("content", LargeBinary), rowid=True)
 seen = _table(
     "seen",
+    _key("bucket"),  # lineage/buckets.py
     _key("digest", LargeBinary),
     _required("seq"),
     _required("received"),
@@ -147,7 +148,8 @@ event_type = _table(
     _required("content", LargeBinary),  # the digest of the sample's content, which decides between equal receipts
     _required("fields", Text),  # the names of the sample's fields, as a JSON array
 )
-trace = _table("trace", _key("trace_id", LargeBinary), _required("spans", LargeBinary))
+trace = _table("trace", _key("bucket"), _key("trace_id", LargeBinary), _required("spans", LargeBinary))
+key_filter = _table("key_filter", _key("name", Text), _key("lane"), _required("bits", LargeBinary), rowid=True)
 # The spans that failed of journal records that are no longer kept, while an event of their trace is.
 kept_span = _table("kept_span", _key("trace_id", LargeBinary), _required("spans", LargeBinary))
 statement = _table("statement", _key("number"), _required("content", LargeBinary), rowid=True)

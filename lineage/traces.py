@@ -1,7 +1,7 @@
 """From a trace to where its spans, log records and events are.
 
-One row a trace: the journal records that hold parts of it, with the ids of their spans (so that a span sent again
-counts once), and the seqs of its events.
+One row a trace and bucket (lineage/buckets.py): the journal records that hold parts of it, with the ids of their spans
+(so that a span sent again counts once), and the seqs of its events.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ FLOW_SPANS, FAILED_FLOW_SPANS = "flow_spans", "failed_flow_spans"
 SERVICE_SPANS, FAILED_SERVICE_SPANS = "service_spans", "failed_service_spans"
 SPAN_COUNTERS = frozenset({FLOW_SPANS, FAILED_FLOW_SPANS, SERVICE_SPANS, FAILED_SERVICE_SPANS})
 _AT_ONCE = 500
-_NO_ENTRIES = encode([])
 
 
 class TraceEntry(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -36,14 +35,25 @@ _entries = msgspec.msgpack.Decoder(list[TraceEntry])
 _spans = msgspec.msgpack.Decoder(list[SpanFact])
 
 
+_Rows = dict[tuple[int, bytes], list[TraceEntry]]
+
+
 def entries_of(store: StoreReader, trace_ids: Sequence[bytes]) -> dict[bytes, list[TraceEntry]]:
     """Return what is known of traces."""
+    return _by_trace(_rows_of(store, trace_ids))
+
+
+def _rows_of(store: StoreReader, trace_ids: Sequence[bytes]) -> _Rows:
+    """Return the rows of traces by bucket and trace, those of older buckets first."""
+    places = dict(sorted(store.trace_places.where(trace_ids).items()))
+    rows = store.keyed("trace", "trace_id", "bucket, trace_id, spans", places)
+    return {(bucket, trace_id): _entries.decode(spans) for bucket, trace_id, spans in rows}
+
+
+def _by_trace(rows: _Rows) -> dict[bytes, list[TraceEntry]]:
     found: dict[bytes, list[TraceEntry]] = {}
-    for start in range(0, len(trace_ids), _AT_ONCE):
-        some = trace_ids[start : start + _AT_ONCE]
-        marks = ",".join("?" * len(some))
-        for trace_id, spans in store.rows(f"SELECT trace_id, spans FROM trace WHERE trace_id IN ({marks})", *some):
-            found[trace_id] = _entries.decode(spans)
+    for (_, trace_id), entries in rows.items():
+        found.setdefault(trace_id, []).extend(entries)
     return found
 
 
@@ -64,7 +74,8 @@ def add_traces(store: StoreWriter, records: Iterable[Record], events: Iterable[t
     wanted = list(added.keys() | {trace_id for _, by_trace in spans_by_record for trace_id in by_trace})
     if not wanted:
         return
-    known = entries_of(store, wanted)
+    rows = _rows_of(store, wanted)
+    known = _by_trace(rows)
     counted: Counter[tuple[str, str]] = Counter()
     for record_id, by_trace in spans_by_record:
         for trace_id, spans in by_trace.items():
@@ -74,21 +85,27 @@ def add_traces(store: StoreWriter, records: Iterable[Record], events: Iterable[t
                 ids = b"".join([span.span_id for span in fresh])
                 added.setdefault(trace_id, []).append(TraceEntry(record_id, ids))
                 _count(counted, fresh)
+    bucket = store.trace_index.next_bucket()
     store.many(
-        "INSERT INTO trace (trace_id, spans) VALUES (?, ?) ON CONFLICT (trace_id) DO UPDATE SET spans = excluded.spans",
-        [(trace_id, encode([*known.get(trace_id, ()), *_merged(entries)])) for trace_id, entries in added.items()],
+        "INSERT INTO trace (bucket, trace_id, spans) VALUES (?, ?, ?)"
+        " ON CONFLICT (bucket, trace_id) DO UPDATE SET spans = excluded.spans",
+        [
+            (bucket, trace_id, encode([*rows.get((bucket, trace_id), ()), *_merged(entries)]))
+            for trace_id, entries in added.items()
+        ],
     )
+    store.trace_index.add(bucket, added)
     store.count((name, label, count) for (name, label), count in counted.items())
 
 
 def forget_events(store: StoreWriter, gone: Mapping[int, str]) -> None:
     """Leave events, by seq with the id of their trace, out of their traces; a trace of which nothing is left goes."""
-    kept: list[tuple[bytes, bytes]] = []
-    for trace_id, entries in entries_of(store, sorted({bytes.fromhex(each) for each in gone.values()})).items():
+    rows = _rows_of(store, sorted({bytes.fromhex(each) for each in gone.values()}))
+    for at, entries in rows.items():
         left = [msgspec.structs.replace(each, seqs=tuple(set(each.seqs) - gone.keys())) for each in entries]
-        kept.append((trace_id, encode([each for each in left if each.record or each.seqs])))
-    _put_back(store, kept)
-    silent = [trace_id for trace_id, entries in kept if not _has_events(_entries.decode(entries))]
+        rows[at] = [each for each in left if each.record or each.seqs]
+    _put_back(store, rows)
+    silent = [trace_id for trace_id, entries in _by_trace(rows).items() if not _has_events(entries)]
     store.many("DELETE FROM kept_span WHERE trace_id = ?", [(trace_id,) for trace_id in silent])
 
 
@@ -100,7 +117,8 @@ def release_spans(store: StoreWriter, record: Record) -> None:
         if span.failed:
             some.append(span)
     wanted = sorted(failed.keys() | {log.trace_id for log in record.logs})
-    known = entries_of(store, wanted)
+    rows = _rows_of(store, wanted)
+    known = _by_trace(rows)
     kept = kept_spans(store, [trace_id for trace_id in known if failed.get(trace_id)])
     spans: list[tuple[bytes, bytes]] = []
     for trace_id, entries in known.items():
@@ -112,8 +130,7 @@ def release_spans(store: StoreWriter, record: Record) -> None:
         " ON CONFLICT (trace_id) DO UPDATE SET spans = excluded.spans",
         spans,
     )
-    left = {trace_id: [each for each in entries if each.record != record.id] for trace_id, entries in known.items()}
-    _put_back(store, [(trace_id, encode(entries)) for trace_id, entries in left.items()])
+    _put_back(store, {at: [each for each in entries if each.record != record.id] for at, entries in rows.items()})
 
 
 def kept_spans(store: StoreReader, trace_ids: Sequence[bytes]) -> dict[bytes, list[SpanFact]]:
@@ -131,21 +148,25 @@ def _has_events(entries: Iterable[TraceEntry]) -> bool:
     return any(entry.seqs for entry in entries)
 
 
-def _put_back(store: StoreWriter, traces: Sequence[tuple[bytes, bytes]]) -> None:
-    store.many("DELETE FROM trace WHERE trace_id = ?", [(trace_id,) for trace_id, _ in traces])
-    full = [(trace_id, entries) for trace_id, entries in traces if entries != _NO_ENTRIES]
-    store.many("INSERT INTO trace (trace_id, spans) VALUES (?, ?)", full)
+def _put_back(store: StoreWriter, rows: _Rows) -> None:
+    store.many(
+        "DELETE FROM trace WHERE bucket = ? AND trace_id = ?", [at for at, entries in rows.items() if not entries]
+    )
+    store.many(
+        "UPDATE trace SET spans = ? WHERE bucket = ? AND trace_id = ?",
+        [(encode(entries), *at) for at, entries in rows.items() if entries],
+    )
 
 
 def forget_spans(store: StoreWriter) -> None:
     """Leave of each trace its events only: the journal whose records held its spans and logs is no more."""
-    kept: list[tuple[bytes, bytes]] = []
-    for trace_id, stored in store.rows("SELECT trace_id, spans FROM trace"):
+    kept: list[tuple[int, bytes, bytes]] = []
+    for bucket, trace_id, stored in store.rows("SELECT bucket, trace_id, spans FROM trace"):
         events = [entry for entry in _entries.decode(stored) if entry.record == 0]
         if events:
-            kept.append((trace_id, encode(events)))
+            kept.append((bucket, trace_id, encode(events)))
     store.connection.execute("DELETE FROM trace")
-    store.many("INSERT INTO trace (trace_id, spans) VALUES (?, ?)", kept)
+    store.many("INSERT INTO trace (bucket, trace_id, spans) VALUES (?, ?, ?)", kept)
 
 
 def _merged(entries: list[TraceEntry]) -> list[TraceEntry]:

@@ -1,0 +1,183 @@
+"""Rows under keys that come in no order, such as digests, kept together by when they came.
+
+In a table keyed by a digest alone each new row is on a page of its own, so that a batch of a thousand writes a thousand
+pages, and reads them first once the table is larger than the cache. With the number of a bucket before the digest a
+batch writes the few pages of the youngest bucket. Which older buckets may hold a key is told from memory: the keys of
+the youngest are known, and a Bloom filter stands for those of each older one, which says yes to one foreign key in 250.
+Keys never leave a filter; one that says yes costs a question.
+
+On PostgreSQL there is one bucket and nothing in memory: other engines add keys meanwhile.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from hashlib import blake2b
+from struct import Struct
+from typing import Protocol
+
+from throughline.core.sql import Connection
+
+BUCKET_BITS = 16
+BUCKET_KEYS = 1 << BUCKET_BITS
+"""How many keys a bucket has before the next begins."""
+
+_SLOTS = 1 << 21  # of a filter: two of them are set for each key, so that one in sixteen is
+_MASK = _SLOTS - 1
+_AT_ONCE = 64  # buckets in one word
+_LANE = 8  # buckets in one byte of it: what is stored of them once all are full
+_LANES = _AT_ONCE // _LANE
+_parts: Callable[[bytes], tuple[int, int]] = Struct("<II8x").unpack  # pyright: ignore[reportAssignmentType]
+
+
+class Places(Protocol):
+    """Where the rows of a table may be; a key that is in none of the buckets told is in no other."""
+
+    def where(self, keys: Sequence[bytes]) -> Mapping[int, Sequence[bytes]]:
+        """Return by bucket which keys may be there."""
+        ...
+
+
+class OneBucket:
+    """All rows are in one bucket, whoever adds some."""
+
+    def where(self, keys: Sequence[bytes]) -> Mapping[int, Sequence[bytes]]:
+        return {0: keys}
+
+    def next_bucket(self) -> int:
+        return 0
+
+    def add(self, bucket: int, keys: Iterable[bytes]) -> None:
+        """Keep nothing."""
+
+
+class EveryBucket:
+    """What a reader knows, who is told of no new keys: every bucket that there is."""
+
+    def __init__(self, connection: Connection, table: str) -> None:
+        self._connection = connection
+        self._table = table
+
+    def where(self, keys: Sequence[bytes]) -> Mapping[int, Sequence[bytes]]:
+        (last,) = self._connection.execute(f"SELECT max(bucket) FROM {self._table}").fetchone()
+        return dict.fromkeys(range((last or 0) + 1), keys) if last is not None else {}
+
+
+class Filters:
+    """A Bloom filter for each full bucket, the bits of 64 of them beside each other."""
+
+    def __init__(self) -> None:
+        self._words: list[array[int]] = []
+
+    def put(self, bucket: int, keys: Iterable[bytes]) -> None:
+        """Fill the filter of a bucket; ``keys`` are 16 bytes each, evenly spread."""
+        words, bit = self._words_of(bucket), 1 << bucket % _AT_ONCE
+        for key in keys:
+            a, b = _parts(key)
+            words[a & _MASK] |= bit
+            words[b & _MASK] |= bit
+
+    def find(self, keys: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
+        """Yield the keys that a bucket may hold, with it."""
+        if not self._words:
+            return
+        for key in keys:
+            a, b = _parts(key)
+            a, b = a & _MASK, b & _MASK
+            for index, words in enumerate(self._words):
+                hits = words[a] & words[b]
+                while hits:
+                    yield key, index * _AT_ONCE + (hits & -hits).bit_length() - 1
+                    hits &= hits - 1
+
+    def lane(self, number: int) -> bytes:
+        """Return the filters of eight buckets, to be stored."""
+        return self._words_of(number * _LANE).tobytes()[_offset(number) :: _LANES]
+
+    def put_lane(self, number: int, stored: bytes) -> None:
+        words = bytearray(self._words_of(number * _LANE).tobytes())
+        words[_offset(number) :: _LANES] = stored
+        self._words[number // _LANES] = array("Q", bytes(words))
+
+    def _words_of(self, bucket: int) -> array[int]:
+        while len(self._words) <= bucket // _AT_ONCE:
+            self._words.append(array("Q", bytes(_SLOTS * 8)))
+        return self._words[bucket // _AT_ONCE]
+
+
+def _offset(lane: int) -> int:
+    at = lane % _LANES
+    return at if sys.byteorder == "little" else _LANES - 1 - at
+
+
+def _as_it_is(key: bytes) -> bytes:
+    return key
+
+
+def spread(key: bytes) -> bytes:
+    """Return what stands in a filter for a key that senders choose."""
+    return blake2b(key, digest_size=16).digest()
+
+
+class KeyIndex:
+    """Knows every key of a table ``table`` (bucket, ``column``), whose one writer tells it of each that is added."""
+
+    def __init__(
+        self, connection: Connection, table: str, column: str, spread: Callable[[bytes], bytes] = _as_it_is
+    ) -> None:
+        self._connection = connection
+        self._table = table
+        self._column = column
+        self._spread = spread
+        self._filters = Filters()
+        self.bucket: int = connection.execute(f"SELECT coalesce(max(bucket), 0) FROM {table}").fetchone()[0]
+        self._young: set[bytes] = set(self._stored(self.bucket))
+        self._read()
+
+    def _stored(self, bucket: int) -> Iterator[bytes]:
+        rows = self._connection.execute(f"SELECT {self._column} FROM {self._table} WHERE bucket = ?", (bucket,))
+        return (row[0] for row in rows)
+
+    def _read(self) -> None:
+        """Read the filters that are stored, and make those that are not."""
+        lanes = dict(self._connection.execute("SELECT lane, bits FROM key_filter WHERE name = ?", (self._table,)))
+        for lane, bits in lanes.items():
+            self._filters.put_lane(lane, bits)
+        for bucket in range(self.bucket):
+            if bucket // _LANE not in lanes:
+                self._seal(bucket, self._stored(bucket))
+
+    def _seal(self, bucket: int, keys: Iterable[bytes]) -> None:
+        self._filters.put(bucket, map(self._spread, keys))
+        if bucket % _LANE == _LANE - 1:
+            lane = bucket // _LANE
+            self._connection.execute(
+                "INSERT INTO key_filter (name, lane, bits) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                (self._table, lane, self._filters.lane(lane)),
+            )
+
+    def next_bucket(self) -> int:
+        """Return the bucket for a new key, where they are filled to the brim."""
+        return self.bucket + (len(self._young) >= BUCKET_KEYS)
+
+    def where(self, keys: Sequence[bytes]) -> Mapping[int, Sequence[bytes]]:
+        found: dict[int, list[bytes]] = {}
+        young = [key for key in keys if key in self._young]
+        if young:
+            found[self.bucket] = young
+        back = dict(zip(map(self._spread, keys), keys, strict=True))
+        for key, bucket in self._filters.find(back):
+            found.setdefault(bucket, []).append(back[key])
+        return found
+
+    def add(self, bucket: int, keys: Iterable[bytes]) -> None:
+        """Note keys that are new in a bucket; one after the youngest becomes that."""
+        if bucket < self.bucket:
+            self._filters.put(bucket, map(self._spread, keys))
+            return
+        if bucket > self.bucket:
+            self._seal(self.bucket, self._young)
+            self.bucket, self._young = bucket, set[bytes]()
+        self._young.update(keys)

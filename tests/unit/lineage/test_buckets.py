@@ -1,0 +1,89 @@
+"""Which buckets may hold a key is told from memory: always those that do, hardly ever others, also after a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import closing
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from lineage.buckets import BUCKET_KEYS, EveryBucket, Filters, KeyIndex, spread
+from lineage.places import open_writing
+from lineage.upgrade import make
+from throughline.core.sql import Connection
+
+RANDOM = Random(5)
+
+
+def keys(count: int) -> list[bytes]:
+    return [RANDOM.randbytes(16) for _ in range(count)]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Generator[Connection]:
+    with closing(open_writing(tmp_path / "store.db")) as connection:
+        make(connection)
+        yield connection
+
+
+def put(store: Connection, index: KeyIndex, bucket: int, some: list[bytes]) -> None:
+    """Do what a writer does: store rows, and tell the index."""
+    store.executemany("INSERT INTO trace (bucket, trace_id, spans) VALUES (?, ?, x'90')", [(bucket, k) for k in some])
+    index.add(bucket, some)
+
+
+def test_full_filters_know_all_of_their_keys_and_hardly_any_other() -> None:
+    filters, held = Filters(), {bucket: keys(BUCKET_KEYS) for bucket in (0, 7, 70)}
+    for bucket, some in held.items():
+        filters.put(bucket, some)
+    for bucket, some in held.items():
+        assert {key for key, at in filters.find(some[:2_000]) if at == bucket} == set(some[:2_000])
+    wrong = sum(1 for _ in filters.find(keys(20_000)))
+    assert wrong < 20_000 * len(held) / 200
+
+
+def test_what_is_stored_of_eight_buckets_is_read_back_beside_others() -> None:
+    filters, held = Filters(), {bucket: keys(50) for bucket in range(6, 18)}
+    for bucket, some in held.items():
+        filters.put(bucket, some)
+    again = Filters()
+    for bucket in (6, 7, 16, 17):
+        again.put(bucket, held[bucket])
+    again.put_lane(1, filters.lane(1))
+    for some in held.values():
+        assert list(again.find(some)) == list(filters.find(some))
+
+
+@pytest.mark.parametrize("spreading", [spread, bytes])
+def test_an_index_finds_each_key_in_its_bucket_also_once_it_is_opened_anew(store: Connection, spreading) -> None:
+    index = KeyIndex(store, "trace", "trace_id", spreading)
+    held = {bucket: keys(20) for bucket in range(19)}
+    for bucket, some in held.items():
+        put(store, index, bucket, some)
+    assert [row[0] for row in store.execute("SELECT lane FROM key_filter ORDER BY lane")] == [0, 1]
+    store.execute("DELETE FROM key_filter WHERE lane = 0")
+    every = EveryBucket(store, "trace")
+    for known in (index, KeyIndex(store, "trace", "trace_id", spreading)):
+        for bucket, some in held.items():
+            assert set(some) == set(known.where(some)[bucket])
+            assert every.where(some)[bucket] == some
+        assert sum(map(len, known.where(keys(500)).values())) < 5
+    assert store.execute("SELECT count(*) FROM key_filter").fetchone()[0] == 2
+
+
+def test_the_next_bucket_begins_when_one_is_full(store: Connection) -> None:
+    index = KeyIndex(store, "trace", "trace_id")
+    put(store, index, index.next_bucket(), keys(BUCKET_KEYS - 1))
+    assert index.next_bucket() == 0
+    put(store, index, 0, keys(1))
+    assert index.next_bucket() == 1
+    assert KeyIndex(store, "trace", "trace_id").next_bucket() == 1
+
+
+def test_a_reader_asks_every_bucket_there_is(store: Connection) -> None:
+    every = EveryBucket(store, "seen")
+    assert every.where([b"a"]) == {}
+    store.execute("INSERT INTO seen (bucket, digest, seq, received, content) VALUES (2, x'00', 1, 1, x'00')")
+    assert every.where([b"a"]) == {0: [b"a"], 1: [b"a"], 2: [b"a"]}
