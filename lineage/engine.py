@@ -6,9 +6,11 @@ away and open another.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from lineage.acceptance import Acceptances
@@ -57,6 +59,7 @@ class Engine:
     """Folds events and statements into the store that a connection opens; see ``open``."""
 
     def __init__(self, connection: Connection, definitions: Definitions, estate: Estate, limits: Limits) -> None:
+        self._committer = ThreadPoolExecutor(1, "commit")
         self._limits = limits
         self._estate = estate
         self._definitions = definitions
@@ -113,6 +116,7 @@ class Engine:
         return cls(connection, definitions, estate, limits)
 
     def close(self) -> None:
+        self._committer.shutdown()
         self.store.connection.close()
 
     def fold(self, events: Sequence[Event], now: int, position: int | None = None) -> int:
@@ -123,9 +127,14 @@ class Engine:
                 self.store.set_position(JOURNAL, position)
         return len(fresh)
 
-    def fold_records(self, records: Sequence[Record], now: int) -> int:
-        """Fold records of the journal, in order, with their spans; return how many events were new."""
-        with self.transaction():
+    def fold_records(
+        self, records: Sequence[Record], now: int, meanwhile: Callable[[], Sequence[Record]] | None = None
+    ) -> int:
+        """Fold records of the journal, in order, with their spans; return how many events were new.
+
+        ``meanwhile`` may be called while the batch is written to the disk; it returns the records that are folded next.
+        """
+        with self.transaction(meanwhile and partial(self._prepare, meanwhile)):
             fresh = self._fold([event for record in records for event in record.events], now)
             add_traces(self.store, records, enumerate(fresh, self.store.next_seq - len(fresh)))
             self.store.set_position(JOURNAL, records[-1].id)
@@ -265,8 +274,11 @@ class Engine:
         return Context(now, sight, self._estate.calendars, self._limits.orphan_time)
 
     @contextmanager
-    def transaction(self) -> Generator[None]:
-        """Change the store in one transaction; whatever is raised in it leaves the store as it was."""
+    def transaction(self, meanwhile: Callable[[], object] | None = None) -> Generator[None]:
+        """Change the store in one transaction; whatever is raised in it leaves the store as it was.
+
+        ``meanwhile`` may be called while the commit is under way, in another thread.
+        """
         connection = self.store.connection
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -274,7 +286,17 @@ class Engine:
         except BaseException:
             connection.execute("ROLLBACK")
             raise
-        connection.execute("COMMIT")
+        if meanwhile is None:
+            connection.execute("COMMIT")
+            return
+        commit = self._committer.submit(connection.execute, "COMMIT")
+        try:
+            meanwhile()
+        finally:
+            commit.result()
+
+    def _prepare(self, meanwhile: Callable[[], Sequence[Record]]) -> None:
+        self._folder.draw_ahead([event for record in meanwhile() for event in record.events])
 
     # What is seen of the sources.
 

@@ -113,6 +113,7 @@ class Folder:
         self._wiring = Wiring(definitions)
         until = store.meta().get(RETIRED_UNTIL)
         self.retired_until = None if until is None else int(until)
+        self._ahead: dict[int, tuple[Event, tuple[Keys, list[Drawing]]]] = {}  # by the id of the event that it keeps
         self.too_old = 0  # of the last batch
 
     def fold(self, events: Sequence[Event], touched: Touched) -> list[Event]:
@@ -249,6 +250,11 @@ class Folder:
 
     # Links and facts.
 
+    def draw_ahead(self, events: Iterable[Event]) -> None:
+        """Work out what events draw that are to be folded next."""
+        draw = self._wiring.draw
+        self._ahead = {id(event): (event, draw(event)) for event in events}
+
     def drawings_of(self, event: Event) -> list[Drawing]:
         """Return what an event draws, in each process that it bears on."""
         return self._wiring.draw(event)[1]
@@ -265,8 +271,10 @@ class Folder:
     ) -> tuple[list[Drawn], list[Drawn]]:
         naming: list[Drawn] = []
         standing: list[Drawn] = []
+        ahead = self._ahead
         for seq, event in numbered:
-            keys, drawings = self._wiring.draw(event)
+            known = ahead.pop(id(event), None)
+            keys, drawings = self._wiring.draw(event) if known is None else known[1]
             if keys is not NOTHING_TO_COUNT:
                 count_faults(counted, event, keys, drawings, 1)
             if drawings:

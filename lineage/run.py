@@ -31,7 +31,7 @@ from throughline.core.decisions import FILE_NAME as DECISIONS_FILE
 from throughline.core.decisions import DecisionReader
 from throughline.core.errors import LastingError, RebuildNeeded, StoreDamaged, StoreUnavailable
 from throughline.core.estate import Estate
-from throughline.core.journal import JOURNAL_FILE, JournalReader
+from throughline.core.journal import JOURNAL_FILE, JournalReader, Record
 from throughline.core.store_url import Schema, StoreUrl
 from throughline.core.waits import note_waits
 
@@ -39,6 +39,7 @@ OPENED = "opened"  # when an engine last began to work on the store
 MOST_RECORDS = 512  # in one batch
 MOST_EVENTS = 8_000  # the more events of a case come together, the less often it is derived; half a second's work
 MOST_BYTES = 8 * 1024 * 1024  # as stored; in memory some thirty times as many
+_AHEAD_FROM = 500  # events in a batch: for fewer, another thread costs more than it saves
 _SHORTEST_PAUSE = 0.002
 _LONGEST_PAUSE = 0.02
 _STATEMENTS_EVERY = 0.02
@@ -304,6 +305,7 @@ class _Loop:
         self._position, self._statement = engine.positions()
         self._wake = engine.next_wake()
         self._unsettled = True
+        self._ahead: list[Record] = []  # read already
 
     def run(self, stop: threading.Event) -> None:
         """Work while there is anything to do, and rest a little longer each time there is nothing.
@@ -379,20 +381,30 @@ class _Loop:
         if self._files.have_changed():
             self._journal.close()
             self._decisions.close()
+            self._ahead = []
         check_logs(self._engine.store, self._journal, self._decisions, self._data)
 
     def _fold(self) -> bool:
-        records = self._journal.after(self._position, MOST_RECORDS, MOST_EVENTS, MOST_BYTES)
+        records = self._ahead or self._read()
+        self._ahead = []
         if not records:
             return False
         started = time.monotonic()
-        fresh = self._engine.fold_records(records, self._clock.now())
         self._position = records[-1].id
         events = sum(len(record.events) for record in records)
+        ahead = self._read_ahead if events >= _AHEAD_FROM else None
+        fresh = self._engine.fold_records(records, self._clock.now(), ahead)
         self._watch.folded(Batch(events, fresh, self._engine.too_old, self._position), time.monotonic() - started)
         self._wake = self._engine.next_wake()
         self._unsettled = True
         return True
+
+    def _read(self) -> list[Record]:
+        return self._journal.after(self._position, MOST_RECORDS, MOST_EVENTS, MOST_BYTES)
+
+    def _read_ahead(self) -> list[Record]:
+        self._ahead = self._read()
+        return self._ahead
 
     def _state(self) -> bool:
         statements = self._decisions.after(self._statement, MOST_RECORDS)

@@ -110,7 +110,9 @@ class SharedEngine(Engine):
     def fold(self, events: Sequence[Event], now: int, position: int | None = None) -> int:
         return self._until_locked(lambda: super(SharedEngine, self).fold(events, now, position), events)
 
-    def fold_records(self, records: Sequence[Record], now: int) -> int:
+    def fold_records(
+        self, records: Sequence[Record], now: int, meanwhile: Callable[[], Sequence[Record]] | None = None
+    ) -> int:
         events = [event for record in records for event in record.events]
         traces = {each.trace_id for record in records for each in (*record.spans, *record.logs)}
         return self._until_locked(lambda: super(SharedEngine, self).fold_records(records, now), events, traces)
@@ -178,7 +180,7 @@ class SharedEngine(Engine):
         return wanted
 
     @contextmanager
-    def transaction(self) -> Generator[None]:
+    def transaction(self, meanwhile: Callable[[], object] | None = None) -> Generator[None]:
         connection = self.store.connection
         connection.execute("BEGIN IMMEDIATE")
         try:
