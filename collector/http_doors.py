@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final
 from urllib.parse import unquote
@@ -164,8 +165,12 @@ class EventsDoor:
             return self._json.admit(head)
         try:
             if head.path == EVENTS_PATH:
-                _want_method(head, "POST")
+                asked = asking_leave(head)
+                if asked is None:
+                    _want_method(head, "POST")
                 self._admission.admit(Door.CLOUDEVENTS, _authorization(head), head.peer)
+                if asked is not None:
+                    return leave_answer(asked)
             elif head.path in (HEALTH_PATH, READY_PATH, METRICS_PATH):
                 _want_method(head, "GET", "HEAD")
                 if head.path == METRICS_PATH:
@@ -258,6 +263,28 @@ class OtlpHttpDoor:
     def _refusal(self, refused: Refused, media_type: str) -> Answer:
         self._counts.refused(refused.refusal)
         return status_answer(refused, media_type, "POST")
+
+
+def asking_leave(head: Head) -> str | None:
+    """Return who asks whether events may be sent here, before it sends some; None of another request.
+
+    As CloudEvents has it against senders that were told to push where nobody wants them:
+    https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/http-webhook.md#4-abuse-protection
+    """
+    origin = head.headers.get(_ORIGIN) if head.method == "OPTIONS" else None
+    if origin is not None and not _HOST.fullmatch(origin):
+        raise Refused(Refusal.MALFORMED, f"seen no name of a host in {_ORIGIN}")
+    return origin
+
+
+def leave_answer(origin: str) -> Answer:
+    """Return the leave for a sender to send as much as it likes."""
+    headers = (("allow", "POST"), ("webhook-allowed-origin", origin), ("webhook-allowed-rate", "*"))
+    return Answer(200, JSON, b"{}", headers)
+
+
+_ORIGIN: Final = "webhook-request-origin"
+_HOST: Final = re.compile(r"[A-Za-z0-9*_-]{1,63}(\.[A-Za-z0-9_-]{1,63}){0,9}(:[0-9]{1,5})?")
 
 
 def _authorization(head: Head) -> str:

@@ -117,6 +117,8 @@ def test_raw_payloads_are_kept_with_their_sender(collector: RunningCollector) ->
         ("POST", "/v1/events", {"content-type": CLOUDEVENT, "content-encoding": "br"}, b"{}", 415),
         ("POST", "/v1/events", {"content-type": BATCH}, b" " * 16_777_217, 413),
         ("GET", "/v1/events", {}, b"", 405),
+        ("OPTIONS", "/v1/events", {}, b"", 405),
+        ("OPTIONS", "/v1/events", {"webhook-request-origin": "no host"}, b"", 400),
         ("POST", "/healthz", {}, b"", 405),
         ("POST", "/v1/traces", {}, b"", 404),
         ("GET", "/", {}, b"", 404),
@@ -134,6 +136,15 @@ def test_what_cannot_be_taken_is_a_problem_document(
     assert document["detail"]
     if status == 405:
         assert answer.headers["allow"] == ("POST" if path == "/v1/events" else "GET, HEAD")
+
+
+def test_a_sender_that_asks_for_leave_as_cloudevents_has_it_is_given_it(collector: RunningCollector) -> None:
+    asked = {"webhook-request-origin": "events.example.com", "webhook-request-rate": "120"}
+    answer = collector.client.options(collector.url("/v1/events"), headers=asked)
+    assert answer.status_code == 200
+    assert answer.headers["allow"] == "POST"
+    assert answer.headers["webhook-allowed-origin"] == "events.example.com"
+    assert answer.headers["webhook-allowed-rate"] == "*"
 
 
 def test_health_readiness_and_metrics_are_shown(collector: RunningCollector) -> None:

@@ -69,6 +69,13 @@ def test_a_token_without_the_scope_is_told_which_was_wanted(collector: RunningCo
     assert "wanted ingest" in str(refused.details())
 
 
+def test_only_who_may_send_is_given_leave_to(collector: RunningCollector) -> None:
+    for secret, status in ((PSA, 200), (BI, 403), ("unknown", 401)):
+        headers = {"webhook-request-origin": "events.example.com", **shown(secret)}
+        answer = collector.client.options(collector.url("/v1/events"), headers=headers)
+        assert (answer.status_code, "webhook-allowed-origin" in answer.headers) == (status, status == 200)
+
+
 def test_a_request_with_an_event_of_another_source_is_refused_as_a_whole(collector: RunningCollector) -> None:
     before = len(records(collector.data))
     mine, theirs = cloudevent(10, source="/psa/emea"), cloudevent(11, source="/erp")
