@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
+from math import isqrt
 from typing import NamedTuple
 
 from lineage.fact import Exposure, Fact
@@ -174,7 +175,7 @@ def _sources(
     text = key.encode()
     value = snapshot.store.value_ids([text]).get(text)
     wanted = frozenset(parts)
-    found: list[_Source] = []
+    asked: list[tuple[int, Process, Part]] = []
     for number, process in snapshot.processes.items():
         role = process.roles.get(key.type)
         part = None if role is None else Part[role.upper()]
@@ -182,8 +183,32 @@ def _sources(
             continue
         if process.name == but or within not in (None, process.name):
             continue
-        found.append(_source(snapshot, number, process, part, text, value or 0))
+        asked.append((number, process, part))
+    linked = _linked(snapshot, value, [number for number, _, part in asked if part in _HELD_OR_RELATED])
+    found = [
+        _source(snapshot, number, process, part, text, value or 0)
+        for number, process, part in asked
+        if part not in _HELD_OR_RELATED or number in linked
+    ]
     return sorted(found, key=lambda source: (source.part, source.process))
+
+
+_HELD_OR_RELATED = frozenset({Part.CARRIER, Part.RELATION})
+
+
+def _linked(snapshot: Snapshot, value: int | None, processes: list[int]) -> set[int]:
+    """Return those of some processes in which anything leads from a carrier or a relation to cases: most have none."""
+    if value is None or not processes:
+        return set()
+    rows = snapshot.store.rows(
+        "SELECT asked.value FROM json_each(?) AS asked WHERE EXISTS"
+        " (SELECT 1 FROM near n WHERE n.value = ? AND n.process = asked.value AND n.role IN (2, 3)) OR EXISTS"
+        " (SELECT 1 FROM edge e WHERE e.process = asked.value AND e.kind IN (2, 3, 4) AND e.b = ?)",
+        snapshot.store.array(processes),
+        value,
+        value,
+    )
+    return {row[0] for row in rows} | {said.pair.process for said in snapshot.said}
 
 
 def _source(snapshot: Snapshot, number: int, process: Process, part: Part, text: str, value: int) -> _Source:
@@ -269,11 +294,23 @@ def _page(snapshot: Snapshot, source: _Source, after: str, limit: int) -> list[t
     if source.further:
         found.update(snapshot.store.connection.execute(_BY_ID, asked).fetchall())
     if source.values:
-        near = _count_near(snapshot, source)
-        names = snapshot.store.one("SELECT max(id) FROM cases") or 0
-        question = _FROM_NAMES if near * near > limit * names else _FROM_NEAR
+        question = _FROM_NAMES if _is_crowded(snapshot, source, limit) else _FROM_NEAR
         found.update(snapshot.store.connection.execute(question, asked).fetchall())
     return sorted(found)[:limit]
+
+
+def _is_crowded(snapshot: Snapshot, source: _Source, limit: int) -> bool:
+    """Return whether so many rows stand at the values of a source that walking the names is less than sorting them."""
+    few = {**_asked(snapshot, source), "most": _FEW}
+    question = f"SELECT count(*) FROM (SELECT 1 FROM near n WHERE {_AT_VALUES} LIMIT :most) AS counted"
+    if snapshot.store.connection.execute(question, few).fetchone()[0] < _FEW:
+        return False
+    names = snapshot.store.one("SELECT max(id) FROM cases") or 0
+    most = isqrt(limit * names) + 1
+    return snapshot.store.connection.execute(question, {**few, "most": most}).fetchone()[0] == most
+
+
+_FEW = 200
 
 
 def _count_near(snapshot: Snapshot, source: _Source) -> int:

@@ -81,6 +81,8 @@ def _query(key: KeyDocument) -> str:
 
 def case_refs(snapshot: Snapshot, found: list[Found]) -> list[CaseRef]:
     """Return what each found case is asked for with."""
+    if not found:
+        return []
     states = dict(
         snapshot.store.rows(
             "SELECT id, state FROM cases WHERE id IN (SELECT value FROM json_each(?))",

@@ -14,6 +14,7 @@ from lineage.fact import CaseState
 from lineage.lookup import Found, Part, cases_of
 from lineage.read import CaseReader, Snapshot
 from lineage.record import find_records
+from tests.guarantees.firm import happened
 from tests.identity_model.four_processes import FOUR_PROCESSES
 from tests.identity_model.golden import FOLDER, GoldenCase, golden_paths, load
 from tests.identity_model.worlds import Arrival
@@ -294,14 +295,27 @@ def test_who_holds_a_carrier_is_what_the_resolver_says_page_by_page(path: Path, 
                 )
 
 
-def pages(snapshot: Snapshot, key: Key, process: str, limit: int) -> list[Found]:
-    """Return all cases that hold a carrier, read in pages."""
+def pages(snapshot: Snapshot, key: Key, process: str, limit: int, part: Part = Part.CARRIER) -> list[Found]:
+    """Return all cases that have a key in one part, read in pages."""
     found: list[Found] = []
     after = None
-    while page := cases_of(snapshot, key, (Part.CARRIER,), after, limit, within=process):
+    while page := cases_of(snapshot, key, (part,), after, limit, within=process):
         found += page
         after = page[-1][:3]
     return found
+
+
+@pytest.mark.parametrize("limit", [1, 7, 400])
+def test_a_value_that_very_many_cases_have_is_paged_as_others_are(limit: int, tmp_path: Path) -> None:
+    entries = [f"T{number:03}" for number in range(300)]
+    events = [
+        happened(entry, "time.submitted", 1, time_entry=entry, project="P1" if number % 3 else "P2")
+        for number, entry in enumerate(entries)
+    ]
+    arrived = [Arrival(events[::-1], [])]
+    with reader_of(tmp_path, arrived, FOUR_PROCESSES, 10**15) as reader, reader.snapshot() as snapshot:
+        found = pages(snapshot, Key("project", "P1"), "time-to-bill", limit, Part.RELATION)
+    assert [Key.decode(each.name).value for each in found] == [entry for n, entry in enumerate(entries) if n % 3]
 
 
 TWO_WAYS = """
