@@ -20,7 +20,18 @@ from throughline.core.errors import ConfigurationError, ThroughlineError
 from throughline.core.settings import Settings
 from throughline.serve.folder import ADDRESSES
 
-HEAVY = ("pydantic", "rich", "msgspec", "fastapi", "sqlalchemy", "lineage", "collector", "grpc", "throughline.core")
+HEAVY = (
+    "pydantic",
+    "rich",
+    "msgspec",
+    "fastapi",
+    "sqlalchemy",
+    "lineage",
+    "kpis",
+    "collector",
+    "grpc",
+    "throughline.core",
+)
 COMMANDS = (
     "serve",
     "show",
