@@ -1,0 +1,70 @@
+"""A case as KPIs see it: what lineage joined and decided, and nothing that a clock could change; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from kpis.money import Money
+from lineage.amounts import decimal_of, latest_hours, latest_share
+from lineage.case_facts import facts_of, seen_by_conditions
+from lineage.due import Place, place_of
+from lineage.fact import CaseState, Derived, Deviation, Member
+from lineage.process import Process
+from lineage.rounds import Course, follow, in_order
+from throughline.core.key import Key
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One case. ``name`` is its interned name; ``facts`` are what conditions see; ``keys`` its values by key type.
+
+    ``amount`` and ``hours`` are the latest that its events tell of this very case; None: they are unknown.
+    """
+
+    process: Process
+    name: str
+    state: CaseState
+    synthetic: bool
+    course: Course
+    place: Place
+    facts: Mapping[str, object]
+    keys: Mapping[str, tuple[str, ...]]
+    amount: Money | None
+    hours: Decimal | None
+    deviations: tuple[Deviation, ...]
+
+
+def case_of(process: Process, name: str, members: Iterable[Member], derived: Derived, keys: Iterable[Key]) -> Case:
+    """Return the case of an interned name from its members in any order, and what lineage derived from them."""
+    version, ordered = in_order(process, members)
+    facts = facts_of(ordered)
+    share = latest_share(version, reversed(ordered), name)
+    hours = latest_hours(reversed(ordered))
+    return Case(
+        process=process,
+        name=name,
+        state=derived.state,
+        synthetic=derived.synthetic,
+        course=follow(version, ordered, name),
+        place=place_of(facts),
+        facts=seen_by_conditions(version, ordered, name, facts),
+        keys=_by_type(keys),
+        amount=None if share is None else money_of(*share),
+        hours=None if hours is None else decimal_of(hours),
+        deviations=derived.deviations,
+    )
+
+
+def money_of(amount: str, currency: str) -> Money | None:
+    """Return an amount of money; None where its text is no number."""
+    number = decimal_of(amount)
+    return None if number is None else Money(number, currency)
+
+
+def _by_type(keys: Iterable[Key]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for key in sorted(set(keys)):
+        found[key.type] = (*found.get(key.type, ()), key.value)
+    return found

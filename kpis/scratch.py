@@ -1,0 +1,107 @@
+"""Readings from scratch: of every case of a store, one by one, as it stands in one snapshot.
+
+It is what roll-ups are held against, and what small questions may ask. A page never does: it looks at all cases.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date
+from typing import NamedTuple
+
+from kpis.case import Case, case_of
+from kpis.declaration import Declaration, Dimension, Kind
+from kpis.observe import LeftOut, Observation, Observer
+from kpis.reading import Moment, Reader, Reading, split
+from lineage.read import Snapshot
+from throughline.core.estate import Estate
+from throughline.core.rates import Rates
+
+BATCH = 1_000  # cases read together
+
+
+class Scope(NamedTuple):
+    """Which observations a reading is of: those of days between two, both included (None: any), and how split."""
+
+    first: date | None = None
+    last: date | None = None
+    by: tuple[Dimension, ...] = ()
+
+    def holds(self, observation: Observation) -> bool:
+        """Tell whether an observation's day lies in it."""
+        day = observation.day
+        return (self.first is None or day >= self.first) and (self.last is None or day <= self.last)
+
+
+EVERYTHING = Scope()
+
+
+class Answers(NamedTuple):
+    """The readings of a scope, by the values of its dimensions, and how many cases were left out, by reason."""
+
+    readings: dict[tuple[str | None, ...], Reading]
+    left_out: dict[LeftOut, int]
+
+
+def every_case(snapshot: Snapshot) -> Iterator[Case]:
+    """Yield every case of a snapshot that is not empty, as KPIs see it, by id."""
+    after = -1
+    while True:
+        rows = snapshot.store.rows(
+            "SELECT id FROM cases WHERE id > ? AND state <> 'empty' ORDER BY id LIMIT ?", after, BATCH
+        )
+        if not rows:
+            return
+        after = rows[-1][0]
+        for view in snapshot.views(row[0] for row in rows).values():
+            keys = (key for role in snapshot.keys_by_role(view).values() for key in role)
+            yield case_of(view.process, view.row.name, view.joined.members, view.derived, keys)
+
+
+def moment_of(snapshot: Snapshot, estate: Estate) -> Moment:
+    """Return the moment of a snapshot."""
+    today = estate.calendars.day_of(snapshot.now, None)
+    rates = Rates(estate.firm.reporting_currency, estate.rates)
+    return Moment(snapshot.now, today, snapshot.context.sight, rates)
+
+
+def read_from_scratch(
+    snapshot: Snapshot,
+    declaration: Declaration,
+    estate: Estate,
+    scope: Scope = EVERYTHING,
+    *,
+    maturity: int | None = None,
+    watched_since: int | None = None,
+) -> Answers:
+    """Return the readings of a lag, a share or a stock over a snapshot; raises ValueError for any other kind.
+
+    A stock is of all days, as what is unfinished may have begun on any.
+    """
+    observer = Observer(declaration, estate, watched_since)
+    reader = Reader(declaration, observer.counting, moment_of(snapshot, estate))
+    read = _rule(reader, declaration, maturity)
+    found: list[Observation] = []
+    left_out: Counter[LeftOut] = Counter()
+    for case in every_case(snapshot):
+        observed = observer.observe(case)
+        found += (each for each in observed.observations if scope.holds(each))
+        if observed.left_out is not None:
+            left_out[observed.left_out] += 1
+    if not scope.by:
+        return Answers({(): read(found)}, dict(left_out))
+    parts = split(found, lambda each: tuple(each.dimensions[dimension] for dimension in scope.by))
+    return Answers({values: read(part) for values, part in parts.items()}, dict(left_out))
+
+
+def _rule(reader: Reader, declaration: Declaration, maturity: int | None) -> Callable[[Sequence[Observation]], Reading]:
+    match declaration.formula.kind:
+        case Kind.LAG:
+            return lambda found: reader.lag(found, maturity)
+        case Kind.SHARE:
+            return reader.share
+        case Kind.STOCK:
+            return reader.stock
+        case other:
+            raise ValueError(f"seen a {other.value}, wanted a lag, a share or a stock")
