@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
 
+from kpis.carry_checks import carry_faults
 from kpis.declaration import (
     Attempt,
     Declaration,
@@ -50,7 +51,7 @@ def pack_folder() -> Path:
 
 
 def load_catalogue(folder: Path | None, definitions: Definitions) -> Catalogue:
-    """Read the pack and the firm's KPIs; raise ConfigurationError with every fault in all the firm's files."""
+    """Read the pack and the firm's KPIs; raise ConfigurationError with every fault in the firm's files."""
     found, faults = _read(folder, definitions)
     if faults:
         raise ConfigurationError(faults)
@@ -59,7 +60,7 @@ def load_catalogue(folder: Path | None, definitions: Definitions) -> Catalogue:
 
 
 def validate_kpis(folder: Path, definitions: Definitions) -> list[Fault]:
-    """Return every fault of the KPIs of a definitions folder; none: they can be used."""
+    """Return every fault of the KPIs of a definitions folder, and of what its flows carry; none: they can be used."""
     return _read(folder, definitions)[1]
 
 
@@ -79,6 +80,7 @@ def _read(folder: Path | None, definitions: Definitions) -> tuple[_Found, list[F
         here: dict[str, str] = {}
         for path in yaml_files(folder):
             faults += _take(path, folder, definitions, found, here)
+        faults += carry_faults(folder, definitions)
     return found, sorted(faults, key=lambda fault: (fault.file, fault.line or 0, fault.column or 0))
 
 

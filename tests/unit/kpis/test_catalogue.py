@@ -297,3 +297,23 @@ more.yaml:1:1: kpi: seen 7, wanted a text
 def test_a_fault_says_what_was_seen_and_wanted(tmp_path: Path, text: str, wanted: str) -> None:
     folder_with(tmp_path, kpis__k=HEAD + text)
     assert wanted in "\n".join(faults(tmp_path))
+
+
+def test_flows_carry_what_processes_have(tmp_path: Path) -> None:
+    estate = """flows:
+  a: {from: psa, to: erp, carries: {process: time-to-bill, from: approvd, to: posted}}
+  b:
+    from: psa
+    to: erp
+    carries:
+      - {process: time-to-bill, from: posted, to: posted}
+      - {process: time-to-bil, from: a, to: b}
+"""
+    assert faults(folder_with(tmp_path, estate=estate)) == [
+        "estate.yaml:2:60: flows.a.carries[0].from: seen 'approvd', wanted a step of time-to-bill: approved, or another"
+        " one of approved, corrected, disputed, issued, paid, posted, released, submitted",
+        "estate.yaml:7:47: flows.b.carries[0].to: seen 'posted', wanted another step than that with which a record is"
+        " ready",
+        "estate.yaml:8:10: flows.b.carries[1].process: seen 'time-to-bil', wanted a process: time-to-bill, or another"
+        f" one of {', '.join(sorted(DEFINITIONS.processes))}",
+    ]
