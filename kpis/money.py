@@ -10,7 +10,7 @@ from typing import NamedTuple
 from throughline.core.rates import RateOfDay, Rates
 
 # Amounts have at most 64 digits (lineage/amounts.py): no sum of them is ever rounded.
-_EXACT = Context(prec=512, Emax=MAX_EMAX, Emin=MIN_EMIN)
+EXACTLY = Context(prec=512, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
 
 class Money(NamedTuple):
@@ -48,14 +48,14 @@ class Sums:
                 raise ValueError("seen an unknown amount to take back, wanted one that was added")
             self.unknown += records
         else:
-            amount = money.amount if records >= 0 else _EXACT.minus(money.amount)
+            amount = money.amount if records >= 0 else EXACTLY.minus(money.amount)
             self._enter(money.currency, Part(amount, records))
 
     def merge(self, other: Sums, times: int = 1) -> None:
         """Add other sums; ``times`` -1 takes them away."""
         self.add(None, other.unknown * times)
         for currency, (amount, records) in other.parts.items():
-            self._enter(currency, Part(amount if times > 0 else _EXACT.minus(amount), records * times))
+            self._enter(currency, Part(amount if times > 0 else EXACTLY.minus(amount), records * times))
 
     @property
     def records(self) -> int:
@@ -73,7 +73,7 @@ class Sums:
     def _enter(self, currency: str, part: Part) -> None:
         before = self.parts.get(currency, Part(Decimal(0), 0))
         records = before.records + part.records
-        amount = _EXACT.add(before.amount, part.amount)
+        amount = EXACTLY.add(before.amount, part.amount)
         if records < 0 or (records == 0 and amount):
             raise ValueError(f"seen {part.records} records of {currency} to take back, wanted those that were added")
         if records:
@@ -122,14 +122,14 @@ def total(dated: Iterable[tuple[Sums, date]], rates: Rates) -> Converted:
         for currency, part in sums.parts.items():
             place = currency, rates.on(currency, day)
             before = merged.get(place, Part(Decimal(0), 0))
-            merged[place] = Part(_EXACT.add(before.amount, part.amount), before.records + part.records)
+            merged[place] = Part(EXACTLY.add(before.amount, part.amount), before.records + part.records)
     applied = tuple(Applied(currency, part, rate) for (currency, rate), part in sorted(merged.items(), key=_place))
     amount, known = Decimal(0), 0
     for _, part, rate in applied:
         if rate is None:
             unknown += part.records
         else:
-            amount = _EXACT.add(amount, _EXACT.multiply(part.amount, rate.rate))
+            amount = EXACTLY.add(amount, EXACTLY.multiply(part.amount, rate.rate))
             known += part.records
     return Converted(amount if known or not unknown else None, rates.reporting_currency, known, unknown, applied)
 
@@ -141,4 +141,4 @@ def _place(entry: tuple[tuple[str, RateOfDay | None], Part]) -> tuple[str, bool,
 
 def rounded(amount: Decimal, digits: int = 2) -> Decimal:
     """Return an amount as it is shown: half to even, so that sums of what is shown do not drift."""
-    return amount.quantize(Decimal(1).scaleb(-digits, _EXACT), ROUND_HALF_EVEN, _EXACT)
+    return amount.quantize(Decimal(1).scaleb(-digits, EXACTLY), ROUND_HALF_EVEN, EXACTLY)

@@ -61,8 +61,8 @@ class Observation:
 
     ``part`` tells the waits of a case apart. ``word``: of a competing ending what it was, of an unknown one the reason.
     ``seconds``: by the KPI's clock, from beginning to end; None while it is open or unknown. ``gone``: the seconds that
-    it had lasted when watching began. ``due``: when it had to end to be in time. ``hit``: of a share, whether it hits
-    as it stands; None: that is for ``due`` to say. ``roles``: the systems that would report its end.
+    it had lasted when watching began. ``due``: when it had to end to be in time; ``due_age``: how old it is then, in
+    seconds. ``hit``: of a share, whether it hits as it stands; None: that is for ``due`` to say.
     """
 
     process: str
@@ -77,12 +77,11 @@ class Observation:
     seconds: int | None
     gone: int
     due: int | None
+    due_age: int | None
     hit: bool | None
     amount: Money | None
     hours: Decimal | None
     region: str | None
-    legal_entity: str | None
-    roles: tuple[str, ...]
 
 
 class Observed(NamedTuple):
@@ -177,12 +176,11 @@ class Observer:
             seconds=seconds,
             gone=self._gone(wait.began, place.region) if measured else 0,
             due=due,
+            due_age=None if due is None or wait.began is None else self.counting.seconds(wait.began, due, place.region),
             hit=self._hit(case, wait, ending, word),
             amount=_margin(case) if self._formula.measure is Measure.MARGIN else case.amount,
             hours=case.hours,
             region=place.region,
-            legal_entity=place.legal_entity,
-            roles=_end_roles(case, asked.span),
         )
 
     def _ending(self, wait: Wait, due: int | None) -> tuple[Ending, int | None, str | None]:

@@ -6,14 +6,15 @@ It is what roll-ups are held against, and what small questions may ask. A page n
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import date
 from typing import NamedTuple
 
 from kpis.case import Case, case_of
+from kpis.cell import Cell, Place, Summing, cells_of
 from kpis.declaration import Declaration, Dimension, Kind
 from kpis.observe import LeftOut, Observation, Observer
-from kpis.reading import Moment, Reader, Reading, split
+from kpis.reading import Cells, Moment, Reader, Reading, split
 from lineage.read import Snapshot
 from throughline.core.estate import Estate
 from throughline.core.rates import Rates
@@ -80,7 +81,8 @@ def read_from_scratch(
     A stock is of all days, as what is unfinished may have begun on any.
     """
     observer = Observer(declaration, estate, watched_since)
-    reader = Reader(declaration, observer.counting, moment_of(snapshot, estate))
+    summing = Summing(declaration, observer.counting, estate.calendars)
+    reader = Reader(declaration, observer.counting, summing, moment_of(snapshot, estate))
     read = _rule(reader, declaration, maturity)
     found: list[Observation] = []
     left_out: Counter[LeftOut] = Counter()
@@ -89,16 +91,15 @@ def read_from_scratch(
         found += (each for each in observed.observations if scope.holds(each))
         if observed.left_out is not None:
             left_out[observed.left_out] += 1
-    if not scope.by:
-        return Answers({(): read(found)}, dict(left_out))
-    parts = split(found, lambda each: tuple(each.dimensions[dimension] for dimension in scope.by))
+    cells = cells_of(summing, found)
+    parts: dict[tuple[str | None, ...], dict[Place, Cell]] = split(cells, scope.by) if scope.by else {(): cells}
     return Answers({values: read(part) for values, part in parts.items()}, dict(left_out))
 
 
-def _rule(reader: Reader, declaration: Declaration, maturity: int | None) -> Callable[[Sequence[Observation]], Reading]:
+def _rule(reader: Reader, declaration: Declaration, maturity: int | None) -> Callable[[Cells], Reading]:
     match declaration.formula.kind:
         case Kind.LAG:
-            return lambda found: reader.lag(found, maturity)
+            return lambda cells: reader.lag(cells, maturity)
         case Kind.SHARE:
             return reader.share
         case Kind.STOCK:
