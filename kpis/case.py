@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from kpis.declaration import Dimension
 from kpis.money import Money
 from lineage.amounts import decimal_of, latest_hours, latest_share
 from lineage.case_facts import facts_of, seen_by_conditions
 from lineage.due import Place, place_of
-from lineage.fact import CaseState, Derived, Deviation, Member
+from lineage.fact import CaseState, Derived, Deviation, Exposure, Member
 from lineage.process import Process
 from lineage.rounds import Course, follow, in_order
 from throughline.core.key import Key
@@ -20,7 +21,8 @@ from throughline.core.key import Key
 class Case:
     """One case. ``name`` is its interned name; ``facts`` are what conditions see; ``keys`` its values by key type.
 
-    ``amount`` and ``hours`` are the latest that its events tell of this very case; None: they are unknown.
+    ``amount`` and ``hours`` are the latest that its events tell of this very case; None: they are unknown. ``exposure``
+    is what it holds up; ``counted_elsewhere``: sums count that in another case, downstream.
     """
 
     process: Process
@@ -34,9 +36,31 @@ class Case:
     amount: Money | None
     hours: Decimal | None
     deviations: tuple[Deviation, ...]
+    exposure: Exposure | None
+    counted_elsewhere: bool
+
+    @property
+    def dimensions(self) -> dict[Dimension, str | None]:
+        """Return the dimensions that are the same for all that a case contributes."""
+        customers = self.keys.get("customer", ())
+        return {
+            Dimension.PROCESS: self.process.name,
+            Dimension.REGION: self.place.region,
+            Dimension.LEGAL_ENTITY: self.place.legal_entity,
+            Dimension.PRACTICE: text_of(self.facts.get("practice")),
+            Dimension.CUSTOMER: customers[0] if len(customers) == 1 else None,
+        }
 
 
-def case_of(process: Process, name: str, members: Iterable[Member], derived: Derived, keys: Iterable[Key]) -> Case:
+def case_of(
+    process: Process,
+    name: str,
+    members: Iterable[Member],
+    derived: Derived,
+    keys: Iterable[Key],
+    *,
+    counted_elsewhere: bool = False,
+) -> Case:
     """Return the case of an interned name from its members in any order, and what lineage derived from them."""
     version, ordered = in_order(process, members)
     facts = facts_of(ordered)
@@ -54,6 +78,8 @@ def case_of(process: Process, name: str, members: Iterable[Member], derived: Der
         amount=None if share is None else money_of(*share),
         hours=None if hours is None else decimal_of(hours),
         deviations=derived.deviations,
+        exposure=derived.exposure,
+        counted_elsewhere=counted_elsewhere,
     )
 
 
@@ -61,6 +87,11 @@ def money_of(amount: str, currency: str) -> Money | None:
     """Return an amount of money; None where its text is no number."""
     number = decimal_of(amount)
     return None if number is None else Money(number, currency)
+
+
+def text_of(value: object) -> str | None:
+    """Return a fact as the value of a dimension; None where there is none, or a list."""
+    return None if value is None or isinstance(value, list) else str(value)
 
 
 def _by_type(keys: Iterable[Key]) -> dict[str, tuple[str, ...]]:

@@ -16,7 +16,7 @@ from kpis.clock import Counting
 from kpis.declaration import Declaration, Dimension, Kind, Unfinished
 from kpis.distribution import EXACT, bin_of, value_of
 from kpis.money import EXACTLY, Money, Sums
-from kpis.observe import Ending, Observation
+from kpis.observation import Ending, Observation
 from throughline.core.business_time import BusinessTime
 from throughline.core.calendar import local_instant
 
@@ -59,10 +59,12 @@ def judge(declaration: Declaration, observation: Observation) -> tuple[Verdict, 
     if ending is Ending.UNKNOWN:
         return Verdict.NEITHER, 0
     match declaration.formula.kind:
-        case Kind.SHARE:
+        case Kind.SHARE | Kind.ATTEMPTS:
             return _judge_share(declaration.unfinished, observation, age)
-        case Kind.STOCK:
+        case Kind.STOCK | Kind.DEVIATIONS:
             return (Verdict.PENDING if ending is Ending.OPEN else Verdict.NEITHER), 0
+        case Kind.AGE | Kind.SUM:
+            return Verdict.PENDING, 0  # held with its time, all amounts and hours
         case _:
             return _BY_ENDING[ending], age
 

@@ -1,146 +1,55 @@
-"""Observations: what one case contributes to one KPI; pure, and free of now.
+"""Observing: from a case to what it contributes to one KPI; pure, and free of now.
 
-So far those of waits: lags, shares and stocks, from one step of a case to another. docs/why/kpis.md says why an
-observation is as it is.
+Waits are in kpis/of_waits.py, what happens or stands in a case without a wait in kpis/occurrences.py. Ratios, variances
+and balances compare values across cases; nothing observes those yet.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
-from enum import StrEnum
-from typing import NamedTuple
+from typing import Protocol
 
-from kpis.case import Case, money_of
+from kpis.case import Case
 from kpis.clock import Counting
-from kpis.declaration import Declaration, Dimension, Hit, Kind, Measure, Span
-from kpis.hops import Hop, hops_of
-from kpis.money import Money
-from kpis.waits import WHOLE, Wait, waits_of
-from lineage.due import CLOCK_SKEW, due_of_seen
+from kpis.declaration import Declaration, Kind
+from kpis.observation import LeftOut, Observation, Observed
+from kpis.occurrences import OfAges, OfAttempts, OfCounts, OfDeviations, OfSums
+from kpis.of_waits import OfWaits
 from lineage.fact import CaseState
 from throughline.core.estate import Estate
 
-WAITS = frozenset({Kind.LAG, Kind.SHARE, Kind.STOCK})
-ACTOR, PERSON = "actor_kind", "person"  # the fact of an event that says that somebody acted
 
+class Rule(Protocol):
+    """How one kind of KPI looks at a case."""
 
-class Ending(StrEnum):
-    """How a wait stands: ``open`` has not ended, ``unknown`` cannot be measured."""
+    def concerns(self, case: Case) -> bool:
+        """Tell whether the KPI is about the process and steps of a case."""
+        ...
 
-    DONE = "done"
-    COMPETING = "competing"
-    OPEN = "open"
-    UNKNOWN = "unknown"
-
-
-class Unknown(StrEnum):
-    """Why a wait cannot be measured."""
-
-    BEGINNING_NOT_SEEN = "beginning not seen"
-    PASSED_OVER = "end not seen, though a later step was"
-    OUT_OF_ORDER = "ended before it began"
-    BEFORE_WATCHING = "over before watching began"
-    NO_DUE_TIME = "no due time known"
-
-
-class LeftOut(StrEnum):
-    """Why a case counts for nothing in a KPI."""
-
-    SYNTHETIC = "synthetic"
-    PROVISIONAL = "provisional"
-    NOT_APPLICABLE = "not applicable"
-    POPULATION = "outside of the population"
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """One wait of one case. Instants are microseconds; ``day`` is that of its beginning, or of its end if that is all.
-
-    ``part`` tells the waits of a case apart. ``word``: of a competing ending what it was, of an unknown one the reason.
-    ``seconds``: by the KPI's clock, from beginning to end; None while it is open or unknown. ``gone``: the seconds that
-    it had lasted when watching began. ``due``: when it had to end to be in time; ``due_age``: how old it is then, in
-    seconds. ``hit``: of a share, whether it hits as it stands; None: that is for ``due`` to say.
-    """
-
-    process: str
-    case: str
-    part: str
-    day: date
-    dimensions: Mapping[Dimension, str | None]
-    ending: Ending
-    began: int | None
-    ended: int | None
-    word: str | None
-    seconds: int | None
-    gone: int
-    due: int | None
-    due_age: int | None
-    hit: bool | None
-    amount: Money | None
-    hours: Decimal | None
-    region: str | None
-
-
-class Observed(NamedTuple):
-    """What a case contributes to a KPI; ``left_out``: why it contributes nothing to one that is about its process."""
-
-    observations: tuple[Observation, ...] = ()
-    left_out: LeftOut | None = None
-
-
-class _Asked(NamedTuple):
-    """A wait that a KPI looks for in a case; of a flow, with its hop."""
-
-    span: Span
-    hop: Hop | None = None
+    def observations(self, case: Case) -> tuple[Observation, ...] | None:
+        """Return what a case contributes; None where a condition keeps it out."""
+        ...
 
 
 class Observer:
-    """Observes cases for one KPI. ``watched_since``: from when on we have seen everything; None: from the beginning."""
+    """Observes cases for one KPI. ``watched_since``: from when on we have seen everything; None: from the beginning.
+
+    Raises ValueError for a kind that nothing observes.
+    """
 
     def __init__(self, declaration: Declaration, estate: Estate, watched_since: int | None = None) -> None:
-        self.declaration = declaration
         self.counting = Counting(declaration.clock, estate.calendars)
-        self._formula = declaration.formula
-        self._estate = estate
-        self._watched_since = watched_since
+        self._population = declaration.population
+        self._rule = _rule(declaration, estate, watched_since)
 
     def observe(self, case: Case) -> Observed:
         """Return what a case contributes; nothing where the KPI is not about its process or steps."""
-        asked = list(self._asked(case))
-        if not asked:
+        if not self._rule.concerns(case):
             return Observed()
         left_out = self._left_out(case)
         if left_out is not None:
-            return Observed((), left_out)
-        inside = [each for each in asked if each.span.where is None or each.span.where.holds(case.facts) is not False]
-        if not inside:
-            return Observed((), LeftOut.POPULATION)
-        calendars, rounds = self._estate.calendars, self._formula.rounds
-        return Observed(
-            tuple(
-                self._observation(case, each, wait)
-                for each in inside
-                for wait in waits_of(case, each.span, rounds, calendars)
-            )
-        )
-
-    def _asked(self, case: Case) -> Iterator[_Asked]:
-        """Yield the waits to look for in cases of this process and version."""
-        if self._formula.kind not in WAITS:
-            return
-        name, version = case.process.name, case.course.version
-        known = {step.name for step in version.steps}
-        if self._formula.per_flow:
-            for hop in hops_of(name, version, self._estate):
-                if {hop.from_step, hop.to_step} <= known:
-                    yield _Asked(Span(name, from_step=hop.from_step, to_step=hop.to_step), hop)
-        for span in self._formula.of:
-            if span.process == name and {span.from_step, span.to_step} - {None} <= known:
-                yield _Asked(span)
+            return Observed((), True, left_out)
+        found = self._rule.observations(case)
+        return Observed((), True, LeftOut.POPULATION) if found is None else Observed(found, True)
 
     def _left_out(self, case: Case) -> LeftOut | None:
         if case.synthetic:
@@ -149,143 +58,23 @@ class Observer:
             return LeftOut.PROVISIONAL
         if case.state is CaseState.NOT_APPLICABLE:
             return LeftOut.NOT_APPLICABLE
-        population = self.declaration.population
-        outside = population is not None and population.holds(case.facts) is False
+        outside = self._population is not None and self._population.holds(case.facts) is False
         return LeftOut.POPULATION if outside else None
 
-    def _observation(self, case: Case, asked: _Asked, wait: Wait) -> Observation:
-        place = case.place
-        due = self._due(case, asked, wait)
-        ending, ended, word = self._ending(wait, due)
-        measured = ending is not Ending.UNKNOWN
-        seconds = None
-        if measured and wait.began is not None and ended is not None:
-            seconds = self.counting.seconds(wait.began, ended, place.region)
-        began = wait.began if wait.began is not None else wait.done
-        assert began is not None  # else it is no wait
-        return Observation(
-            process=case.process.name,
-            case=case.name,
-            part=wait.part if asked.hop is None else f"{wait.part} {asked.hop.flow}",
-            day=self._estate.calendars.day_of(began, None),
-            dimensions=_dimensions(case, asked, wait),
-            ending=ending,
-            began=wait.began,
-            ended=ended,
-            word=word,
-            seconds=seconds,
-            gone=self._gone(wait.began, place.region) if measured else 0,
-            due=due,
-            due_age=None if due is None or wait.began is None else self.counting.seconds(wait.began, due, place.region),
-            hit=self._hit(case, wait, ending, word),
-            amount=_margin(case) if self._formula.measure is Measure.MARGIN else case.amount,
-            hours=case.hours,
-            region=place.region,
-        )
 
-    def _ending(self, wait: Wait, due: int | None) -> tuple[Ending, int | None, str | None]:
-        """Return how a wait stands, when it ended, and the word for it; of done and otherwise the first counts."""
-        began, done, otherwise = wait.began, wait.done, wait.otherwise
-        if began is None:
-            return Ending.UNKNOWN, done, Unknown.BEGINNING_NOT_SEEN
-        if done is not None and done < began - CLOCK_SKEW:
-            return Ending.UNKNOWN, done, Unknown.OUT_OF_ORDER
-        if wait.passed_over:
-            return Ending.UNKNOWN, None, Unknown.PASSED_OVER
-        if self._formula.hit is Hit.IN_TIME and self._formula.kind is Kind.SHARE and due is None:
-            return Ending.UNKNOWN, done, Unknown.NO_DUE_TIME
-        if done is not None and (otherwise is None or done <= otherwise.at):
-            ending, ended, word = Ending.DONE, done, None
-        elif otherwise is not None:
-            ending, ended, word = Ending.COMPETING, otherwise.at, otherwise.word
-        else:
-            return Ending.OPEN, None, None
-        if self._watched_since is not None and ended <= self._watched_since:
-            return Ending.UNKNOWN, ended, Unknown.BEFORE_WATCHING
-        return ending, ended, word
-
-    def _gone(self, began: int | None, region: str | None) -> int:
-        if began is None or self._watched_since is None:
-            return 0
-        return self.counting.seconds(began, self._watched_since, region)
-
-    def _due(self, case: Case, asked: _Asked, wait: Wait) -> int | None:
-        in_time, began, place = self._formula.in_time, wait.began, case.place
-        if in_time is None or began is None:
-            return None
-        calendars = self._estate.calendars
-        if in_time.within is not None:
-            return self.counting.after(began, in_time.within, place.region)
-        if in_time.cutoff is not None:
-            return calendars.cutoff(in_time.cutoff, began, place.billing_calendar, place.legal_entity, place.region)
-        if asked.hop is not None and asked.hop.target is not None:
-            return began + asked.hop.target
-        version = case.course.version
-        index = next(n for n, step in enumerate(version.steps) if step.name == asked.span.to_step)
-        return due_of_seen(version, wait.round, index, place, calendars) if index in version.required else None
-
-    def _hit(self, case: Case, wait: Wait, ending: Ending, word: str | None) -> bool | None:
-        """Return whether a wait of a share hits as it stands; None where that is for the due time to say."""
-        match self._formula.hit:
-            case _ if self._formula.kind is not Kind.SHARE:
-                return None
-            case Hit.IN_TIME:
-                return None
-            case Hit.REACHED:
-                return ending is Ending.DONE
-            case Hit.UNTOUCHED:
-                return ending is Ending.DONE and not _touched(case, wait)
-            case Hit.ENDED_AS:
-                return ending is Ending.COMPETING and word in self._formula.ended_as
-            case Hit.DEVIATION:
-                return any(each.kind in self._formula.deviations for each in case.deviations)
-
-
-def _touched(case: Case, wait: Wait) -> bool:
-    """Tell whether a person acted after a wait began, up to its end."""
-    assert wait.began is not None
-    assert wait.done is not None
-    between = (member.fact for member in case.course.members if not member.denied)
-    return any(fact.fields.get(ACTOR) == PERSON and wait.began < fact.time <= wait.done for fact in between)
-
-
-def _margin(case: Case) -> Money | None:
-    """Return the amount of a case less its fact ``cost_amount``, of the same currency; None where either is unknown."""
-    cost = case.facts.get("cost_amount")
-    if case.amount is None or cost is None:
-        return None
-    read = money_of(str(cost), case.amount.currency)
-    return None if read is None else Money(case.amount.amount - read.amount, read.currency)
-
-
-def _end_roles(case: Case, span: Span) -> tuple[str, ...]:
-    return next(step.systems for step in case.course.version.steps if step.name == span.to_step)
-
-
-def _dimensions(case: Case, asked: _Asked, wait: Wait) -> dict[Dimension, str | None]:
-    customers = case.keys.get("customer", ())
-    return {
-        Dimension.PROCESS: case.process.name,
-        Dimension.FLOW: None if asked.hop is None else asked.hop.flow,
-        Dimension.SYSTEM: "+".join(_end_roles(case, asked.span)),
-        Dimension.INSTANCE: _instance(case, asked.span, wait),
-        Dimension.REGION: case.place.region,
-        Dimension.LEGAL_ENTITY: case.place.legal_entity,
-        Dimension.PRACTICE: _text(case.facts.get("practice")),
-        Dimension.CUSTOMER: customers[0] if len(customers) == 1 else None,
-    }
-
-
-def _instance(case: Case, span: Span, wait: Wait) -> str | None:
-    """Return the instance that reported the beginning: what is unfinished must be where it will be once it is done."""
-    course = case.course
-    indexes = [index for index, step in enumerate(course.version.steps) if step.name == span.from_step]
-    for each in course.rounds if wait.part == WHOLE else (wait.round,):
-        for track in (each.tracks[index] for index in indexes):
-            if track is not None and track.successes:
-                return course.members[track.successes[0]].fact.instance
-    return None
-
-
-def _text(value: object) -> str | None:
-    return None if value is None or isinstance(value, list) else str(value)
+def _rule(declaration: Declaration, estate: Estate, watched_since: int | None) -> Rule:
+    match declaration.formula.kind:
+        case Kind.LAG | Kind.SHARE | Kind.STOCK:
+            return OfWaits(declaration, estate, watched_since)
+        case Kind.DEVIATIONS:
+            return OfDeviations(declaration, estate)
+        case Kind.ATTEMPTS:
+            return OfAttempts(declaration, estate)
+        case Kind.COUNT:
+            return OfCounts(declaration, estate)
+        case Kind.AGE:
+            return OfAges(declaration, estate)
+        case Kind.SUM:
+            return OfSums(declaration, estate)
+        case other:
+            raise ValueError(f"seen a {other.value}, of which cases alone cannot tell")

@@ -13,16 +13,17 @@ from typing import NamedTuple
 
 from kpis.cell import Cell, Held, Place, Since, Summing, entry_age
 from kpis.clock import Counting
-from kpis.declaration import Declaration, Dimension, Headline, Unfinished
+from kpis.declaration import Declaration, Dimension, Headline, Kind, Unfinished
 from kpis.distribution import ACCURACY, EXACT, Distribution, Estimate, bin_of, value_of
 from kpis.intervals import Interval, wilson
-from kpis.money import EXACTLY, Converted, Sums, convert
-from kpis.observe import Ending
+from kpis.money import EXACTLY, Converted, Sums, convert, total
+from kpis.observation import Ending
 from kpis.survival import Curve, Lives, Reached, curve_of, cut
 from lineage.fact import Sight
 from throughline.core.rates import Rates
 
 SHARES = {Headline.MEDIAN: 0.5, Headline.P90: 0.9, Headline.P99: 0.99}
+NO_DATA = "no data"
 _FINEST = Decimal(10) ** 8  # of an amount: curves count in whole numbers
 
 
@@ -95,7 +96,40 @@ class Stock(NamedTuple):
     median_age: Estimate | None
 
 
-Answer = Lag | Share | Stock
+class Total(NamedTuple):
+    """What was done in the window: how many, worth what, each at the rate of its day, and of how many hours."""
+
+    records: int
+    amount: Converted
+    hours: Decimal | None
+    hours_unknown: int
+
+
+class Pace(NamedTuple):
+    """How many were done, and how many that is an hour."""
+
+    records: int
+    per_hour: float
+
+
+class Newest(NamedTuple):
+    """How many seconds ago it was done last."""
+
+    age: int
+
+
+Answer = Lag | Share | Stock | Total | Pace | Newest
+
+
+class Asked(NamedTuple):
+    """What else a question says. ``looked_at``: how many cases would show what is asked for, if there was any.
+
+    ``maturity``: of a lag, the age in seconds at which all waits are cut. ``hours``: how many the window has.
+    """
+
+    looked_at: int = 0
+    maturity: int | None = None
+    hours: float | None = None
 
 
 class Reading(NamedTuple):
@@ -192,6 +226,24 @@ class Reader:
         self._summing = summing
         self._moment = moment
 
+    def read(self, cells: Cells, asked: Asked) -> Reading:
+        """Return the answer of the KPI by its kind; raises ValueError for a kind that cells cannot answer."""
+        match self._declaration.formula.kind:
+            case Kind.LAG:
+                return self.lag(cells, asked.maturity)
+            case Kind.SHARE | Kind.ATTEMPTS:
+                return self.share(cells)
+            case Kind.STOCK | Kind.DEVIATIONS:
+                return self.stock(cells, asked.looked_at)
+            case Kind.SUM:
+                return self.sum(cells, asked.looked_at)
+            case Kind.COUNT:
+                return self.pace(cells, asked)
+            case Kind.AGE:
+                return self.newest(cells)
+            case other:
+                raise ValueError(f"seen a {other.value}, which cells do not answer")
+
     def lag(self, cells: Cells, maturity: int | None = None) -> Reading:
         """Return how long waits take; ``maturity``: as it was known when each was of this age at most, in seconds."""
         beside = beside_of(cells)
@@ -224,27 +276,56 @@ class Reader:
         without = known.hits.without + known.misses.without
         return Reading(Share(share, known.hits.size, of, interval, pending, by_value, without), None, beside)
 
-    def stock(self, cells: Cells) -> Reading:
-        """Return what is unfinished; where nothing ever began nobody can say that there is none."""
+    def stock(self, cells: Cells, looked_at: int) -> Reading:
+        """Return what is unfinished; where there was no case to look at nobody can say that there is none."""
         beside = beside_of(cells)
-        if not beside.began:
-            return Reading(None, "no data", beside)
-        ages, total = Distribution(), Held()
+        if not beside.began and not looked_at:
+            return Reading(None, NO_DATA, beside)
+        ages, whole = Distribution(), Held()
         for place, since, held in _pending(cells):
             age = self._age(place, since, self._moment.now)
             if self._is_old_enough(age, place):
                 ages.add(age, held.sums.records)
-                total.merge(held)
-        amount = convert(total.sums, self._moment.rates, self._moment.today)
-        hours = None if ages.size and total.hours_unknown == ages.size else total.hours
-        stock = Stock(ages.size, amount, total.sums, hours, total.hours_unknown, ages, ages.quantile(0.5))
+                whole.merge(held)
+        amount = convert(whole.sums, self._moment.rates, self._moment.today)
+        hours = None if ages.size and whole.hours_unknown == ages.size else whole.hours
+        stock = Stock(ages.size, amount, whole.sums, hours, whole.hours_unknown, ages, ages.quantile(0.5))
         return Reading(stock, None, beside)
+
+    def sum(self, cells: Cells, looked_at: int) -> Reading:
+        """Return what was done and what it is worth; where there was no case to look at there is no answer."""
+        beside = beside_of(cells)
+        if not beside.began and not looked_at:
+            return Reading(None, NO_DATA, beside)
+        whole, dated = Held(), list[tuple[Sums, date]]()
+        for place, _, held in _pending(cells):
+            whole.merge(held)
+            dated.append((held.sums, place.day))
+        records = whole.sums.records
+        hours = None if records and whole.hours_unknown == records else whole.hours
+        amount = total(dated, self._moment.rates)
+        return Reading(Total(records, amount, hours, whole.hours_unknown), None, beside)
+
+    def pace(self, cells: Cells, asked: Asked) -> Reading:
+        """Return how many were done an hour; of a window without end, or without cases to look at, there is none."""
+        beside = beside_of(cells)
+        if not beside.began and not asked.looked_at:
+            return Reading(None, NO_DATA, beside)
+        if not asked.hours:
+            return Reading(None, "a window that has begun, with a first and a last day", beside)
+        return Reading(Pace(beside.done, beside.done / asked.hours), None, beside)
+
+    def newest(self, cells: Cells) -> Reading:
+        """Return how long ago it was done last."""
+        now = self._moment.now
+        ages = [self._age(place, since, now) for place, since, _ in _pending(cells)]
+        return Reading(Newest(min(ages)) if ages else None, None if ages else NO_DATA, beside_of(cells))
 
     def _too_few(self, known: int) -> str | None:
         """Return why there is no answer of so many; None where there is one."""
         wanted = self._declaration.minimum_sample
         if known == 0:
-            return "no data"
+            return NO_DATA
         return f"{known} of at least {wanted}" if known < wanted else None
 
     def _age(self, place: Place, since: Since, instant: int) -> int:

@@ -6,17 +6,19 @@ It is what roll-ups are held against, and what small questions may ask. A page n
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from datetime import date
+from collections.abc import Iterator
+from datetime import date, timedelta
 from typing import NamedTuple
 
 from kpis.case import Case, case_of
 from kpis.cell import Cell, Place, Summing, cells_of
-from kpis.declaration import Declaration, Dimension, Kind
-from kpis.observe import LeftOut, Observation, Observer
-from kpis.reading import Cells, Moment, Reader, Reading, split
+from kpis.declaration import Declaration, Dimension
+from kpis.observation import LeftOut, Observation
+from kpis.observe import Observer
+from kpis.reading import Asked, Moment, Reader, Reading, split
 from lineage.read import Snapshot
 from throughline.core.estate import Estate
+from throughline.core.instants import HOUR
 from throughline.core.rates import Rates
 
 BATCH = 1_000  # cases read together
@@ -33,6 +35,13 @@ class Scope(NamedTuple):
         """Tell whether an observation's day lies in it."""
         day = observation.day
         return (self.first is None or day >= self.first) and (self.last is None or day <= self.last)
+
+    def hours(self, summing: Summing, now: int) -> float | None:
+        """Return how many hours of it have passed; None where it has no beginning or end."""
+        if self.first is None or self.last is None:
+            return None
+        end = min(now, summing.begins(self.last + timedelta(days=1)))
+        return max(0, end - summing.begins(self.first)) / HOUR
 
 
 EVERYTHING = Scope()
@@ -57,7 +66,15 @@ def every_case(snapshot: Snapshot) -> Iterator[Case]:
         after = rows[-1][0]
         for view in snapshot.views(row[0] for row in rows).values():
             keys = (key for role in snapshot.keys_by_role(view).values() for key in role)
-            yield case_of(view.process, view.row.name, view.joined.members, view.derived, keys)
+            elsewhere = snapshot.following.counted_in(view.process.name, view.row.name, view.joined, view.derived)
+            yield case_of(
+                view.process,
+                view.row.name,
+                view.joined.members,
+                view.derived,
+                keys,
+                counted_elsewhere=bool(elsewhere),
+            )
 
 
 def moment_of(snapshot: Snapshot, estate: Estate) -> Moment:
@@ -76,33 +93,23 @@ def read_from_scratch(
     maturity: int | None = None,
     watched_since: int | None = None,
 ) -> Answers:
-    """Return the readings of a lag, a share or a stock over a snapshot; raises ValueError for any other kind.
+    """Return the readings of a KPI over a snapshot; raises ValueError for a kind of which cases alone cannot tell.
 
     A stock is of all days, as what is unfinished may have begun on any.
     """
     observer = Observer(declaration, estate, watched_since)
     summing = Summing(declaration, observer.counting, estate.calendars)
     reader = Reader(declaration, observer.counting, summing, moment_of(snapshot, estate))
-    read = _rule(reader, declaration, maturity)
     found: list[Observation] = []
     left_out: Counter[LeftOut] = Counter()
+    looked_at = 0
     for case in every_case(snapshot):
         observed = observer.observe(case)
         found += (each for each in observed.observations if scope.holds(each))
+        looked_at += observed.looked_at
         if observed.left_out is not None:
             left_out[observed.left_out] += 1
+    asked = Asked(looked_at, maturity, scope.hours(summing, snapshot.now))
     cells = cells_of(summing, found)
     parts: dict[tuple[str | None, ...], dict[Place, Cell]] = split(cells, scope.by) if scope.by else {(): cells}
-    return Answers({values: read(part) for values, part in parts.items()}, dict(left_out))
-
-
-def _rule(reader: Reader, declaration: Declaration, maturity: int | None) -> Callable[[Cells], Reading]:
-    match declaration.formula.kind:
-        case Kind.LAG:
-            return lambda cells: reader.lag(cells, maturity)
-        case Kind.SHARE:
-            return reader.share
-        case Kind.STOCK:
-            return reader.stock
-        case other:
-            raise ValueError(f"seen a {other.value}, wanted a lag, a share or a stock")
+    return Answers({values: reader.read(part, asked) for values, part in parts.items()}, dict(left_out))

@@ -3,7 +3,8 @@
 A file of tests/cases/kpis says ``kpi``, ``why`` (the reasoning), ``events`` (one a line: local date and time, type,
 name of the case, further ``entry=value``; ``successor`` is the other name of a stated pair), ``now`` and ``expected``;
 ``zone`` of its times, ``estate`` where the firm declares something, ``with`` where something of the declaration is
-changed (a minimum sample of 1 unless it says otherwise), ``scope`` where not all days count.
+changed (a minimum sample of 1 unless it says otherwise), ``scope`` where not all days count; ``process`` where the KPI
+names none, ``declared`` where it is none of the shipped.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -20,7 +22,7 @@ import msgspec
 
 from kpis.catalogue import load_catalogue
 from kpis.declaration import Declaration, Dimension
-from kpis.reading import Lag, Reading, Share, Stock
+from kpis.reading import Answer, Lag, Newest, Pace, Reading, Share, Stock, Total
 from kpis.scratch import Answers, Scope, read_from_scratch
 from kpis.survival import Reached
 from lineage.acceptance import Acceptances
@@ -59,7 +61,7 @@ def golden(path: Path) -> Golden:
     content = load_yaml(path).content
     zone = content.get("zone", "UTC")
     estate = read_estate(YamlDocument(f"{path.name}: estate", content.get("estate", {}), {}, {}))
-    declaration = CATALOGUE.kpis[content["kpi"]]
+    declaration = own(content["declared"]) if "declared" in content else CATALOGUE.kpis[content["kpi"]]
     process = content.get("process") or (declaration.formula.of[0].process if declaration.formula.of else None)
     name_key = DEFINITIONS.processes[process or ""].name_key
     scope = content.get("scope", {})
@@ -77,6 +79,14 @@ def golden(path: Path) -> Golden:
         options,
         content["expected"],
     )
+
+
+def own(text: str) -> Declaration:
+    """Return a KPI that is not shipped, as a firm would declare it."""
+    with TemporaryDirectory() as folder:
+        (Path(folder) / "own.yaml").write_text(text)
+        (name,) = load_catalogue(Path(folder), DEFINITIONS).kpis.keys() - CATALOGUE.kpis.keys()
+        return load_catalogue(Path(folder), DEFINITIONS).kpis[name]
 
 
 def instant(text: str, zone: str) -> int:
@@ -144,7 +154,7 @@ def show_reading(reading: Reading) -> dict[str, Any]:
     return {**show_answer(reading.answer), **beside}
 
 
-def show_answer(answer: Lag | Share | Stock) -> dict[str, Any]:
+def show_answer(answer: Answer) -> dict[str, Any]:
     match answer:
         case Lag():
             return {
@@ -173,6 +183,17 @@ def show_answer(answer: Lag | Share | Stock) -> dict[str, Any]:
                 "hours_unknown": answer.hours_unknown,
                 "median_age": None if answer.median_age is None else answer.median_age.seconds,
             }
+        case Total():
+            return {
+                "records": answer.records,
+                "amount": None if answer.amount.amount is None else str(answer.amount.amount),
+                "amount_unknown": answer.amount.unknown,
+                "hours": None if answer.hours is None else str(answer.hours),
+            }
+        case Pace():
+            return {"records": answer.records, "per_hour": round(answer.per_hour, 4)}
+        case Newest():
+            return {"age": answer.age}
 
 
 def show_reached(reached: Reached | None) -> str | float | None:

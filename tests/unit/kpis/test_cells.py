@@ -17,7 +17,7 @@ from kpis.clock import Counting
 from kpis.declaration import Declaration, Dimension
 from kpis.distribution import ACCURACY, EXACT
 from kpis.money import Money
-from kpis.observe import Ending, Observation, Unknown
+from kpis.observation import Ending, Observation, Unknown
 from kpis.reading import Lag, Moment, Reader, Share, Stock
 from lineage.definitions import load_definitions
 from lineage.sight import Reporting, SourceSight
@@ -170,7 +170,7 @@ def test_a_stock_grows_older_without_any_change_of_its_cells() -> None:
     for now in (MONDAY + 2 * HOUR, MONDAY + 30 * HOUR):
         moment = dataclasses.replace(MOMENT, now=now)
         counting = Counting(declaration.clock, ESTATE.calendars)
-        answer = Reader(declaration, counting, summing(declaration), moment).stock(cells).answer
+        answer = Reader(declaration, counting, summing(declaration), moment).stock(cells, 1).answer
         assert isinstance(answer, Stock)
         assert answer.median_age is not None
         ages.append(answer.median_age.seconds)
