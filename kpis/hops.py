@@ -35,6 +35,21 @@ def hops_of(process: str, version: Version, estate: Estate) -> tuple[Hop, ...]:
     return declared + tuple(hop for hop in _learnt(version) if (hop.from_step, hop.to_step) not in known)
 
 
+class Hops:
+    """The hops of an estate by process and version, of which there are few: each is worked out once."""
+
+    def __init__(self, estate: Estate) -> None:
+        self._estate = estate
+        self._known: dict[tuple[str, str], tuple[Hop, ...]] = {}
+
+    def of(self, process: str, version: Version) -> tuple[Hop, ...]:
+        """Return the hops of one version of a process."""
+        found = self._known.get((process, version.number))
+        if found is None:
+            found = self._known[process, version.number] = hops_of(process, version, self._estate)
+        return found
+
+
 def _learnt(version: Version) -> list[Hop]:
     found: list[Hop] = []
     for before, after in zip(version.required, version.required[1:], strict=False):

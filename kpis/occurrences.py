@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from kpis.case import Case, money_of
 from kpis.declaration import Attempt, Declaration, Dimension, Measure, Span
-from kpis.hops import hops_of
+from kpis.hops import Hops
 from kpis.observation import Ending, Observation
 from lineage.amounts import decimal_of
 from lineage.fact import Fact
@@ -77,6 +77,7 @@ class OfAttempts:
     def __init__(self, declaration: Declaration, estate: Estate) -> None:
         self._formula = declaration.formula
         self._estate = estate
+        self._hops = Hops(estate)
 
     def concerns(self, case: Case) -> bool:
         return not self._formula.processes or case.process.name in self._formula.processes
@@ -92,8 +93,18 @@ class OfAttempts:
                 each.flow,
                 hit=self._is_hit(each),
             )
-            for each in _tried(case, self._estate, self._formula.per_flow)
+            for each in _tried(case, self._flows(case))
         )
+
+    def _flows(self, case: Case) -> Mapping[str, Sequence[str | None]]:
+        """Return the flows that an attempt at each step belongs to; without flows, each step once."""
+        version = case.course.version
+        if not self._formula.per_flow:
+            return {step.name: (None,) for step in version.steps}
+        flows: dict[str, list[str | None]] = {}
+        for hop in self._hops.of(case.process.name, version):
+            flows.setdefault(hop.to_step, []).append(hop.flow)
+        return flows
 
     def _is_hit(self, tried: _Tried) -> bool:
         if self._formula.attempts is Attempt.REPEATED:
@@ -107,6 +118,7 @@ class OfCounts:
     def __init__(self, declaration: Declaration, estate: Estate) -> None:
         self._formula = declaration.formula
         self._estate = estate
+        self._hops = Hops(estate)
 
     def concerns(self, case: Case) -> bool:
         return bool(self._steps(case))
@@ -119,11 +131,11 @@ class OfCounts:
         )
 
     def _steps(self, case: Case) -> list[tuple[int, Step, str | None]]:
+        if not self._formula.per_flow:
+            return [(n, step, None) for span, n, step in _at(self._formula.of, case) if _is_inside(span, case)]
         steps = case.course.version.steps
-        if self._formula.per_flow:
-            hops = hops_of(case.process.name, case.course.version, self._estate)
-            return [(n, step, hop.flow) for hop in hops for n, step in enumerate(steps) if step.name == hop.to_step]
-        return [(n, step, None) for span, n, step in _at(self._formula.of, case) if _is_inside(span, case)]
+        hops = self._hops.of(case.process.name, case.course.version)
+        return [(n, step, hop.flow) for hop in hops for n, step in enumerate(steps) if step.name == hop.to_step]
 
 
 class OfAges:
@@ -199,19 +211,17 @@ def _first_done(case: Case, index: int) -> Iterator[tuple[int, Fact]]:
             yield each.number, next((fact for fact in facts if fact.time >= track.done_at), facts[-1])
 
 
-def _tried(case: Case, estate: Estate, per_flow: bool) -> Iterator[_Tried]:
-    """Yield the attempts at the steps of a case, in order; of flows at the steps with which they end."""
-    flows: dict[str, list[str | None]] = {}
-    if per_flow:
-        for hop in hops_of(case.process.name, case.course.version, estate):
-            flows.setdefault(hop.to_step, []).append(hop.flow)
+def _tried(case: Case, flows: Mapping[str, Sequence[str | None]]) -> Iterator[_Tried]:
+    """Yield the attempts at the steps of a case that belong to flows, in order; once for each flow."""
     for each in case.course.rounds:
         for step, track in zip(case.course.version.steps, each.tracks, strict=True):
+            if track is None or step.name not in flows:
+                continue
             numbers: dict[str | None, int] = {}
-            for position in sorted([*track.successes, *(track.failures or ())]) if track is not None else ():
+            for position in sorted([*track.successes, *(track.failures or ())]):
                 fact = case.course.members[position].fact
                 numbers[fact.system] = numbers.get(fact.system, 0) + 1
-                for flow in flows.get(step.name, []) if per_flow else [None]:
+                for flow in flows[step.name]:
                     yield _Tried(fact, step, each, numbers[fact.system], flow)
 
 

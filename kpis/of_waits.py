@@ -19,9 +19,11 @@ ACTOR, PERSON = "actor_kind", "person"  # the fact of an event that says that so
 
 
 class _Asked(NamedTuple):
-    """A wait that a KPI looks for in a case; of a flow, with its hop."""
+    """A wait that a KPI looks for in a case: its span, the index of its end step and who reports that, and its hop."""
 
     span: Span
+    end: int
+    roles: tuple[str, ...]
     hop: Hop | None = None
 
 
@@ -33,10 +35,11 @@ class OfWaits:
         self._counting = Counting(declaration.clock, estate.calendars)
         self._estate = estate
         self._watched_since = watched_since
+        self._by_version: dict[tuple[str, str], tuple[_Asked, ...]] = {}
 
     def concerns(self, case: Case) -> bool:
         """Tell whether the KPI looks for waits of this process and version."""
-        return any(True for _ in self._asked(case))
+        return bool(self._asked(case))
 
     def observations(self, case: Case) -> tuple[Observation, ...] | None:
         """Return the waits of a case; None where the conditions of all that are looked for keep it out."""
@@ -50,16 +53,26 @@ class OfWaits:
             for wait in waits_of(case, each.span, rounds, calendars)
         )
 
-    def _asked(self, case: Case) -> Iterator[_Asked]:
+    def _asked(self, case: Case) -> tuple[_Asked, ...]:
+        """Return what is looked for in cases of this process and version; remembered, as there are few of these."""
+        version = case.process.name, case.course.version.number
+        found = self._by_version.get(version)
+        if found is None:
+            found = self._by_version[version] = tuple(self._looked_for(case))
+        return found
+
+    def _looked_for(self, case: Case) -> Iterator[_Asked]:
         name, version = case.process.name, case.course.version
-        known = {step.name for step in version.steps}
+        steps = {step.name: index for index, step in enumerate(version.steps)}
         if self._formula.per_flow:
             for hop in hops_of(name, version, self._estate):
-                if {hop.from_step, hop.to_step} <= known:
-                    yield _Asked(Span(name, from_step=hop.from_step, to_step=hop.to_step), hop)
+                if {hop.from_step, hop.to_step} <= steps.keys():
+                    span = Span(name, from_step=hop.from_step, to_step=hop.to_step)
+                    yield _Asked(span, steps[hop.to_step], version.steps[steps[hop.to_step]].systems, hop)
         for span in self._formula.of:
-            if span.process == name and {span.from_step, span.to_step} - {None} <= known:
-                yield _Asked(span)
+            if span.process == name and {span.from_step, span.to_step} - {None} <= steps.keys():
+                end = steps[span.to_step or ""]
+                yield _Asked(span, end, version.steps[end].systems)
 
     def _observation(self, case: Case, asked: _Asked, wait: Wait) -> Observation:
         place = case.place
@@ -131,8 +144,9 @@ class OfWaits:
         if asked.hop is not None and asked.hop.target is not None:
             return began + asked.hop.target
         version = case.course.version
-        index = next(n for n, step in enumerate(version.steps) if step.name == asked.span.to_step)
-        return due_of_seen(version, wait.round, index, place, calendars) if index in version.required else None
+        if asked.end not in version.required:
+            return None
+        return due_of_seen(version, wait.round, asked.end, place, calendars)
 
     def _hit(self, case: Case, wait: Wait, ending: Ending, word: str | None) -> bool | None:
         """Return whether a wait of a share hits as it stands; None where that is for the due time to say."""
@@ -172,14 +186,10 @@ def _margin(case: Case) -> Money | None:
     return None if read is None else Money(case.amount.amount - read.amount, read.currency)
 
 
-def _end_roles(case: Case, span: Span) -> tuple[str, ...]:
-    return next(step.systems for step in case.course.version.steps if step.name == span.to_step)
-
-
 def _dimensions(case: Case, asked: _Asked, wait: Wait) -> dict[Dimension, str | None]:
     return case.dimensions | {
         Dimension.FLOW: None if asked.hop is None else asked.hop.flow,
-        Dimension.SYSTEM: "+".join(_end_roles(case, asked.span)),
+        Dimension.SYSTEM: "+".join(asked.roles),
         Dimension.INSTANCE: _instance(case, asked.span, wait),
     }
 
