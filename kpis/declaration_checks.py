@@ -50,7 +50,7 @@ ENTRIES = {
     Kind.STOCK: Entries((("of",), ("measure",)), ("rounds", "older_than"), _MEASURED, (Unfinished.COUNTED,)),
     Kind.SUM: Entries((("of",), ("measure",)), (), (Unit.MONEY, Unit.HOURS, Unit.RECORDS)),
     Kind.COUNT: Entries((("of", "per"),), (), (Unit.PER_HOUR,)),
-    Kind.ATTEMPTS: Entries((("attempts",),), ("of", "per", "processes", "categories"), (Unit.PERCENT,)),
+    Kind.ATTEMPTS: Entries((("attempts",),), ("per", "processes", "categories"), (Unit.PERCENT,)),
     Kind.RATIO: Entries((("numerator",), ("denominator",)), (), (Unit.PERCENT, Unit.PER_RECORD)),
     Kind.VARIANCE: Entries((("numerator",), ("denominator",), ("match",)), ("horizon",), (Unit.PERCENT,)),
     Kind.BALANCE: Entries((("numerator",), ("denominator",), ("match",)), ("of", "closed_by"), (Unit.MONEY,)),
