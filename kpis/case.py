@@ -14,6 +14,7 @@ from lineage.due import Place, place_of
 from lineage.fact import CaseState, Derived, Deviation, Exposure, Member
 from lineage.process import Process
 from lineage.rounds import Course, follow, in_order
+from throughline.core.event import FieldValue
 from throughline.core.key import Key
 
 
@@ -22,7 +23,8 @@ class Case:
     """One case. ``name`` is its interned name; ``facts`` are what conditions see; ``keys`` its values by key type.
 
     ``amount`` and ``hours`` are the latest that its events tell of this very case; None: they are unknown. ``exposure``
-    is what it holds up; ``counted_elsewhere``: sums count that in another case, downstream.
+    is what it holds up; ``counted_elsewhere``: sums count that in another case, downstream. ``dimensions`` are
+    those that are the same for all that it contributes.
     """
 
     process: Process
@@ -38,18 +40,7 @@ class Case:
     deviations: tuple[Deviation, ...]
     exposure: Exposure | None
     counted_elsewhere: bool
-
-    @property
-    def dimensions(self) -> dict[Dimension, str | None]:
-        """Return the dimensions that are the same for all that a case contributes."""
-        customers = self.keys.get("customer", ())
-        return {
-            Dimension.PROCESS: self.process.name,
-            Dimension.REGION: self.place.region,
-            Dimension.LEGAL_ENTITY: self.place.legal_entity,
-            Dimension.PRACTICE: text_of(self.facts.get("practice")),
-            Dimension.CUSTOMER: customers[0] if len(customers) == 1 else None,
-        }
+    dimensions: Mapping[Dimension, str | None]
 
 
 def case_of(
@@ -64,6 +55,7 @@ def case_of(
     """Return the case of an interned name from its members in any order, and what lineage derived from them."""
     version, ordered = in_order(process, members)
     facts = facts_of(ordered)
+    place, by_type = place_of(facts), _by_type(keys)
     share = latest_share(version, reversed(ordered), name)
     hours = latest_hours(reversed(ordered))
     return Case(
@@ -72,15 +64,29 @@ def case_of(
         state=derived.state,
         synthetic=derived.synthetic,
         course=follow(version, ordered, name),
-        place=place_of(facts),
+        place=place,
         facts=seen_by_conditions(version, ordered, name, facts),
-        keys=_by_type(keys),
+        keys=by_type,
         amount=None if share is None else money_of(*share),
         hours=None if hours is None else decimal_of(hours),
         deviations=derived.deviations,
         exposure=derived.exposure,
         counted_elsewhere=counted_elsewhere,
+        dimensions=_dimensions(process, place, facts, by_type),
     )
+
+
+def _dimensions(
+    process: Process, place: Place, facts: Mapping[str, FieldValue], keys: Mapping[str, tuple[str, ...]]
+) -> dict[Dimension, str | None]:
+    customers = keys.get("customer", ())
+    return {
+        Dimension.PROCESS: process.name,
+        Dimension.REGION: place.region,
+        Dimension.LEGAL_ENTITY: place.legal_entity,
+        Dimension.PRACTICE: text_of(facts.get("practice")),
+        Dimension.CUSTOMER: customers[0] if len(customers) == 1 else None,
+    }
 
 
 def money_of(amount: str, currency: str) -> Money | None:

@@ -50,7 +50,7 @@ class OfDeviations:
                 case=case.name,
                 part="deviation",
                 day=self._estate.calendars.day_of(first.since, None),
-                dimensions=case.dimensions | {Dimension.SYSTEM: "+".join(systems[0]) if systems else None},
+                dimensions={**case.dimensions, Dimension.SYSTEM: "+".join(systems[0]) if systems else None},
                 ending=Ending.OPEN,
                 began=first.since,
                 ended=None,
@@ -229,7 +229,8 @@ def _happened(
     case: Case, estate: Estate, part: str, fact: Fact, step: Step, flow: str | None, *, hit: bool | None = None
 ) -> Observation:
     """Return what an event contributes: it was over at once."""
-    dimensions = case.dimensions | {
+    dimensions = {
+        **case.dimensions,
         Dimension.FLOW: flow,
         Dimension.SYSTEM: fact.system or "+".join(step.systems),
         Dimension.INSTANCE: fact.instance,
@@ -243,7 +244,7 @@ def _over(case: Case, estate: Estate, word: str, at: int) -> Observation:
 
 
 def _at_once(
-    case: Case, estate: Estate, part: str, at: int, dimensions: dict[Dimension, str | None], hit: bool | None
+    case: Case, estate: Estate, part: str, at: int, dimensions: Mapping[Dimension, str | None], hit: bool | None
 ) -> Observation:
     return Observation(
         process=case.process.name,

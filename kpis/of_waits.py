@@ -187,7 +187,8 @@ def _margin(case: Case) -> Money | None:
 
 
 def _dimensions(case: Case, asked: _Asked, wait: Wait) -> dict[Dimension, str | None]:
-    return case.dimensions | {
+    return {
+        **case.dimensions,
         Dimension.FLOW: None if asked.hop is None else asked.hop.flow,
         Dimension.SYSTEM: "+".join(asked.roles),
         Dimension.INSTANCE: _instance(case, asked.span, wait),

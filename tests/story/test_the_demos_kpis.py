@@ -12,19 +12,27 @@ from datetime import timedelta
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
+from random import Random
 from typing import NamedTuple
 
 import pytest
 
 from kpis.catalogue import load_catalogue
+from kpis.cell import Cell, Place, Summing, cells_of, replace
 from kpis.declaration import Headline
+from kpis.observation import Observation
+from kpis.observe import Observer
 from kpis.reading import Lag, Reading, Share, Stock
-from kpis.scratch import read_from_scratch
+from kpis.scratch import every_case, read_from_scratch
+from lineage.acceptance import Acceptances
 from lineage.definitions import load_definitions
+from lineage.derive import Context
 from lineage.engine import Engine, Limits
-from lineage.read import CaseReader
+from lineage.process import Definitions
+from lineage.read import CaseReader, Snapshot, Stated
+from lineage.sight import Reporting, SourceSight
 from tests.story.test_the_demos_truth import reports
-from throughline.core.estate import load_estate
+from throughline.core.estate import Estate, load_estate
 from throughline.core.instants import MICROSECONDS, MINUTE
 from throughline.demo.chronicle import Life
 from throughline.demo.firm import REGIONS
@@ -32,6 +40,7 @@ from throughline.demo.plan import Plan, plan
 from throughline.demo.product import DEFINITIONS
 
 SEEDS = (1, 7)
+FOLLOWED = ("billing-readiness-lag", "sync-latency", "sla-adherence", "money-at-risk", "failure-rate", "throughput")
 BILLED = {
     "time-to-bill": ("time.approved", "billing.released", "invoice.issued"),
     "expense-to-bill": ("expense.approved", "billing.released", "invoice.issued"),
@@ -205,3 +214,35 @@ def test_the_share_that_made_its_first_cut_off_is_that_of_the_firm(folder: Path,
     assert (reading.answer.hits, reading.answer.of) == (hits, hits + misses)
     assert hits
     assert misses
+
+
+@pytest.mark.parametrize("batch", [40, 333])
+def test_cells_that_follow_the_engine_are_those_made_from_scratch(batch: int) -> None:
+    """Events come in any order; after each batch every case that looks otherwise is taken back and added anew."""
+    definitions, estate, plan = load_definitions(DEFINITIONS), load_estate(DEFINITIONS), told(7)
+    events = Random(batch).sample(reports(plan, plan.happenings), k=len(plan.happenings) // 2)
+    catalogue = load_catalogue(DEFINITIONS, definitions).kpis
+    kpis = [catalogue[name] for name in FOLLOWED]
+    observers = [Observer(kpi, estate) for kpi in kpis]
+    sums = [Summing(kpi, observer.counting, estate.calendars) for kpi, observer in zip(kpis, observers, strict=True)]
+    kept: list[dict[Place, Cell]] = [{} for _ in kpis]
+    held: list[dict[tuple[str, str], tuple[Observation, ...]]] = [{} for _ in kpis]
+    engine = Engine.open(":memory:", definitions, estate)
+    for start in range(0, len(events), batch):
+        engine.fold(events[start : start + batch], plan.ends)
+        cases = list(every_case(snapshot_of(engine, definitions, estate, plan.ends)))
+        for observer, summing, cells, before in zip(observers, sums, kept, held, strict=True):
+            now = {(case.process.name, case.name): observer.observe(case).observations for case in cases}
+            for name in before.keys() | now.keys():
+                replace(summing, cells, before.pop(name, ()), now.get(name, ()))
+            before.update(now)
+    cases = list(every_case(snapshot_of(engine, definitions, estate, plan.ends)))
+    engine.close()
+    for observer, summing, cells in zip(observers, sums, kept, strict=True):
+        assert cells == cells_of(summing, (each for case in cases for each in observer.observe(case).observations))
+    assert all(kept)
+
+
+def snapshot_of(engine: Engine, definitions: Definitions, estate: Estate, now: int) -> Snapshot:
+    context = Context(now, SourceSight(Reporting(estate), {}, now), estate.calendars)
+    return Snapshot(engine.store, definitions, Stated([], Acceptances({})), context, Limits())
