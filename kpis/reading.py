@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from kpis.cell import Cell, Held, Place, Since, Summing, entry_age
 from kpis.clock import Counting
-from kpis.declaration import Declaration, Dimension, Headline, Kind, Unfinished
+from kpis.declaration import Declaration, Dimension, Good, Headline, Kind, Unfinished
 from kpis.distribution import ACCURACY, EXACT, Distribution, Estimate, bin_of, value_of
 from kpis.intervals import Interval, wilson
 from kpis.money import EXACTLY, Converted, Sums, convert, total
@@ -72,7 +72,8 @@ class Lag(NamedTuple):
 class Share(NamedTuple):
     """How many hit. ``interval`` at 95 %. ``pending``: the share of which nobody can say yet whether it will hit.
 
-    ``by_value``: the same of the known amounts above 0; None where none is known.
+    ``by_value``: the same of the known amounts above 0; None where none is known. ``budget``: how many more may miss
+    before the target is missed, below 0 once it is; None without a target that is a high share.
     """
 
     share: float
@@ -82,6 +83,7 @@ class Share(NamedTuple):
     pending: float
     by_value: float | None
     without_value: int
+    budget: Decimal | None
 
 
 class Stock(NamedTuple):
@@ -125,19 +127,25 @@ class Asked(NamedTuple):
     """What else a question says. ``looked_at``: how many cases would show what is asked for, if there was any.
 
     ``maturity``: of a lag, the age in seconds at which all waits are cut. ``hours``: how many the window has.
+    ``category``: of attempts, the one whose failures hit; all others count as attempts only.
     """
 
     looked_at: int = 0
     maturity: int | None = None
     hours: float | None = None
+    category: str | None = None
 
 
 class Reading(NamedTuple):
-    """An answer, or None and the reason why there is none."""
+    """An answer, or None and the reason why there is none.
+
+    ``known_to``: up to when we have seen all that could have ended what is unfinished, at most the moment (G7).
+    """
 
     answer: Answer | None
     why_not: str | None
     beside: Beside
+    known_to: int | None = None
 
 
 Cells = Mapping[Place, Cell]
@@ -228,11 +236,15 @@ class Reader:
 
     def read(self, cells: Cells, asked: Asked) -> Reading:
         """Return the answer of the KPI by its kind; raises ValueError for a kind that cells cannot answer."""
+        known_to = min((self._moment.seen_to(place) for place, _, _ in _pending(cells)), default=self._moment.now)
+        return self._read(cells, asked)._replace(known_to=known_to)
+
+    def _read(self, cells: Cells, asked: Asked) -> Reading:
         match self._declaration.formula.kind:
             case Kind.LAG:
                 return self.lag(cells, asked.maturity)
             case Kind.SHARE | Kind.ATTEMPTS:
-                return self.share(cells)
+                return self.share(cells, asked.category)
             case Kind.STOCK | Kind.DEVIATIONS:
                 return self.stock(cells, asked.looked_at)
             case Kind.SUM:
@@ -255,10 +267,10 @@ class Reader:
         error = 0.0 if known.exact else ACCURACY
         return Reading(Lag(_quantiles(curve), _quantiles(by_value), known.without, curve, error), None, beside)
 
-    def share(self, cells: Cells) -> Reading:
-        """Return how many waits hit, the unfinished counted as the declaration says."""
+    def share(self, cells: Cells, category: str | None = None) -> Reading:
+        """Return how many waits hit, the unfinished counted as the declaration says; of a category, how many of it."""
         beside, counted = beside_of(cells), self._declaration.unfinished
-        known = self._known(cells)
+        known = self._known(cells, category)
         of = known.hits.size + known.misses.size
         why_not = self._too_few(of)
         if why_not is not None:
@@ -274,7 +286,14 @@ class Reader:
         worth = EXACTLY.add(known.hits.total, known.misses.total)
         by_value = float(known.hits.total / worth) if worth else None
         without = known.hits.without + known.misses.without
-        return Reading(Share(share, known.hits.size, of, interval, pending, by_value, without), None, beside)
+        budget = self._budget(known.hits.size, of)
+        return Reading(Share(share, known.hits.size, of, interval, pending, by_value, without, budget), None, beside)
+
+    def _budget(self, hits: int, of: int) -> Decimal | None:
+        target = self._declaration.target
+        if target is None or target.number is None or self._declaration.good is not Good.HIGH:
+            return None
+        return (1 - target.number) * of - (of - hits)
 
     def stock(self, cells: Cells, looked_at: int) -> Reading:
         """Return what is unfinished; where there was no case to look at nobody can say that there is none."""
@@ -337,12 +356,13 @@ class Reader:
         least = self._declaration.formula.older_than
         return least is None or age >= self._counting.seconds_of(least, place.value(Dimension.REGION))
 
-    def _known(self, cells: Cells) -> _Known:
-        """Return what cells tell by age, what is unfinished judged by the moment."""
+    def _known(self, cells: Cells, category: str | None = None) -> _Known:
+        """Return what cells tell by age, what is unfinished judged by the moment; only hits of a category are some."""
         known = _Known(_Ages(), _Ages(), _Ages(), _Ages())
         rates = self._moment.rates
         for place, cell in cells.items():
-            for ages, aged in ((known.hits, cell.hits), (known.misses, cell.misses), (known.entered, cell.entered)):
+            hits = known.hits if category in (None, place.value(Dimension.CATEGORY)) else known.misses
+            for ages, aged in ((hits, cell.hits), (known.misses, cell.misses), (known.entered, cell.entered)):
                 for age, value in aged.ages():
                     ages.add(age, value, rates, place.day)
         for place, since, held in _pending(cells):
@@ -368,6 +388,25 @@ class Reader:
 
 def _pending(cells: Cells) -> Iterator[tuple[Place, Since, Held]]:
     return ((place, since, held) for place, cell in cells.items() for since, held in cell.pending.items())
+
+
+def readings(
+    reader: Reader, cells: Cells, by: tuple[Dimension, ...], asked: Asked
+) -> dict[tuple[str | None, ...], Reading]:
+    """Return a reading for each value of some dimensions.
+
+    Attempts have a category only where they failed: of each, its failures are told as a share of all attempts.
+    """
+    found: dict[tuple[str | None, ...], Reading] = {}
+    others = tuple(dimension for dimension in by if dimension is not Dimension.CATEGORY)
+    for values, part in split(cells, others).items() if others else [((), dict(cells))]:
+        if len(others) == len(by):
+            found[values] = reader.read(part, asked)
+            continue
+        at = by.index(Dimension.CATEGORY)
+        for category in sorted({place.value(Dimension.CATEGORY) or "" for place in part} - {""}):
+            found[*values[:at], category, *values[at:]] = reader.read(part, asked._replace(category=category))
+    return found
 
 
 def split(cells: Cells, by: Iterable[Dimension]) -> dict[tuple[str | None, ...], dict[Place, Cell]]:

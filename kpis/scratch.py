@@ -11,11 +11,11 @@ from datetime import date, timedelta
 from typing import NamedTuple
 
 from kpis.case import Case, case_of
-from kpis.cell import Cell, Place, Summing, cells_of
+from kpis.cell import Summing, cells_of
 from kpis.declaration import Declaration, Dimension
 from kpis.observation import LeftOut, Observation
 from kpis.observe import Observer
-from kpis.reading import Asked, Moment, Reader, Reading, split
+from kpis.reading import Asked, Moment, Reader, Reading, readings
 from lineage.read import Snapshot
 from throughline.core.estate import Estate
 from throughline.core.instants import HOUR
@@ -110,6 +110,4 @@ def read_from_scratch(
         if observed.left_out is not None:
             left_out[observed.left_out] += 1
     asked = Asked(looked_at, maturity, scope.hours(summing, snapshot.now))
-    cells = cells_of(summing, found)
-    parts: dict[tuple[str | None, ...], dict[Place, Cell]] = split(cells, scope.by) if scope.by else {(): cells}
-    return Answers({values: reader.read(part, asked) for values, part in parts.items()}, dict(left_out))
+    return Answers(readings(reader, cells_of(summing, found), scope.by, asked), dict(left_out))

@@ -34,7 +34,7 @@ from lineage.sight import Heard, Reporting, SourceSight
 from tests.unit.lineage.adapter import settle, tick
 from throughline.core.estate import Estate, read_estate
 from throughline.core.event import Event, Failure, Relation, content_digest
-from throughline.core.instants import MINUTE, from_datetime
+from throughline.core.instants import MINUTE, format_instant, from_datetime
 from throughline.core.yaml_file import YamlDocument, load_yaml
 
 FOLDER = Path(__file__).parents[2] / "cases" / "kpis"
@@ -148,7 +148,8 @@ def shown(answers: Answers) -> dict[str, Any]:
 
 
 def show_reading(reading: Reading) -> dict[str, Any]:
-    beside = {name: value for name, value in reading.beside._asdict().items() if value}
+    beside: dict[str, Any] = {name: value for name, value in reading.beside._asdict().items() if value}
+    beside["known_to"] = None if reading.known_to is None else format_instant(reading.known_to)
     if reading.answer is None:
         return {"no_answer": reading.why_not, **beside}
     return {**show_answer(reading.answer), **beside}
@@ -171,6 +172,7 @@ def show_answer(answer: Answer) -> dict[str, Any]:
                 "by_value": None if answer.by_value is None else round(answer.by_value, 4),
                 "without_value": answer.without_value,
                 "interval": [round(end, 4) for end in answer.interval],
+                "budget": None if answer.budget is None else str(answer.budget),
             }
         case Stock():
             amount = answer.amount
