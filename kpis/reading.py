@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -255,6 +255,17 @@ class Reader:
                 return self.newest(cells)
             case other:
                 raise ValueError(f"seen a {other.value}, which cells do not answer")
+
+    def maturity(self, cells: Cells, last: date) -> int:
+        """Return the least age, in seconds, that all waits that began up to a day have had the chance to reach.
+
+        Windows are compared by cutting the waits of both at that of the younger one.
+        """
+        over = self._summing.begins(last + timedelta(days=1))
+        ages = (
+            self._counting.seconds(over, self._moment.seen_to(place), place.value(Dimension.REGION)) for place in cells
+        )
+        return min(ages, default=0)
 
     def lag(self, cells: Cells, maturity: int | None = None) -> Reading:
         """Return how long waits take; ``maturity``: as it was known when each was of this age at most, in seconds."""

@@ -190,3 +190,24 @@ def test_an_unfinished_wait_misses_once_it_is_due_and_not_before() -> None:
         assert isinstance(answer, Share)
         found.append((answer.hits, answer.of))
     assert found == [(1, 1), (1, 2)]
+
+
+def test_windows_are_compared_at_the_age_that_all_of_the_younger_have_had_the_chance_to_reach() -> None:
+    declaration, day = kpi("sync-latency"), 86_400
+    # Monday's waits take an hour, but for one of three that took two days; Tuesday's of three likewise, so far.
+    took = (3_600, 3_600, 2 * day)
+    monday = cells_of(summing(declaration), [observation(0, Ending.DONE, seconds) for seconds in took])
+    tuesday = cells_of(
+        summing(declaration),
+        [*(observation(day, Ending.DONE, seconds) for seconds in took[:2]), observation(day, Ending.OPEN)],
+    )
+    counting = Counting(declaration.clock, ESTATE.calendars)
+    moment = dataclasses.replace(MOMENT, now=MONDAY + 2 * DAY + 6 * HOUR)
+    answers = Reader(declaration, counting, summing(declaration), moment)
+    age = answers.maturity(tuesday, date(2026, 11, 3))
+    assert age == 6 * 3_600
+    older, younger = answers.lag(monday, age).answer, answers.lag(tuesday, age).answer
+    assert isinstance(older, Lag)
+    assert isinstance(younger, Lag)
+    assert older.quantiles == younger.quantiles
+    assert answers.lag(monday).answer != older
