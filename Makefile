@@ -21,7 +21,7 @@ help:
 	@echo "make bench        the benchmarks at 100,000 and 1,000,000 events"
 	@echo "make bench-large  the benchmarks at 10,000,000 events"
 	@echo "make picture      remake the README's picture of the demo"
-	@echo "make docs         rewrite the reference pages of settings and metrics"
+	@echo "make docs         rewrite the reference pages of settings, metrics and KPIs"
 	@echo "make lock         remake the lock files from pyproject.toml"
 	@echo "make clean        remove .venv and everything built"
 

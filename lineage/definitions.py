@@ -51,8 +51,10 @@ from throughline.core.key import DEFAULT_PLACEHOLDERS, KeyType
 from throughline.core.mappings.folder import is_mapping, read_mappings
 from throughline.core.yaml_file import YamlDocument, further, read_yaml, yaml_files
 
-KINDS = ("process", "keys", "mapping")  # the entries by which a file is known
+KPI = "kpi"
+KINDS = ("process", "keys", "mapping", KPI)  # the entries by which a file is known
 PROCESSES = "processes"  # the folder in which every file is a process
+KPIS = "kpis"  # the folder in which every file is a KPI; package kpis reads those
 
 
 def pack_folder() -> Path:
@@ -111,6 +113,8 @@ def _read_folder(folder: Path, found: _Found) -> Iterator[Fault]:
     for path in yaml_files(folder):
         if path == folder / ESTATE_FILE:
             continue
+        if KPIS in path.relative_to(folder).parts[:-1]:
+            continue
         document, faults = read_yaml(path)
         if is_mapping(path, folder, None if document is None else document.content):
             continue  # read_mappings tells of it
@@ -126,7 +130,7 @@ def _take(document: YamlDocument, path: Path, folder: Path, found: _Found, here:
         yield from _take_process(document, found, here)
     elif "keys" in names:
         yield from _take_keys(document, found)
-    elif path.parent == folder:
+    elif path.parent == folder and KPI not in names:
         yield _unknown_kind(document, names)
 
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kpis.catalogue import load_catalogue
+from kpis.declaration import Declaration, Kind
+from lineage.definitions import load_definitions
 from throughline.core.metric_names import METRICS
 from throughline.core.metrics import Metric, Part
 from throughline.core.settings import describe, load_settings, variable_of
+from throughline.core.yaml_file import load_yaml
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
+KPI_CASES = Path(__file__).parents[1] / "cases" / "kpis"
 
 _SETTINGS = """# Settings of `serve`
 
@@ -35,6 +40,24 @@ _METRICS = """# Metrics
 says whose process counted it. Memory, CPU and open files of each part stand beside them as `process_…`. Every series
 is there from the start; labels are closed lists.
 """
+
+_KPIS = """# The KPIs that ship
+
+What each asks, how it is worked out ([what the kinds mean](kpi.md)) and, where cases alone can tell it, an example
+worked out by hand: the product's own tests hold it to that figure. Examples are small, so they set the minimum sample
+aside. A firm's own KPI replaces one of the same name.
+
+Everywhere: synthetic traffic never counts. What cannot be measured stands beside the figure and is never 0; with fewer
+than the minimum sample, or without data, there is no answer. Money is in the reporting currency, what lasts at the
+rates of the reading, what happened at the rates of its day.
+"""
+
+_UNFINISHED = {
+    "censored": "last longer than they have (censored)",
+    "late": "are missed once they are due, and left out before",
+    "counted": "are counted",
+    "left_out": "are left out",
+}
 
 _PARTS = {
     Part.COLLECTOR: "The collector: what came in, and the journal",
@@ -67,7 +90,51 @@ def _metric_row(metric: Metric) -> str:
     return f"| `{metric.name}` | {metric.kind} | {labels} | {metric.meaning} |\n"
 
 
-PAGES = {"settings.md": settings_page, "metrics.md": metrics_page}
+def kpis_page() -> str:
+    """Return the reference of the shipped KPIs, by group in the order in which work goes."""
+    shipped = load_catalogue(None, load_definitions(None)).kpis.values()
+    order = ("project start", "staffing", "work to bill", "finance", "integration health", "money")
+    groups = sorted({kpi.group for kpi in shipped}, key=order.index)
+    return _KPIS + "".join(
+        f"\n## {group.capitalize()}\n" + "".join(_kpi(kpi) for kpi in shipped if kpi.group == group) for group in groups
+    )
+
+
+def _kpi(kpi: Declaration) -> str:
+    rows = [
+        ("formula", f"`{kpi.formula.kind.value}`: {kpi.source.partition('; ')[2]}"),
+        ("unit, clock", f"{kpi.unit.value}, {kpi.clock.value}"),
+        ("good", kpi.good.value + _levels(kpi)),
+        ("minimum sample", str(kpi.minimum_sample)),
+        ("unfinished", _UNFINISHED[kpi.unfinished.value]),
+        ("by", ", ".join(dimension.value for dimension in kpi.dimensions) or "nothing"),
+        ("owner, source", f"{kpi.owner}, {kpi.source.partition('; ')[0]}"),
+        ("version", kpi.version),
+    ]
+    if kpi.formula.kind is Kind.NONE:
+        rows = [("no source yet", f"it lacks {kpi.formula.lacks}"), *rows]
+    table = "".join(f"| {name} | {text} |\n" for name, text in rows)
+    return f"\n### {kpi.title} (`{kpi.name}`)\n\n{kpi.question}\n\n| | |\n|---|---|\n{table}{_example(kpi.name)}"
+
+
+def _levels(kpi: Declaration) -> str:
+    levels = [("target", kpi.target), ("warning", kpi.warning)]
+    told = [f"{name} {bound.text}" for name, bound in levels if bound is not None]
+    of = f" of the {kpi.headline.value}" if told and kpi.formula.kind is Kind.LAG else ""
+    return f"; {', '.join(told)}{of}" if told else ""
+
+
+def _example(name: str) -> str:
+    path = KPI_CASES / f"{name}.yaml"
+    if not path.exists():
+        return ""
+    content = load_yaml(path).content
+    events = "".join(f"{line}\n" for line in content["events"].splitlines())
+    zone = f", {content['zone']}" if "zone" in content else ""
+    return f"\n```text\n{events}now: {content['now']}{zone}\n```\n\n{content['why'].strip()}\n"
+
+
+PAGES = {"settings.md": settings_page, "metrics.md": metrics_page, "kpis.md": kpis_page}
 
 if __name__ == "__main__":
     for name, write in PAGES.items():

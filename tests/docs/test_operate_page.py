@@ -28,7 +28,7 @@ def test_it_has_every_sentence_on_what_may_pass() -> None:
 def test_it_has_every_warning_and_error_of_the_log_with_its_level() -> None:
     sources = [
         path.read_text()
-        for package in ("throughline", "collector", "lineage")
+        for package in ("throughline", "collector", "lineage", "kpis")
         for path in (ROOT / package).rglob("*.py")
     ]
     logged = {

@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).parents[2]
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
 
 LINK = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)")
-PATH = re.compile(r"`((?:throughline|collector|lineage|tests|bench|docs)/[\w./-]+)`")
+PATH = re.compile(r"`((?:throughline|collector|lineage|kpis|tests|bench|docs)/[\w./-]+)`")
 TARGET = re.compile(r"^make ([\w-]+)|`make ([\w-]+)`", re.MULTILINE)
 VARIABLE = re.compile(r"\bTHROUGHLINE_[A-Z_]+\b")
 METRIC = re.compile(r"\bthroughline(?:_[a-z]+){2,}\b")

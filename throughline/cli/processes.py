@@ -9,6 +9,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from kpis.catalogue import validate_kpis
 from lineage.definitions import load_definitions, process_document, validate_folder
 from lineage.process import Process
 from throughline.cli.printing import console, print_json
@@ -89,8 +90,11 @@ def _expected(expectation: dict[str, Any]) -> str:
 
 
 def validate(folder: Path, as_json: bool) -> bool:
-    """Print every fault of a definitions folder; return whether there is none."""
-    faults = validate_folder(folder)
+    """Print every fault of a definitions folder; return whether there is none.
+
+    KPIs name processes and steps, so they are held against the processes once these have no fault.
+    """
+    faults = validate_folder(folder) or validate_kpis(folder, load_definitions(folder))
     if as_json:
         print_json([_fault(fault) for fault in faults])
         return not faults

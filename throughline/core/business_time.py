@@ -43,6 +43,10 @@ class BusinessTime:
         """Return the instant a duration after ``start``, in the business time of a region."""
         return self._regions.get(region, self._default).add(start, duration)
 
+    def open_between(self, start: int, end: int, region: str | None) -> int:
+        """Return how many microseconds of a region's opening hours lie between two instants."""
+        return self._regions.get(region, self._default).open_between(start, end)
+
     def cutoff(
         self, name: str, start: int, calendar: str | None, legal_entity: str | None, region: str | None
     ) -> int | None:

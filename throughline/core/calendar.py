@@ -135,6 +135,25 @@ class RegionCalendar:
                 table = self._longer(stretch, table)
         return start + duration.count * (DAY if unit is Unit.BUSINESS_DAYS else HOUR)
 
+    def open_between(self, start: int, end: int) -> int:
+        """Return how many microseconds of opening hours lie between two instants; 0 where the end is not later.
+
+        Times add up: those of two stretches that meet are that of the whole. Where the years of the calendar end, time
+        counts as it elapses.
+        """
+        found = 0
+        while start < end:
+            if not FIRST_INSTANT <= start < LAST_INSTANT:
+                stop = min(end, FIRST_INSTANT) if start < FIRST_INSTANT else end
+                found += stop - start
+            else:
+                stretch = start // STRETCH
+                stop = min(end, (stretch + 1) * STRETCH, LAST_INSTANT)
+                table = self._tables.get(stretch) or self._build(stretch, REACH)
+                found += _open_until(table, stop) - _open_until(table, start)
+            start = stop
+        return found
+
     def _after_days(self, table: _Table, start: int, count: int) -> int | None:
         opens, closes, _ = table
         day, offset = _position(table, start)
@@ -188,6 +207,13 @@ def _position(table: _Table, start: int) -> tuple[int, int]:
     if day >= 0 and start < closes[day]:
         return day, start - opens[day]
     return day + 1, 0
+
+
+def _open_until(table: _Table, instant: int) -> int:
+    """Return the open microseconds of a table before an instant."""
+    opens, closes, before = table
+    day = bisect_right(opens, instant) - 1
+    return 0 if day < 0 else before[day] + min(instant, closes[day]) - opens[day]
 
 
 def _after_hours(table: _Table, start: int, length: int) -> int | None:

@@ -152,11 +152,21 @@ class Instance(Form):
     legal_entities: tuple[Name, ...] = Field(default=(), description="none: all of them")
 
 
+class Carry(Form):
+    """What a flow carries: records that are ready with one step of a process, and have arrived with another."""
+
+    process: Name
+    from_: Name = Field(alias="from", description="the step with which a record is ready in the source")
+    to: Name = Field(description="the step with which it is seen in the target")
+    target: Elapsed | None = Field(default=None, description="how long that may take; by default until the step is due")
+
+
 class Flow(Form):
     """One directed hop that keeps two systems in step; ``from`` and ``to`` are instances or roles."""
 
     from_: Name = Field(alias="from")
     to: Name
+    carries: Annotated[tuple[Carry, ...], OneOrMore()] = Field(default=(), description="by what its latency is told")
     owner: Name | None = None
     criticality: Criticality = Criticality.MEDIUM
     recovery_time_objective: Elapsed | None = None

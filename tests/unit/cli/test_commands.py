@@ -20,7 +20,18 @@ from throughline.core.errors import ConfigurationError, ThroughlineError
 from throughline.core.settings import Settings
 from throughline.serve.folder import ADDRESSES
 
-HEAVY = ("pydantic", "rich", "msgspec", "fastapi", "sqlalchemy", "lineage", "collector", "grpc", "throughline.core")
+HEAVY = (
+    "pydantic",
+    "rich",
+    "msgspec",
+    "fastapi",
+    "sqlalchemy",
+    "lineage",
+    "kpis",
+    "collector",
+    "grpc",
+    "throughline.core",
+)
 COMMANDS = (
     "serve",
     "show",
@@ -90,6 +101,19 @@ def test_validate_says_every_fault_with_its_place(tmp_path: Path) -> None:
     code, listed = command("processes", "validate", str(tmp_path), "--json")
     assert code == 1
     assert {fault["line"] for fault in json.loads(listed)} >= {2, 3}
+
+
+def test_validate_holds_kpis_against_the_processes(tmp_path: Path) -> None:
+    (tmp_path / "kpis").mkdir()
+    (tmp_path / "kpis" / "lag.yaml").write_text("kpi: lag\nformula: {kind: lag, of: {process: staffings}}\n")
+    (tmp_path / "estate.yaml").write_text("flows: {f: {from: psa, to: erp, carries: {process: x, from: a, to: b}}}\n")
+    code, listed = command("processes", "validate", str(tmp_path), "--json")
+    assert code == 1
+    assert {fault["path"] for fault in json.loads(listed)} >= {
+        "formula.of[0].process",
+        "question",
+        "flows.f.carries[0].process",
+    }
 
 
 def test_validate_names_the_processes_of_ones_own_before_the_shipped_ones(tmp_path: Path) -> None:

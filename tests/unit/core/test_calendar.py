@@ -251,3 +251,37 @@ def test_opening_hours_may_fill_the_day() -> None:
 
 def test_the_years_of_the_calendar_end_on_a_whole_day() -> None:
     assert to_datetime(LAST_INSTANT) == datetime(2200, 1, 1, tzinfo=UTC)
+
+
+def open_minutes(calendar: RegionCalendar, start: int, end: int) -> int:
+    return sum(is_open(calendar, minute) for minute in range(start, end, MINUTE))
+
+
+@given(calendars, minutes_of_a_week, st.integers(0, 4 * 24 * 60))
+def test_open_time_between_two_instants_is_counted_minute_by_minute(
+    calendar: RegionCalendar, start: int, length: int
+) -> None:
+    start -= start % MINUTE
+    end = start + length * MINUTE
+    assert calendar.open_between(start, end) == open_minutes(calendar, start, end) * MINUTE
+
+
+def test_open_time_adds_up_over_years_and_leaves_the_clocks_changes_out() -> None:
+    calendar = region(hours="00:00-24:00", weekend=())
+    spring = at("2026-03-28T23:00:00Z")  # midnight in Berlin of the day that lacks an hour
+    assert calendar.open_between(spring, spring + 23 * HOUR) == 23 * HOUR
+    start, middle, end = at("2020-05-01T10:00:00Z"), at("2024-01-01T00:00:00Z"), at("2027-03-03T11:11:11Z")
+    assert region().open_between(start, middle) + region().open_between(middle, end) == region().open_between(
+        start, end
+    )
+    assert region().open_between(end, start) == 0
+
+
+def test_where_the_years_of_the_calendar_end_time_is_open_as_it_elapses() -> None:
+    assert region().open_between(LAST_INSTANT - 1, LAST_INSTANT + DAY) >= DAY
+    assert region().open_between(-2 * DAY, -DAY) == DAY
+
+
+@given(calendars, minutes_of_a_week, st.integers(1, 60))
+def test_what_hours_are_added_is_open_time_again(calendar: RegionCalendar, start: int, count: int) -> None:
+    assert calendar.open_between(start, calendar.add(start, hours(count))) == count * HOUR

@@ -58,7 +58,7 @@ def test_the_wheel_carries_its_licence(wheel: Path) -> None:
 
 
 def test_what_runs_is_the_wheel_and_not_the_working_tree(clean: Path, repository: Path) -> None:
-    question = "import throughline, collector, lineage, sys; print(throughline.__file__, *sys.path)"
+    question = "import throughline, collector, lineage, kpis, sys; print(throughline.__file__, *sys.path)"
     answer = run(clean / ".venv" / "bin" / "python", "-c", question, folder=clean).stdout
     assert answer.startswith(str(clean.resolve()))
     assert str(repository) not in answer.replace(sysconfig.get_path("purelib"), "")

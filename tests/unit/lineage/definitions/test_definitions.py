@@ -200,7 +200,7 @@ faulty.yaml:25:63: expects[2].until_field: seen 'last-day', wanted a field of ev
 faulty.yaml:25:97: expects[2].ended_by[0]: seen 'source.heartbeat', wanted a type that senders may send
 keys.yaml:2:12: keys.ticket.normalise
 keys.yaml:4:3: keys.amount: seen 'amount', wanted another name
-notes.yaml:1:1: notes: seen 'notes', wanted one of keys, mapping, process at the top
+notes.yaml:1:1: notes: seen 'notes', wanted one of keys, kpi, mapping, process at the top
 processes/broken.yaml:2:1: seen
 processes/empty.yaml: seen
 """.strip().splitlines()

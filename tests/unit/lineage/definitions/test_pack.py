@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from kpis.catalogue import load_catalogue
 from lineage.definitions import deadline_text, load_definitions
 from lineage.process import Every, Process, StepKind
 from throughline.core.key import DEFAULT_PLACEHOLDERS
@@ -326,8 +327,9 @@ def test_invoices_periods_and_account_changes_are_scoped() -> None:
     assert {key.placeholders for key in PACK.key_types.values()} == {DEFAULT_PLACEHOLDERS}
 
 
-def test_every_key_type_is_used() -> None:
-    assert set(PACK.key_types) == {name for process in PACK.processes.values() for name in process.roles}
+def test_every_key_type_is_used_by_a_process_or_a_kpi() -> None:
+    by_kpis = {span.by for kpi in load_catalogue(None, PACK).kpis.values() for span in kpi.formula.of} - {None}
+    assert set(PACK.key_types) == {name for process in PACK.processes.values() for name in process.roles} | by_kpis
 
 
 def test_processes_follow_one_another_where_the_same_money_goes_on() -> None:

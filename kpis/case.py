@@ -1,0 +1,107 @@
+"""A case as KPIs see it: what lineage joined and decided, and nothing that a clock could change; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from kpis.declaration import Dimension
+from kpis.money import Money
+from lineage.amounts import decimal_of, latest_hours, latest_share
+from lineage.case_facts import facts_of, seen_by_conditions
+from lineage.due import Place, place_of
+from lineage.fact import CaseState, Derived, Deviation, Exposure, Member
+from lineage.process import Process
+from lineage.rounds import Course, follow, in_order
+from throughline.core.event import FieldValue
+from throughline.core.key import Key
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One case. ``name`` is its interned name; ``facts`` are what conditions see; ``keys`` its values by key type.
+
+    ``amount`` and ``hours`` are the latest that its events tell of this very case; None: they are unknown. ``exposure``
+    is what it holds up; ``counted_elsewhere``: sums count that in another case, downstream. ``dimensions`` are
+    those that are the same for all that it contributes.
+    """
+
+    process: Process
+    name: str
+    state: CaseState
+    synthetic: bool
+    course: Course
+    place: Place
+    facts: Mapping[str, object]
+    keys: Mapping[str, tuple[str, ...]]
+    amount: Money | None
+    hours: Decimal | None
+    deviations: tuple[Deviation, ...]
+    exposure: Exposure | None
+    counted_elsewhere: bool
+    dimensions: Mapping[Dimension, str | None]
+
+
+def case_of(
+    process: Process,
+    name: str,
+    members: Iterable[Member],
+    derived: Derived,
+    keys: Iterable[Key],
+    *,
+    counted_elsewhere: bool = False,
+) -> Case:
+    """Return the case of an interned name from its members in any order, and what lineage derived from them."""
+    version, ordered = in_order(process, members)
+    facts = facts_of(ordered)
+    place, by_type = place_of(facts), _by_type(keys)
+    share = latest_share(version, reversed(ordered), name)
+    hours = latest_hours(reversed(ordered))
+    return Case(
+        process=process,
+        name=name,
+        state=derived.state,
+        synthetic=derived.synthetic,
+        course=follow(version, ordered, name),
+        place=place,
+        facts=seen_by_conditions(version, ordered, name, facts),
+        keys=by_type,
+        amount=None if share is None else money_of(*share),
+        hours=None if hours is None else decimal_of(hours),
+        deviations=derived.deviations,
+        exposure=derived.exposure,
+        counted_elsewhere=counted_elsewhere,
+        dimensions=_dimensions(process, place, facts, by_type),
+    )
+
+
+def _dimensions(
+    process: Process, place: Place, facts: Mapping[str, FieldValue], keys: Mapping[str, tuple[str, ...]]
+) -> dict[Dimension, str | None]:
+    customers = keys.get("customer", ())
+    return {
+        Dimension.PROCESS: process.name,
+        Dimension.REGION: place.region,
+        Dimension.LEGAL_ENTITY: place.legal_entity,
+        Dimension.PRACTICE: text_of(facts.get("practice")),
+        Dimension.CUSTOMER: customers[0] if len(customers) == 1 else None,
+    }
+
+
+def money_of(amount: str, currency: str) -> Money | None:
+    """Return an amount of money; None where its text is no number."""
+    number = decimal_of(amount)
+    return None if number is None else Money(number, currency)
+
+
+def text_of(value: object) -> str | None:
+    """Return a fact as the value of a dimension; None where there is none, or a list."""
+    return None if value is None or isinstance(value, list) else str(value)
+
+
+def _by_type(keys: Iterable[Key]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for key in sorted(set(keys)):
+        found[key.type] = (*found.get(key.type, ()), key.value)
+    return found

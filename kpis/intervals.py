@@ -1,0 +1,32 @@
+"""Shares with what chance alone can do to them; pure."""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import NamedTuple
+
+Z_95 = 1.959963984540054  # the normal quantile of 0.975: an interval of 95 %
+
+
+class Interval(NamedTuple):
+    """Between which values a share lies, the ends included."""
+
+    low: float
+    high: float
+
+
+def wilson(hits: int, of: int, z: float = Z_95) -> Interval | None:
+    """Return Wilson's score interval of a share; None of nothing. Raises ValueError unless 0 <= hits <= of.
+
+    Source: E. B. Wilson, Probable inference, the law of succession, and statistical inference, JASA 22 (1927). It
+    stays within 0 and 1 and holds for few and for extreme shares, where the usual interval is too narrow.
+    """
+    if not 0 <= hits <= of:
+        raise ValueError(f"seen {hits} of {of}, wanted a part of the whole")
+    if of == 0:
+        return None
+    share, square = hits / of, z * z
+    centre = (share + square / (2 * of)) / (1 + square / of)
+    half = z / (1 + square / of) * sqrt(share * (1 - share) / of + square / (4 * of * of))
+    # At the very ends the formula gives 0 and 1, but for the last digit of a float.
+    return Interval(0.0 if hits == 0 else max(0.0, centre - half), 1.0 if hits == of else min(1.0, centre + half))

@@ -1,0 +1,80 @@
+"""Observing: from a case to what it contributes to one KPI; pure, and free of now.
+
+Waits are in kpis/of_waits.py, what happens or stands in a case without a wait in kpis/occurrences.py. Ratios, variances
+and balances compare values across cases; nothing observes those yet.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from kpis.case import Case
+from kpis.clock import Counting
+from kpis.declaration import Declaration, Kind
+from kpis.observation import LeftOut, Observation, Observed
+from kpis.occurrences import OfAges, OfAttempts, OfCounts, OfDeviations, OfSums
+from kpis.of_waits import OfWaits
+from lineage.fact import CaseState
+from throughline.core.estate import Estate
+
+
+class Rule(Protocol):
+    """How one kind of KPI looks at a case."""
+
+    def concerns(self, case: Case) -> bool:
+        """Tell whether the KPI is about the process and steps of a case."""
+        ...
+
+    def observations(self, case: Case) -> tuple[Observation, ...] | None:
+        """Return what a case contributes; None where a condition keeps it out."""
+        ...
+
+
+class Observer:
+    """Observes cases for one KPI. ``watched_since``: from when on we have seen everything; None: from the beginning.
+
+    Raises ValueError for a kind that nothing observes.
+    """
+
+    def __init__(self, declaration: Declaration, estate: Estate, watched_since: int | None = None) -> None:
+        self.counting = Counting(declaration.clock, estate.calendars)
+        self._population = declaration.population
+        self._rule = _rule(declaration, estate, watched_since)
+
+    def observe(self, case: Case) -> Observed:
+        """Return what a case contributes; nothing where the KPI is not about its process or steps."""
+        if not self._rule.concerns(case):
+            return Observed()
+        left_out = self._left_out(case)
+        if left_out is not None:
+            return Observed((), True, left_out)
+        found = self._rule.observations(case)
+        return Observed((), True, LeftOut.POPULATION) if found is None else Observed(found, True)
+
+    def _left_out(self, case: Case) -> LeftOut | None:
+        if case.synthetic:
+            return LeftOut.SYNTHETIC
+        if case.state is CaseState.PROVISIONAL:
+            return LeftOut.PROVISIONAL
+        if case.state is CaseState.NOT_APPLICABLE:
+            return LeftOut.NOT_APPLICABLE
+        outside = self._population is not None and self._population.holds(case.facts) is False
+        return LeftOut.POPULATION if outside else None
+
+
+def _rule(declaration: Declaration, estate: Estate, watched_since: int | None) -> Rule:
+    match declaration.formula.kind:
+        case Kind.LAG | Kind.SHARE | Kind.STOCK:
+            return OfWaits(declaration, estate, watched_since)
+        case Kind.DEVIATIONS:
+            return OfDeviations(declaration, estate)
+        case Kind.ATTEMPTS:
+            return OfAttempts(declaration, estate)
+        case Kind.COUNT:
+            return OfCounts(declaration, estate)
+        case Kind.AGE:
+            return OfAges(declaration, estate)
+        case Kind.SUM:
+            return OfSums(declaration, estate)
+        case other:
+            raise ValueError(f"seen a {other.value}, of which cases alone cannot tell")

@@ -1,0 +1,263 @@
+"""What cases contribute without a wait: deviations, attempts, counts, ages and sums; pure, and free of now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from kpis.case import Case, money_of
+from kpis.declaration import Attempt, Declaration, Dimension, Measure, Span
+from kpis.hops import Hops
+from kpis.observation import Ending, Observation
+from lineage.amounts import decimal_of
+from lineage.fact import Fact
+from lineage.process import Step
+from lineage.rounds import Round
+from throughline.core.estate import Estate
+
+
+class OfDeviations:
+    """Observes the open deviations of cases: each case once, since the first of them, with what it holds up."""
+
+    def __init__(self, declaration: Declaration, estate: Estate) -> None:
+        self._formula = declaration.formula
+        self._estate = estate
+
+    def concerns(self, case: Case) -> bool:
+        return not self._formula.processes or case.process.name in self._formula.processes
+
+    def observations(self, case: Case) -> tuple[Observation, ...]:
+        formula = self._formula
+        found = [
+            each
+            for each in case.deviations
+            if each.open
+            and (not formula.deviations or each.kind in formula.deviations)
+            and (not formula.steps or each.step in formula.steps)
+        ]
+        held = case.exposure
+        if not found or (formula.measure is Measure.AMOUNT and (held is None or case.counted_elsewhere)):
+            return ()
+        first = min(found, key=lambda each: (each.since, each.step or ""))
+        amount = None
+        if held is not None and held.amount is not None and held.currency is not None:
+            amount = money_of(held.amount, held.currency)
+        hours = None if held is None or held.hours is None else decimal_of(held.hours)
+        systems = [step.systems for step in case.course.version.steps if step.name == first.step]
+        return (
+            Observation(
+                process=case.process.name,
+                case=case.name,
+                part="deviation",
+                day=self._estate.calendars.day_of(first.since, None),
+                dimensions={**case.dimensions, Dimension.SYSTEM: "+".join(systems[0]) if systems else None},
+                ending=Ending.OPEN,
+                began=first.since,
+                ended=None,
+                amount=amount,
+                hours=hours,
+                region=case.place.region,
+            ),
+        )
+
+
+class _Tried(NamedTuple):
+    """One attempt at a step: in which round, the how manieth of its system there, and the flow that it belongs to."""
+
+    fact: Fact
+    step: Step
+    round: Round
+    number: int
+    flow: str | None
+
+
+class OfAttempts:
+    """Observes every attempt at a step: its failures, or those after the first of one system in one round."""
+
+    def __init__(self, declaration: Declaration, estate: Estate) -> None:
+        self._formula = declaration.formula
+        self._estate = estate
+        self._hops = Hops(estate)
+
+    def concerns(self, case: Case) -> bool:
+        return not self._formula.processes or case.process.name in self._formula.processes
+
+    def observations(self, case: Case) -> tuple[Observation, ...]:
+        return tuple(
+            _happened(
+                case,
+                self._estate,
+                f"{each.round.number} {each.step.name} {each.fact.source} {each.fact.id} {each.flow or ''}",
+                each.fact,
+                each.step,
+                each.flow,
+                hit=self._is_hit(each),
+            )
+            for each in _tried(case, self._flows(case))
+        )
+
+    def _flows(self, case: Case) -> Mapping[str, Sequence[str | None]]:
+        """Return the flows that an attempt at each step belongs to; without flows, each step once."""
+        version = case.course.version
+        if not self._formula.per_flow:
+            return {step.name: (None,) for step in version.steps}
+        flows: dict[str, list[str | None]] = {}
+        for hop in self._hops.of(case.process.name, version):
+            flows.setdefault(hop.to_step, []).append(hop.flow)
+        return flows
+
+    def _is_hit(self, tried: _Tried) -> bool:
+        if self._formula.attempts is Attempt.REPEATED:
+            return tried.number > 1
+        return tried.fact.failed and (not self._formula.categories or tried.fact.category in self._formula.categories)
+
+
+class OfCounts:
+    """Observes what passed: of flows, each record once per round as it was seen in the target."""
+
+    def __init__(self, declaration: Declaration, estate: Estate) -> None:
+        self._formula = declaration.formula
+        self._estate = estate
+        self._hops = Hops(estate)
+
+    def concerns(self, case: Case) -> bool:
+        return bool(self._steps(case))
+
+    def observations(self, case: Case) -> tuple[Observation, ...]:
+        return tuple(
+            _happened(case, self._estate, f"{number} {step.name} {flow or ''}", fact, step, flow)
+            for index, step, flow in self._steps(case)
+            for number, fact in _first_done(case, index)
+        )
+
+    def _steps(self, case: Case) -> list[tuple[int, Step, str | None]]:
+        if not self._formula.per_flow:
+            return [(n, step, None) for span, n, step in _at(self._formula.of, case) if _is_inside(span, case)]
+        steps = case.course.version.steps
+        hops = self._hops.of(case.process.name, case.course.version)
+        return [(n, step, hop.flow) for hop in hops for n, step in enumerate(steps) if step.name == hop.to_step]
+
+
+class OfAges:
+    """Observes when a step was last done, of each case."""
+
+    def __init__(self, declaration: Declaration, estate: Estate) -> None:
+        self._formula = declaration.formula
+        self._estate = estate
+
+    def concerns(self, case: Case) -> bool:
+        return any(True for _ in _at(self._formula.of, case))
+
+    def observations(self, case: Case) -> tuple[Observation, ...]:
+        found: list[Observation] = []
+        for span, index, step in _at(self._formula.of, case):
+            facts = list(_successes(case, index)) if _is_inside(span, case) else []
+            if facts:
+                last = max(facts, key=lambda fact: fact.time)
+                found.append(_happened(case, self._estate, step.name, last, step, None))
+        return tuple(found)
+
+
+class OfSums:
+    """Observes what cases are worth that did a step for the first time, or ended in a way that counts."""
+
+    def __init__(self, declaration: Declaration, estate: Estate) -> None:
+        self._formula = declaration.formula
+        self._estate = estate
+
+    def concerns(self, case: Case) -> bool:
+        return any(span.process == case.process.name for span in self._formula.of)
+
+    def observations(self, case: Case) -> tuple[Observation, ...]:
+        found: list[Observation] = []
+        for span, index, step in _at(self._formula.of, case):
+            firsts = list(_first_done(case, index)) if _is_inside(span, case) else []
+            if firsts:
+                found.append(_happened(case, self._estate, step.name, firsts[0][1], step, None))
+        ended = case.course.ended
+        for span in self._formula.of:
+            so = ended is not None and span.process == case.process.name and ended[0] in span.ended_as
+            if ended is not None and so and _is_inside(span, case):
+                found.append(_over(case, self._estate, *ended))
+        return tuple(found)
+
+
+def _is_inside(span: Span, case: Case) -> bool:
+    return span.where is None or span.where.holds(case.facts) is not False
+
+
+def _at(spans: tuple[Span, ...], case: Case) -> Iterator[tuple[Span, int, Step]]:
+    """Yield the steps at which spans look, of those of the process of a case."""
+    for span in spans:
+        if span.process == case.process.name and span.at is not None:
+            for index, step in enumerate(case.course.version.steps):
+                if step.name == span.at:
+                    yield span, index, step
+
+
+def _successes(case: Case, index: int) -> Iterator[Fact]:
+    for each in case.course.rounds:
+        track = each.tracks[index]
+        for position in track.successes if track is not None else ():
+            yield case.course.members[position].fact
+
+
+def _first_done(case: Case, index: int) -> Iterator[tuple[int, Fact]]:
+    """Yield the number of each round in which a step was done, and the event with which it was."""
+    for each in case.course.rounds:
+        track = each.tracks[index]
+        if track is not None and track.done_at is not None:
+            facts = [case.course.members[position].fact for position in track.successes]
+            yield each.number, next((fact for fact in facts if fact.time >= track.done_at), facts[-1])
+
+
+def _tried(case: Case, flows: Mapping[str, Sequence[str | None]]) -> Iterator[_Tried]:
+    """Yield the attempts at the steps of a case that belong to flows, in order; once for each flow."""
+    for each in case.course.rounds:
+        for step, track in zip(case.course.version.steps, each.tracks, strict=True):
+            if track is None or step.name not in flows:
+                continue
+            numbers: dict[str | None, int] = {}
+            for position in sorted([*track.successes, *(track.failures or ())]):
+                fact = case.course.members[position].fact
+                numbers[fact.system] = numbers.get(fact.system, 0) + 1
+                for flow in flows[step.name]:
+                    yield _Tried(fact, step, each, numbers[fact.system], flow)
+
+
+def _happened(
+    case: Case, estate: Estate, part: str, fact: Fact, step: Step, flow: str | None, *, hit: bool | None = None
+) -> Observation:
+    """Return what an event contributes: it was over at once."""
+    dimensions = {
+        **case.dimensions,
+        Dimension.FLOW: flow,
+        Dimension.SYSTEM: fact.system or "+".join(step.systems),
+        Dimension.INSTANCE: fact.instance,
+        Dimension.CATEGORY: fact.category,
+    }
+    return _at_once(case, estate, part, fact.time, dimensions, hit)
+
+
+def _over(case: Case, estate: Estate, word: str, at: int) -> Observation:
+    return _at_once(case, estate, word, at, case.dimensions, None)
+
+
+def _at_once(
+    case: Case, estate: Estate, part: str, at: int, dimensions: Mapping[Dimension, str | None], hit: bool | None
+) -> Observation:
+    return Observation(
+        process=case.process.name,
+        case=case.name,
+        part=part,
+        day=estate.calendars.day_of(at, None),
+        dimensions=dimensions,
+        ending=Ending.DONE,
+        began=at,
+        ended=at,
+        seconds=0,
+        hit=hit,
+        amount=case.amount,
+        hours=case.hours,
+        region=case.place.region,
+    )

@@ -1,0 +1,206 @@
+"""What waits contribute: lags, shares and stocks, from one step of a case to another; pure, and free of now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from kpis.case import Case, money_of
+from kpis.clock import Counting
+from kpis.declaration import Declaration, Dimension, Hit, Kind, Measure, Span
+from kpis.hops import Hop, hops_of
+from kpis.money import Money
+from kpis.observation import Ending, Observation, Unknown
+from kpis.waits import WHOLE, Wait, waits_of
+from lineage.due import CLOCK_SKEW, due_of_seen
+from throughline.core.estate import Estate
+
+ACTOR, PERSON = "actor_kind", "person"  # the fact of an event that says that somebody acted
+
+
+class _Asked(NamedTuple):
+    """A wait that a KPI looks for in a case: its span, the index of its end step and who reports that, and its hop."""
+
+    span: Span
+    end: int
+    roles: tuple[str, ...]
+    hop: Hop | None = None
+
+
+class OfWaits:
+    """Observes the waits of cases for one KPI."""
+
+    def __init__(self, declaration: Declaration, estate: Estate, watched_since: int | None) -> None:
+        self._formula = declaration.formula
+        self._counting = Counting(declaration.clock, estate.calendars)
+        self._estate = estate
+        self._watched_since = watched_since
+        self._by_version: dict[tuple[str, str], tuple[_Asked, ...]] = {}
+
+    def concerns(self, case: Case) -> bool:
+        """Tell whether the KPI looks for waits of this process and version."""
+        return bool(self._asked(case))
+
+    def observations(self, case: Case) -> tuple[Observation, ...] | None:
+        """Return the waits of a case; None where the conditions of all that are looked for keep it out."""
+        inside = [each for each in self._asked(case) if _is_inside(each.span, case)]
+        if not inside:
+            return None
+        calendars, rounds = self._estate.calendars, self._formula.rounds
+        return tuple(
+            self._observation(case, each, wait)
+            for each in inside
+            for wait in waits_of(case, each.span, rounds, calendars)
+        )
+
+    def _asked(self, case: Case) -> tuple[_Asked, ...]:
+        """Return what is looked for in cases of this process and version; remembered, as there are few of these."""
+        version = case.process.name, case.course.version.number
+        found = self._by_version.get(version)
+        if found is None:
+            found = self._by_version[version] = tuple(self._looked_for(case))
+        return found
+
+    def _looked_for(self, case: Case) -> Iterator[_Asked]:
+        name, version = case.process.name, case.course.version
+        steps = {step.name: index for index, step in enumerate(version.steps)}
+        if self._formula.per_flow:
+            for hop in hops_of(name, version, self._estate):
+                if {hop.from_step, hop.to_step} <= steps.keys():
+                    span = Span(name, from_step=hop.from_step, to_step=hop.to_step)
+                    yield _Asked(span, steps[hop.to_step], version.steps[steps[hop.to_step]].systems, hop)
+        for span in self._formula.of:
+            if span.process == name and {span.from_step, span.to_step} - {None} <= steps.keys():
+                end = steps[span.to_step or ""]
+                yield _Asked(span, end, version.steps[end].systems)
+
+    def _observation(self, case: Case, asked: _Asked, wait: Wait) -> Observation:
+        place = case.place
+        due = self._due(case, asked, wait)
+        ending, ended, word = self._ending(wait, due)
+        measured = ending is not Ending.UNKNOWN
+        seconds = None
+        if measured and wait.began is not None and ended is not None:
+            seconds = self._counting.seconds(wait.began, ended, place.region)
+        began = wait.began if wait.began is not None else wait.done
+        assert began is not None  # else it is no wait
+        return Observation(
+            process=case.process.name,
+            case=case.name,
+            part=wait.part if asked.hop is None else f"{wait.part} {asked.hop.flow}",
+            day=self._estate.calendars.day_of(began, None),
+            dimensions=_dimensions(case, asked, wait),
+            ending=ending,
+            began=wait.began,
+            ended=ended,
+            word=word,
+            seconds=seconds,
+            gone=self._gone(wait.began, place.region) if measured else 0,
+            due=due,
+            due_age=None
+            if due is None or wait.began is None
+            else self._counting.seconds(wait.began, due, place.region),
+            hit=self._hit(case, wait, ending, word),
+            amount=_margin(case) if self._formula.measure is Measure.MARGIN else case.amount,
+            hours=case.hours,
+            region=place.region,
+        )
+
+    def _ending(self, wait: Wait, due: int | None) -> tuple[Ending, int | None, str | None]:
+        """Return how a wait stands, when it ended, and the word for it; of done and otherwise the first counts."""
+        began, done, otherwise = wait.began, wait.done, wait.otherwise
+        if began is None:
+            return Ending.UNKNOWN, done, Unknown.BEGINNING_NOT_SEEN
+        if done is not None and done < began - CLOCK_SKEW:
+            return Ending.UNKNOWN, done, Unknown.OUT_OF_ORDER
+        if wait.passed_over:
+            return Ending.UNKNOWN, None, Unknown.PASSED_OVER
+        if self._formula.hit is Hit.IN_TIME and self._formula.kind is Kind.SHARE and due is None:
+            return Ending.UNKNOWN, done, Unknown.NO_DUE_TIME
+        if done is not None and (otherwise is None or done <= otherwise.at):
+            ending, ended, word = Ending.DONE, done, None
+        elif otherwise is not None:
+            ending, ended, word = Ending.COMPETING, otherwise.at, otherwise.word
+        else:
+            return Ending.OPEN, None, None
+        if self._watched_since is not None and ended <= self._watched_since:
+            return Ending.UNKNOWN, ended, Unknown.BEFORE_WATCHING
+        return ending, ended, word
+
+    def _gone(self, began: int | None, region: str | None) -> int:
+        if began is None or self._watched_since is None:
+            return 0
+        return self._counting.seconds(began, self._watched_since, region)
+
+    def _due(self, case: Case, asked: _Asked, wait: Wait) -> int | None:
+        in_time, began, place = self._formula.in_time, wait.began, case.place
+        if in_time is None or began is None:
+            return None
+        calendars = self._estate.calendars
+        if in_time.within is not None:
+            return self._counting.after(began, in_time.within, place.region)
+        if in_time.cutoff is not None:
+            return calendars.cutoff(in_time.cutoff, began, place.billing_calendar, place.legal_entity, place.region)
+        if asked.hop is not None and asked.hop.target is not None:
+            return began + asked.hop.target
+        version = case.course.version
+        if asked.end not in version.required:
+            return None
+        return due_of_seen(version, wait.round, asked.end, place, calendars)
+
+    def _hit(self, case: Case, wait: Wait, ending: Ending, word: str | None) -> bool | None:
+        """Return whether a wait of a share hits as it stands; None where that is for the due time to say."""
+        match self._formula.hit:
+            case _ if self._formula.kind is not Kind.SHARE:
+                return None
+            case Hit.IN_TIME:
+                return None
+            case Hit.REACHED:
+                return ending is Ending.DONE
+            case Hit.UNTOUCHED:
+                return ending is Ending.DONE and not _touched(case, wait)
+            case Hit.ENDED_AS:
+                return ending is Ending.COMPETING and word in self._formula.ended_as
+            case Hit.DEVIATION:
+                return any(each.kind in self._formula.deviations for each in case.deviations)
+
+
+def _is_inside(span: Span, case: Case) -> bool:
+    return span.where is None or span.where.holds(case.facts) is not False
+
+
+def _touched(case: Case, wait: Wait) -> bool:
+    """Tell whether a person acted after a wait began, up to its end."""
+    assert wait.began is not None
+    assert wait.done is not None
+    between = (member.fact for member in case.course.members if not member.denied)
+    return any(fact.fields.get(ACTOR) == PERSON and wait.began < fact.time <= wait.done for fact in between)
+
+
+def _margin(case: Case) -> Money | None:
+    """Return the amount of a case less its fact ``cost_amount``, of the same currency; None where either is unknown."""
+    cost = case.facts.get("cost_amount")
+    if case.amount is None or cost is None:
+        return None
+    read = money_of(str(cost), case.amount.currency)
+    return None if read is None else Money(case.amount.amount - read.amount, read.currency)
+
+
+def _dimensions(case: Case, asked: _Asked, wait: Wait) -> dict[Dimension, str | None]:
+    return {
+        **case.dimensions,
+        Dimension.FLOW: None if asked.hop is None else asked.hop.flow,
+        Dimension.SYSTEM: "+".join(asked.roles),
+        Dimension.INSTANCE: _instance(case, asked.span, wait),
+    }
+
+
+def _instance(case: Case, span: Span, wait: Wait) -> str | None:
+    """Return the instance that reported the beginning: what is unfinished must be where it will be once it is done."""
+    course = case.course
+    indexes = [index for index, step in enumerate(course.version.steps) if step.name == span.from_step]
+    for each in course.rounds if wait.part == WHOLE else (wait.round,):
+        for track in (each.tracks[index] for index in indexes):
+            if track is not None and track.successes:
+                return course.members[track.successes[0]].fact.instance
+    return None

@@ -1,0 +1,434 @@
+"""Readings: the answer of a KPI from some of its cells, at one moment; pure.
+
+What is too little gives no answer, with the reason; what is left out stands beside every figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import NamedTuple
+
+from kpis.cell import Cell, Held, Place, Since, Summing, entry_age
+from kpis.clock import Counting
+from kpis.declaration import Declaration, Dimension, Good, Headline, Kind, Unfinished
+from kpis.distribution import ACCURACY, EXACT, Distribution, Estimate, bin_of, value_of
+from kpis.intervals import Interval, wilson
+from kpis.money import EXACTLY, Converted, Sums, convert, total
+from kpis.observation import Ending
+from kpis.survival import Curve, Lives, Reached, curve_of, cut
+from lineage.fact import Sight
+from throughline.core.rates import Rates
+
+SHARES = {Headline.MEDIAN: 0.5, Headline.P90: 0.9, Headline.P99: 0.99}
+NO_DATA = "no data"
+_FINEST = Decimal(10) ** 8  # of an amount: curves count in whole numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When a reading is made: now, its day, what we see of the sources then, and the rates."""
+
+    now: int
+    today: date
+    sight: Sight
+    rates: Rates
+
+    def seen_to(self, place: Place) -> int:
+        """Return up to when what is unfinished is known to be: its sources' watermark, at most now.
+
+        Of a source that is not declared nobody can say how far it has told, so it is believed up to now.
+        """
+        watermark = self.sight.watermark(place.roles, place.value(Dimension.LEGAL_ENTITY))
+        return min(self.now, watermark.at or 0) if watermark.declared else self.now
+
+
+class Beside(NamedTuple):
+    """What stands beside a figure, as numbers of waits: by ending, the competing by word, the unknown by reason."""
+
+    began: int
+    done: int
+    open: int
+    competing: Mapping[str, int]
+    unknown: Mapping[str, int]
+
+
+class Lag(NamedTuple):
+    """How long waits take. Of a quantile None: the curve cannot tell. ``by_value``: weighed by amounts.
+
+    ``without_value``: waits whose amount is not known, not above 0 or of a currency without rate. ``error``: how far
+    off an age may be, as a share of it.
+    """
+
+    quantiles: Mapping[Headline, Reached | None]
+    by_value: Mapping[Headline, Reached | None]
+    without_value: int
+    curve: Curve
+    error: float
+
+
+class Share(NamedTuple):
+    """How many hit. ``interval`` at 95 %. ``pending``: the share of which nobody can say yet whether it will hit.
+
+    ``by_value``: the same of the known amounts above 0; None where none is known. ``budget``: how many more may miss
+    before the target is missed, below 0 once it is; None without a target that is a high share.
+    """
+
+    share: float
+    hits: int
+    of: int
+    interval: Interval
+    pending: float
+    by_value: float | None
+    without_value: int
+    budget: Decimal | None
+
+
+class Stock(NamedTuple):
+    """What is unfinished: how many, worth what at the rates of the reading, of how many hours, and how old."""
+
+    records: int
+    amount: Converted
+    sums: Sums
+    hours: Decimal | None
+    hours_unknown: int
+    ages: Distribution
+    median_age: Estimate | None
+
+
+class Total(NamedTuple):
+    """What was done in the window: how many, worth what, each at the rate of its day, and of how many hours."""
+
+    records: int
+    amount: Converted
+    hours: Decimal | None
+    hours_unknown: int
+
+
+class Pace(NamedTuple):
+    """How many were done, and how many that is an hour."""
+
+    records: int
+    per_hour: float
+
+
+class Newest(NamedTuple):
+    """How many seconds ago it was done last."""
+
+    age: int
+
+
+Answer = Lag | Share | Stock | Total | Pace | Newest
+
+
+class Asked(NamedTuple):
+    """What else a question says. ``looked_at``: how many cases would show what is asked for, if there was any.
+
+    ``maturity``: of a lag, the age in seconds at which all waits are cut. ``hours``: how many the window has.
+    ``category``: of attempts, the one whose failures hit; all others count as attempts only.
+    """
+
+    looked_at: int = 0
+    maturity: int | None = None
+    hours: float | None = None
+    category: str | None = None
+
+
+class Reading(NamedTuple):
+    """An answer, or None and the reason why there is none.
+
+    ``known_to``: up to when we have seen all that could have ended what is unfinished, at most the moment (G7).
+    """
+
+    answer: Answer | None
+    why_not: str | None
+    beside: Beside
+    known_to: int | None = None
+
+
+Cells = Mapping[Place, Cell]
+
+
+def beside_of(cells: Cells) -> Beside:
+    """Count what stands beside a figure."""
+    endings: dict[Ending, dict[str, int]] = {ending: {} for ending in Ending}
+    for cell in cells.values():
+        for (ending, word), count in cell.endings.items():
+            endings[ending][word] = endings[ending].get(word, 0) + count
+    done, still, otherwise = (sum(endings[each].values()) for each in (Ending.DONE, Ending.OPEN, Ending.COMPETING))
+    unknown = dict(sorted(endings[Ending.UNKNOWN].items()))
+    return Beside(done + still + otherwise, done, still, dict(sorted(endings[Ending.COMPETING].items())), unknown)
+
+
+class _Ages:
+    """Records and their worth by age; what is worth nothing that is known counts apart."""
+
+    def __init__(self) -> None:
+        self.records: dict[float, int] = {}
+        self.worth: dict[float, Decimal] = {}
+        self.size = self.without = 0
+        self.total = Decimal(0)
+
+    def add(self, age: float, value: Sums, rates: Rates, day: date) -> None:
+        converted = convert(value, rates, day)
+        self.records[age] = self.records.get(age, 0) + value.records
+        self.size += value.records
+        self.without += converted.unknown
+        if converted.known and converted.amount is not None:
+            self.worth[age] = EXACTLY.add(self.worth.get(age, Decimal(0)), converted.amount)
+            self.total = EXACTLY.add(self.total, converted.amount)
+
+    def counts(self, exact: bool) -> dict[float, int]:
+        """Return the records by age; by what stands for its bin unless ``exact``."""
+        return _placed(self.records, exact)
+
+    def weights(self, exact: bool) -> dict[float, int]:
+        """Return the worth by age, as whole numbers."""
+        whole = {age: round(EXACTLY.multiply(worth, _FINEST)) for age, worth in self.worth.items()}
+        return _placed(whole, exact)
+
+
+def _placed(counts: Mapping[float, int], exact: bool) -> dict[float, int]:
+    found: dict[float, int] = {}
+    for age, count in counts.items():
+        place = age if exact else value_of(bin_of(int(age)))
+        found[place] = found.get(place, 0) + count
+    return found
+
+
+class _Known(NamedTuple):
+    """What some cells tell at a moment, by age: what hit, what missed, what is pending, and who entered late."""
+
+    hits: _Ages
+    misses: _Ages
+    pending: _Ages
+    entered: _Ages
+
+    @property
+    def exact(self) -> bool:
+        return self.hits.size + self.misses.size + self.pending.size <= EXACT
+
+    @property
+    def without(self) -> int:
+        return self.hits.without + self.misses.without + self.pending.without
+
+    def curve(self, maturity: int | None = None) -> Curve:
+        return _curve(Lives(*(ages.counts(self.exact) for ages in self)), maturity)
+
+    def curve_by_value(self, maturity: int | None = None) -> Curve:
+        return _curve(Lives(*(ages.weights(self.exact) for ages in self)), maturity)
+
+
+def _curve(lives: Lives, maturity: int | None) -> Curve:
+    return curve_of(lives if maturity is None else cut(lives, maturity))
+
+
+class Reader:
+    """Makes readings of one KPI at one moment."""
+
+    def __init__(self, declaration: Declaration, counting: Counting, summing: Summing, moment: Moment) -> None:
+        self._declaration = declaration
+        self._counting = counting
+        self._summing = summing
+        self._moment = moment
+
+    def read(self, cells: Cells, asked: Asked) -> Reading:
+        """Return the answer of the KPI by its kind; raises ValueError for a kind that cells cannot answer."""
+        known_to = min((self._moment.seen_to(place) for place, _, _ in _pending(cells)), default=self._moment.now)
+        return self._read(cells, asked)._replace(known_to=known_to)
+
+    def _read(self, cells: Cells, asked: Asked) -> Reading:
+        match self._declaration.formula.kind:
+            case Kind.LAG:
+                return self.lag(cells, asked.maturity)
+            case Kind.SHARE | Kind.ATTEMPTS:
+                return self.share(cells, asked.category)
+            case Kind.STOCK | Kind.DEVIATIONS:
+                return self.stock(cells, asked.looked_at)
+            case Kind.SUM:
+                return self.sum(cells, asked.looked_at)
+            case Kind.COUNT:
+                return self.pace(cells, asked)
+            case Kind.AGE:
+                return self.newest(cells)
+            case other:
+                raise ValueError(f"seen a {other.value}, which cells do not answer")
+
+    def maturity(self, cells: Cells, last: date) -> int:
+        """Return the least age, in seconds, that all waits that began up to a day have had the chance to reach.
+
+        Windows are compared by cutting the waits of both at that of the younger one.
+        """
+        over = self._summing.begins(last + timedelta(days=1))
+        ages = (
+            self._counting.seconds(over, self._moment.seen_to(place), place.value(Dimension.REGION)) for place in cells
+        )
+        return min(ages, default=0)
+
+    def lag(self, cells: Cells, maturity: int | None = None) -> Reading:
+        """Return how long waits take; ``maturity``: as it was known when each was of this age at most, in seconds."""
+        beside = beside_of(cells)
+        why_not = self._too_few(beside.began)
+        if why_not is not None:
+            return Reading(None, why_not, beside)
+        known = self._known(cells)
+        curve, by_value = known.curve(maturity), known.curve_by_value(maturity)
+        error = 0.0 if known.exact else ACCURACY
+        return Reading(Lag(_quantiles(curve), _quantiles(by_value), known.without, curve, error), None, beside)
+
+    def share(self, cells: Cells, category: str | None = None) -> Reading:
+        """Return how many waits hit, the unfinished counted as the declaration says; of a category, how many of it."""
+        beside, counted = beside_of(cells), self._declaration.unfinished
+        known = self._known(cells, category)
+        of = known.hits.size + known.misses.size
+        why_not = self._too_few(of)
+        if why_not is not None:
+            return Reading(None, why_not, beside)
+        interval = wilson(known.hits.size, of)
+        assert interval is not None
+        share, pending = known.hits.size / of, 0.0
+        if counted is Unfinished.CENSORED:
+            curve = known.curve()
+            if curve.broken_at is not None or not curve.points:
+                return Reading(None, "too few were watched from their beginning", beside)
+            share, pending = curve.points[-1].done, curve.points[-1].survival
+        worth = EXACTLY.add(known.hits.total, known.misses.total)
+        by_value = float(known.hits.total / worth) if worth else None
+        without = known.hits.without + known.misses.without
+        budget = self._budget(known.hits.size, of)
+        return Reading(Share(share, known.hits.size, of, interval, pending, by_value, without, budget), None, beside)
+
+    def _budget(self, hits: int, of: int) -> Decimal | None:
+        target = self._declaration.target
+        if target is None or target.number is None or self._declaration.good is not Good.HIGH:
+            return None
+        return (1 - target.number) * of - (of - hits)
+
+    def stock(self, cells: Cells, looked_at: int) -> Reading:
+        """Return what is unfinished; where there was no case to look at nobody can say that there is none."""
+        beside = beside_of(cells)
+        if not beside.began and not looked_at:
+            return Reading(None, NO_DATA, beside)
+        ages, whole = Distribution(), Held()
+        for place, since, held in _pending(cells):
+            age = self._age(place, since, self._moment.now)
+            if self._is_old_enough(age, place):
+                ages.add(age, held.sums.records)
+                whole.merge(held)
+        amount = convert(whole.sums, self._moment.rates, self._moment.today)
+        hours = None if ages.size and whole.hours_unknown == ages.size else whole.hours
+        stock = Stock(ages.size, amount, whole.sums, hours, whole.hours_unknown, ages, ages.quantile(0.5))
+        return Reading(stock, None, beside)
+
+    def sum(self, cells: Cells, looked_at: int) -> Reading:
+        """Return what was done and what it is worth; where there was no case to look at there is no answer."""
+        beside = beside_of(cells)
+        if not beside.began and not looked_at:
+            return Reading(None, NO_DATA, beside)
+        whole, dated = Held(), list[tuple[Sums, date]]()
+        for place, _, held in _pending(cells):
+            whole.merge(held)
+            dated.append((held.sums, place.day))
+        records = whole.sums.records
+        hours = None if records and whole.hours_unknown == records else whole.hours
+        amount = total(dated, self._moment.rates)
+        return Reading(Total(records, amount, hours, whole.hours_unknown), None, beside)
+
+    def pace(self, cells: Cells, asked: Asked) -> Reading:
+        """Return how many were done an hour; of a window without end, or without cases to look at, there is none."""
+        beside = beside_of(cells)
+        if not beside.began and not asked.looked_at:
+            return Reading(None, NO_DATA, beside)
+        if not asked.hours:
+            return Reading(None, "a window that has begun, with a first and a last day", beside)
+        return Reading(Pace(beside.done, beside.done / asked.hours), None, beside)
+
+    def newest(self, cells: Cells) -> Reading:
+        """Return how long ago it was done last."""
+        now = self._moment.now
+        ages = [self._age(place, since, now) for place, since, _ in _pending(cells)]
+        return Reading(Newest(min(ages)) if ages else None, None if ages else NO_DATA, beside_of(cells))
+
+    def _too_few(self, known: int) -> str | None:
+        """Return why there is no answer of so many; None where there is one."""
+        wanted = self._declaration.minimum_sample
+        if known == 0:
+            return NO_DATA
+        return f"{known} of at least {wanted}" if known < wanted else None
+
+    def _age(self, place: Place, since: Since, instant: int) -> int:
+        """Return the age of an unfinished wait at an instant: its day's clock, less what that showed when it began."""
+        clock = self._counting.seconds(self._summing.begins(place.day), instant, place.value(Dimension.REGION))
+        return max(0, clock - since.offset)
+
+    def _is_old_enough(self, age: int, place: Place) -> bool:
+        least = self._declaration.formula.older_than
+        return least is None or age >= self._counting.seconds_of(least, place.value(Dimension.REGION))
+
+    def _known(self, cells: Cells, category: str | None = None) -> _Known:
+        """Return what cells tell by age, what is unfinished judged by the moment; only hits of a category are some."""
+        known = _Known(_Ages(), _Ages(), _Ages(), _Ages())
+        rates = self._moment.rates
+        for place, cell in cells.items():
+            hits = known.hits if category in (None, place.value(Dimension.CATEGORY)) else known.misses
+            for ages, aged in ((hits, cell.hits), (known.misses, cell.misses), (known.entered, cell.entered)):
+                for age, value in aged.ages():
+                    ages.add(age, value, rates, place.day)
+        for place, since, held in _pending(cells):
+            ages, age = self._judged(known, place, since)
+            entry = entry_age(since.gone, age)
+            if since.gone and not age:
+                continue  # its sources have told nothing since watching began
+            ages.add(age, held.value, rates, place.day)
+            if entry:
+                known.entered.add(entry, held.value, rates, place.day)
+        return known
+
+    def _judged(self, known: _Known, place: Place, since: Since) -> tuple[_Ages, int]:
+        """Return what an unfinished wait counts as by now, and at which age."""
+        seen_to = self._moment.seen_to(place)
+        age = self._age(place, since, seen_to)
+        if self._declaration.unfinished is Unfinished.COUNTED:
+            return known.misses, age
+        if since.due is not None and seen_to > since.due:
+            return known.misses, min(age, since.due_age or 0)
+        return known.pending, age
+
+
+def _pending(cells: Cells) -> Iterator[tuple[Place, Since, Held]]:
+    return ((place, since, held) for place, cell in cells.items() for since, held in cell.pending.items())
+
+
+def readings(
+    reader: Reader, cells: Cells, by: tuple[Dimension, ...], asked: Asked
+) -> dict[tuple[str | None, ...], Reading]:
+    """Return a reading for each value of some dimensions.
+
+    Attempts have a category only where they failed: of each, its failures are told as a share of all attempts.
+    """
+    found: dict[tuple[str | None, ...], Reading] = {}
+    others = tuple(dimension for dimension in by if dimension is not Dimension.CATEGORY)
+    for values, part in split(cells, others).items() if others else [((), dict(cells))]:
+        if len(others) == len(by):
+            found[values] = reader.read(part, asked)
+            continue
+        at = by.index(Dimension.CATEGORY)
+        for category in sorted({place.value(Dimension.CATEGORY) or "" for place in part} - {""}):
+            found[*values[:at], category, *values[at:]] = reader.read(part, asked._replace(category=category))
+    return found
+
+
+def split(cells: Cells, by: Iterable[Dimension]) -> dict[tuple[str | None, ...], dict[Place, Cell]]:
+    """Return cells by their values of some dimensions, in the order of these, what is unknown last."""
+    dimensions = tuple(by)
+    found: dict[tuple[str | None, ...], dict[Place, Cell]] = {}
+    for place, cell in cells.items():
+        values = tuple(place.value(dimension) for dimension in dimensions)
+        found.setdefault(values, {})[place] = cell
+    return dict(sorted(found.items(), key=lambda entry: [(value is None, value or "") for value in entry[0]]))
+
+
+def _quantiles(curve: Curve) -> dict[Headline, Reached | None]:
+    return {name: curve.reaches(share) for name, share in SHARES.items()}

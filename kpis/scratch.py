@@ -1,0 +1,113 @@
+"""Readings from scratch: of every case of a store, one by one, as it stands in one snapshot.
+
+It is what roll-ups are held against, and what small questions may ask. A page never does: it looks at all cases.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import NamedTuple
+
+from kpis.case import Case, case_of
+from kpis.cell import Summing, cells_of
+from kpis.declaration import Declaration, Dimension
+from kpis.observation import LeftOut, Observation
+from kpis.observe import Observer
+from kpis.reading import Asked, Moment, Reader, Reading, readings
+from lineage.read import Snapshot
+from throughline.core.estate import Estate
+from throughline.core.instants import HOUR
+from throughline.core.rates import Rates
+
+BATCH = 1_000  # cases read together
+
+
+class Scope(NamedTuple):
+    """Which observations a reading is of: those of days between two, both included (None: any), and how split."""
+
+    first: date | None = None
+    last: date | None = None
+    by: tuple[Dimension, ...] = ()
+
+    def holds(self, observation: Observation) -> bool:
+        """Tell whether an observation's day lies in it."""
+        day = observation.day
+        return (self.first is None or day >= self.first) and (self.last is None or day <= self.last)
+
+    def hours(self, summing: Summing, now: int) -> float | None:
+        """Return how many hours of it have passed; None where it has no beginning or end."""
+        if self.first is None or self.last is None:
+            return None
+        end = min(now, summing.begins(self.last + timedelta(days=1)))
+        return max(0, end - summing.begins(self.first)) / HOUR
+
+
+EVERYTHING = Scope()
+
+
+class Answers(NamedTuple):
+    """The readings of a scope, by the values of its dimensions, and how many cases were left out, by reason."""
+
+    readings: dict[tuple[str | None, ...], Reading]
+    left_out: dict[LeftOut, int]
+
+
+def every_case(snapshot: Snapshot) -> Iterator[Case]:
+    """Yield every case of a snapshot that is not empty, as KPIs see it, by id."""
+    after = -1
+    while True:
+        rows = snapshot.store.rows(
+            "SELECT id FROM cases WHERE id > ? AND state <> 'empty' ORDER BY id LIMIT ?", after, BATCH
+        )
+        if not rows:
+            return
+        after = rows[-1][0]
+        for view in snapshot.views(row[0] for row in rows).values():
+            keys = (key for role in snapshot.keys_by_role(view).values() for key in role)
+            elsewhere = snapshot.following.counted_in(view.process.name, view.row.name, view.joined, view.derived)
+            yield case_of(
+                view.process,
+                view.row.name,
+                view.joined.members,
+                view.derived,
+                keys,
+                counted_elsewhere=bool(elsewhere),
+            )
+
+
+def moment_of(snapshot: Snapshot, estate: Estate) -> Moment:
+    """Return the moment of a snapshot."""
+    today = estate.calendars.day_of(snapshot.now, None)
+    rates = Rates(estate.firm.reporting_currency, estate.rates)
+    return Moment(snapshot.now, today, snapshot.context.sight, rates)
+
+
+def read_from_scratch(
+    snapshot: Snapshot,
+    declaration: Declaration,
+    estate: Estate,
+    scope: Scope = EVERYTHING,
+    *,
+    maturity: int | None = None,
+    watched_since: int | None = None,
+) -> Answers:
+    """Return the readings of a KPI over a snapshot; raises ValueError for a kind of which cases alone cannot tell.
+
+    A stock is of all days, as what is unfinished may have begun on any.
+    """
+    observer = Observer(declaration, estate, watched_since)
+    summing = Summing(declaration, observer.counting, estate.calendars)
+    reader = Reader(declaration, observer.counting, summing, moment_of(snapshot, estate))
+    found: list[Observation] = []
+    left_out: Counter[LeftOut] = Counter()
+    looked_at = 0
+    for case in every_case(snapshot):
+        observed = observer.observe(case)
+        found += (each for each in observed.observations if scope.holds(each))
+        looked_at += observed.looked_at
+        if observed.left_out is not None:
+            left_out[observed.left_out] += 1
+    asked = Asked(looked_at, maturity, scope.hours(summing, snapshot.now))
+    return Answers(readings(reader, cells_of(summing, found), scope.by, asked), dict(left_out))

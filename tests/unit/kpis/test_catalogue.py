@@ -1,0 +1,319 @@
+"""KPI files: what may be written in them, and every fault of what may not."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from kpis.catalogue import load_catalogue, validate_kpis
+from kpis.declaration import (
+    Bound,
+    Declaration,
+    Dimension,
+    Good,
+    Headline,
+    Hit,
+    InTime,
+    Kind,
+    KpiClock,
+    Measure,
+    Rounds,
+    Unfinished,
+    Unit,
+)
+from lineage.definitions import load_definitions, validate_folder
+from throughline.core.calendar import Duration
+from throughline.core.calendar import Unit as Length
+from throughline.core.errors import ConfigurationError
+
+DEFINITIONS = load_definitions(None)
+LAG = """kpi: approval-lag
+version: 2
+title: Approval lag
+group: ours
+question: How long does a time entry wait for its approval?
+unit: seconds
+clock: business
+formula:
+  kind: lag
+  of: {process: time-to-bill, from: submitted, to: approved, where: 'facts.practice == "cloud"'}
+  rounds: whole
+population: facts.region != "GCC"
+dimensions: [region, practice]
+good: low
+headline: p90
+target: 2 bd
+warning: 3 bd
+minimum_sample: 5
+owner: pmo
+source: our handbook, page 12
+"""
+
+
+def folder_with(folder: Path, **texts: str) -> Path:
+    for name, text in texts.items():
+        path = folder / f"{name.replace('__', '/')}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
+def read(folder: Path, text: str = LAG, name: str = "approval-lag") -> Declaration:
+    return load_catalogue(folder_with(folder, kpis__own=text), DEFINITIONS).kpis[name]
+
+
+def faults(folder: Path) -> list[str]:
+    with pytest.raises(ConfigurationError) as caught:
+        load_catalogue(folder, DEFINITIONS)
+    return [str(fault).replace(f"{folder}/", "") for fault in caught.value.faults]
+
+
+def test_a_kpi_of_the_firm_stands_beside_the_shipped_ones(tmp_path: Path) -> None:
+    found = read(tmp_path)
+    (span,) = found.formula.of
+    assert (found.version, found.group, found.owner, found.source) == ("2", "ours", "pmo", "our handbook, page 12")
+    assert (found.unit, found.clock, found.good, found.headline) == (
+        Unit.SECONDS,
+        KpiClock.BUSINESS,
+        Good.LOW,
+        Headline.P90,
+    )
+    assert (found.formula.kind, found.formula.rounds) == (Kind.LAG, Rounds.WHOLE)
+    assert (span.process, span.from_step, span.to_step) == ("time-to-bill", "submitted", "approved")
+    assert span.where is not None
+    assert found.population is not None
+    assert (span.where.holds({"practice": "cloud"}), found.population.holds({"region": "GCC"})) == (True, False)
+    assert found.target == Bound("2 bd", None, Duration(2, Length.BUSINESS_DAYS))
+    assert (found.minimum_sample, found.unfinished) == (5, Unfinished.CENSORED)
+    assert found.dimensions == (Dimension.REGION, Dimension.PRACTICE)
+    assert len(load_catalogue(tmp_path, DEFINITIONS).kpis) == len(load_catalogue(None, DEFINITIONS).kpis) + 1
+
+
+def test_a_kpi_may_lie_beside_the_processes_too(tmp_path: Path) -> None:
+    folder_with(tmp_path, lag=LAG)
+    assert "approval-lag" in load_catalogue(tmp_path, DEFINITIONS).kpis
+    assert validate_folder(tmp_path) == []
+
+
+def test_what_is_in_the_folder_of_kpis_is_none_of_the_processes_business(tmp_path: Path) -> None:
+    folder_with(tmp_path, kpis__broken="kpi: [", kpis__keys="keys: {}")
+    assert validate_folder(tmp_path) == []
+    broken, *_ = validate_kpis(tmp_path, DEFINITIONS)
+    assert broken.file.endswith("broken.yaml")
+
+
+def test_other_files_are_left_to_others(tmp_path: Path) -> None:
+    folder_with(tmp_path, estate="firm: {", notes="notes: [", keys="keys: {a: {}}")
+    assert validate_kpis(tmp_path, DEFINITIONS) == []
+
+
+def test_a_kpi_of_the_same_name_replaces_the_shipped_one(tmp_path: Path) -> None:
+    own = LAG.replace("approval-lag", "billing-readiness-lag")
+    assert read(tmp_path, own, "billing-readiness-lag").group == "ours"
+
+
+def test_shipped_kpis_that_do_not_fit_a_firms_own_process_are_left_out_and_say_why(tmp_path: Path) -> None:
+    own = """process: customer-master
+title: Ours
+keys: {name: account_change}
+steps:
+  - {step: asked, kind: initial, types: [account.asked], system: crm}
+  - {step: known, kind: terminal, types: [account.known], system: erp}
+"""
+    found = load_catalogue(None, load_definitions(folder_with(tmp_path, ours=own)))
+    assert list(found.left_out) == ["client-records-out-of-sync"]
+    assert "client-records-out-of-sync" not in found.kpis
+    assert [fault.path for fault in found.left_out["client-records-out-of-sync"]] == [
+        "formula.of[0].from",
+        "formula.of[0].to",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("entries", "unit", "wanted"),
+    [
+        ("target: 15 min", "seconds", Bound("15 min", Decimal(900))),
+        ('target: "99.5 %"', "percent", Bound("99.5 %", Decimal("0.995"))),
+    ],
+)
+def test_levels_are_read_in_the_unit_of_the_kpi(tmp_path: Path, entries: str, unit: str, wanted: Bound) -> None:
+    kind = "{kind: lag, per: flow}" if unit == "seconds" else "{kind: attempts, attempts: failed}"
+    found = read(tmp_path, HEAD + f"unit: {unit}\nformula: {kind}\n{entries}\n", "k")
+    assert (found.target, found.clock, found.minimum_sample) == (wanted, KpiClock.ELAPSED, 20)
+
+
+def test_a_share_says_what_hits_and_how_the_unfinished_count(tmp_path: Path) -> None:
+    text = """unit: percent
+clock: business
+formula:
+  kind: share
+  of: [{process: time-to-bill, from: approved, to: released}]
+  hit: in_time
+  in_time: {within: 2 bd}
+unfinished: late
+"""
+    found = read(tmp_path, HEAD + text, "k")
+    assert (found.formula.hit, found.unfinished) == (Hit.IN_TIME, Unfinished.LATE)
+    assert found.formula.in_time == InTime(within=Duration(2, Length.BUSINESS_DAYS))
+    due = read(tmp_path, HEAD + text.replace("{within: 2 bd}", "due"), "k")
+    assert due.formula.in_time == InTime(due=True)
+
+
+def test_a_stock_takes_its_measure_and_age(tmp_path: Path) -> None:
+    formula = "{kind: stock, of: {process: staffing, from: requested, to: confirmed}, measure: age, older_than: 90 d}"
+    found = read(tmp_path, HEAD + f"unit: seconds\nformula: {formula}\n", "k")
+    assert (found.formula.measure, found.formula.older_than) == (Measure.AGE, 90 * 86_400)
+    assert (found.minimum_sample, found.unfinished) == (1, Unfinished.COUNTED)
+
+
+HEAD = """kpi: k
+version: 1
+title: T
+group: g
+question: Why?
+good: low
+owner: me
+source: here
+"""
+
+FAULTY = """kpi: Approval Lag
+version: 1
+titel: Approval lag
+group: ours
+question: How long?
+unit: percent
+clock: business
+formula:
+  kind: lag
+  of:
+    - {process: time-to-bil, from: submitted, to: approved}
+    - {process: time-to-bill, from: submited, to: approved, where: facts.}
+    - {process: time-to-bill, by: invoice, to: time.approved}
+    - {by: envoice, from: time.submitted, to: approved}
+    - {process: time-to-bill, from: approved, to: approved, at: posted}
+  rounds: all
+  measure: amount
+  hit: in_time
+population: 1 + 1
+dimensions: [region, planet, region, flow, category]
+good: low
+headline: p50
+target: 3 days
+warning: 2 h
+minimum_sample: 0
+unfinished: late
+owner: pmo
+"""
+
+
+def test_every_fault_of_every_file_is_told_at_once(tmp_path: Path) -> None:
+    folder_with(tmp_path, kpis__faulty=FAULTY, kpis__broken="kpi: [unclosed\n", kpis__empty="{}", more="kpi: 7")
+    folder_with(tmp_path, kpis__one=LAG, kpis__two=LAG)
+    wanted = """
+kpis/broken.yaml:2:1: seen
+kpis/empty.yaml:1:1: kpi: seen nothing, wanted this entry, which is required
+kpis/faulty.yaml:1:1: kpi: seen 'Approval Lag', wanted lower-case words joined by -
+kpis/faulty.yaml:1:1: source: seen nothing, wanted this entry, which is required
+kpis/faulty.yaml:1:1: title: seen nothing, wanted this entry, which is required
+kpis/faulty.yaml:3:1: titel: seen 'Approval lag', wanted no such entry: its name is unknown here; perhaps title
+kpis/faulty.yaml:6:1: unit: seen 'percent', wanted the unit of the formula: seconds
+kpis/faulty.yaml:11:8: formula.of[0].process: seen 'time-to-bil', wanted a process: time-to-bill, or another
+kpis/faulty.yaml:12:31: formula.of[1].from: seen 'submited', wanted a step of time-to-bill: submitted, or another
+kpis/faulty.yaml:12:61: formula.of[1].where: seen 'facts.', wanted a condition in CEL
+kpis/faulty.yaml:13:7: formula.of[2]: seen process and by, wanted one of process, by
+kpis/faulty.yaml:13:7: formula.of[2]: seen no from, wanted one of from, from_field
+kpis/faulty.yaml:14:8: formula.of[3].by: seen 'envoice', wanted a key type of keys.yaml: invoice, or another
+kpis/faulty.yaml:14:43: formula.of[3].to: seen 'approved', wanted an event type
+kpis/faulty.yaml:15:47: formula.of[4].to: seen 'approved', wanted another step
+kpis/faulty.yaml:15:61: formula.of[4].at: seen 'at', wanted from and to: a wait
+kpis/faulty.yaml:16:3: formula.rounds: seen 'all', wanted 'each' or 'whole'
+kpis/faulty.yaml:17:3: formula.measure: seen 'measure', wanted an entry of a lag
+kpis/faulty.yaml:18:3: formula.hit: seen 'hit', wanted an entry of a lag
+kpis/faulty.yaml:19:1: population: seen '1 + 1', wanted a condition in CEL
+kpis/faulty.yaml:20:22: dimensions[1]: seen 'planet', wanted 'process', 'flow'
+kpis/faulty.yaml:20:30: dimensions[2]: seen 'region' again, wanted each dimension once
+kpis/faulty.yaml:20:38: dimensions[3]: seen 'flow', wanted per: flow
+kpis/faulty.yaml:20:44: dimensions[4]: seen 'category', wanted attempts
+kpis/faulty.yaml:22:1: headline: seen 'p50', wanted 'median', 'p90' or 'p99'
+kpis/faulty.yaml:23:1: target: seen '3 days', wanted a share, such as "95 %"
+kpis/faulty.yaml:24:1: warning: seen '2 h', wanted a share
+kpis/faulty.yaml:25:1: minimum_sample: seen 0, wanted at least 1
+kpis/faulty.yaml:26:1: unfinished: seen 'late', wanted one of censored, for a lag
+kpis/two.yaml:1:1: kpi: seen 'approval-lag', which is in
+more.yaml:1:1: kpi: seen 7, wanted a text
+""".strip().splitlines()
+    found = faults(tmp_path)
+    missing = [each for each in wanted if not any(each in fault for fault in found)]
+    assert missing == [], "\n".join(found)
+    unwanted = [each for each in found if "faulty" in each and not any(want in each for want in wanted)]
+    assert unwanted == []
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("unit: percent\nformula: {kind: share, per: flow}", "a share without hit, wanted hit"),
+        ("unit: seconds\nformula: {kind: lag}", "a lag without of, wanted of or per"),
+        (
+            "unit: seconds\nformula: {kind: lag, per: flow, of: {process: staffing, from: requested, to: synced}}",
+            "of, per",
+        ),
+        ("unit: money\nformula: {kind: deviations, measure: hours}", "'hours', wanted one of records, amount"),
+        (
+            "unit: money\nformula: {kind: deviations, measure: records}",
+            "'money', wanted the unit of the formula: records",
+        ),
+        ("unit: records\nformula: {kind: deviations, measure: records, deviations: lost}", "'lost', wanted 'overdue'"),
+        (
+            "unit: records\nformula: {kind: deviations, measure: records, steps: aproved}",
+            "'aproved', wanted a step: approved",
+        ),
+        ("unit: percent\nformula: {kind: attempts, attempts: failed, categories: time_out}", "errors: timeout"),
+        (
+            "unit: percent\nformula: {kind: attempts, attempts: failed}\ntarget: 95",
+            '95, wanted a share, such as "95 %"',
+        ),
+        ('unit: percent\nformula: {kind: attempts, attempts: failed}\ntarget: "2 %"\nwarning: "1 %"', "no better than"),
+        ("unit: seconds\nformula: {kind: lag, per: flow}\ntarget: 2 bd", "a length of time, such as 30 s"),
+        (
+            "unit: money\nformula: {kind: sum, measure: amount, of: {process: staffing, from: requested, to: synced}}",
+            "at or",
+        ),
+        (
+            "unit: percent\nformula: {kind: ratio, numerator: {process: staffing}, denominator: {process: x}}",
+            "'x'",
+        ),
+        (
+            "unit: percent\nformula: {kind: share, per: flow, hit: in_time, in_time: {cutoff: b, within: 2 h}}",
+            "one of due",
+        ),
+        ("unit: percent\nformula: {kind: share, per: flow, hit: in_time}", "hit: in_time, wanted in_time beside it"),
+        ("unit: percent\nformula: {kind: gauge, gauge: luck}", "'luck', wanted"),
+        ("unit: percent\nformula: {kind: none}", "a none without lacks"),
+    ],
+)
+def test_a_fault_says_what_was_seen_and_wanted(tmp_path: Path, text: str, wanted: str) -> None:
+    folder_with(tmp_path, kpis__k=HEAD + text)
+    assert wanted in "\n".join(faults(tmp_path))
+
+
+def test_flows_carry_what_processes_have(tmp_path: Path) -> None:
+    estate = """flows:
+  a: {from: psa, to: erp, carries: {process: time-to-bill, from: approvd, to: posted}}
+  b:
+    from: psa
+    to: erp
+    carries:
+      - {process: time-to-bill, from: posted, to: posted}
+      - {process: time-to-bil, from: a, to: b}
+"""
+    assert faults(folder_with(tmp_path, estate=estate)) == [
+        "estate.yaml:2:60: flows.a.carries[0].from: seen 'approvd', wanted a step of time-to-bill: approved, or another"
+        " one of approved, corrected, disputed, issued, paid, posted, released, submitted",
+        "estate.yaml:7:47: flows.b.carries[0].to: seen 'posted', wanted another step than that with which a record is"
+        " ready",
+        "estate.yaml:8:10: flows.b.carries[1].process: seen 'time-to-bil', wanted a process: time-to-bill, or another"
+        f" one of {', '.join(sorted(DEFINITIONS.processes))}",
+    ]
