@@ -16,9 +16,6 @@ from throughline.core.sql import Dialect
 
 metadata = MetaData()
 
-FORMAT = "5"
-"""The last revision in lineage/migrations, which leads to these tables."""
-
 # An INTEGER PRIMARY KEY is SQLite's rowid; elsewhere it needs eight bytes.
 _Id = BigInteger().with_variant(Integer, "sqlite")
 # Texts are compared and ordered by code point everywhere, as Python and SQLite do.

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from lineage.places import Place
-from lineage.tables import FORMAT, schema
 from throughline.core.errors import LastingError
 from throughline.core.sql import Connection
 
@@ -21,6 +20,9 @@ if TYPE_CHECKING:
 
 FIRST: Final = 4
 """The format of the first released version."""
+
+FORMAT: Final = "5"
+"""The last revision, which leads to the tables that are made anew."""
 
 
 class Revisions(NamedTuple):
@@ -41,6 +43,8 @@ def make(connection: Connection) -> None:
     """Make every table where none is yet."""
     if connection.has_table("meta"):
         return
+    from lineage.tables import schema  # only here, as SQLAlchemy takes a third of a second to load
+
     connection.execute("BEGIN IMMEDIATE")
     try:
         for statement in schema(connection.dialect):

@@ -13,8 +13,7 @@ from lineage.generations import store_place
 from lineage.places import Place, open_reading, open_writing
 from lineage.rebuild import rebuild
 from lineage.run import Subject, open_engine
-from lineage.tables import FORMAT
-from lineage.upgrade import FIRST, SHIPPED, Revisions, StoreFormatUnknown, upgrade
+from lineage.upgrade import FIRST, FORMAT, SHIPPED, Revisions, StoreFormatUnknown, upgrade
 from tests.guarantees.shown import case_documents, snapshot_of
 from tests.stored_store import DEFINITIONS, ESTATE, LIMITS, NOW, fold, put, tables_of
 from tests.story.test_guarantee_rebuild import Standing, quiet
