@@ -173,9 +173,11 @@ class KeyIndex:
         return found
 
     def add(self, bucket: int, keys: Iterable[bytes]) -> None:
-        """Note keys that are new in a bucket; one after the youngest becomes that."""
+        """Note keys that are new in a bucket; one after the youngest becomes that, an older one is a rare exception."""
         if bucket < self.bucket:
             self._filters.put(bucket, map(self._spread, keys))
+            lane = (self._table, bucket // _LANE)  # which does not know them; it is made anew at the next start
+            self._connection.execute("DELETE FROM key_filter WHERE name = ? AND lane = ?", lane)
             return
         if bucket > self.bucket:
             self._seal(self.bucket, self._young)

@@ -73,6 +73,16 @@ def test_an_index_finds_each_key_in_its_bucket_also_once_it_is_opened_anew(store
     assert store.execute("SELECT count(*) FROM key_filter").fetchone()[0] == 2
 
 
+def test_a_key_that_is_put_into_a_full_bucket_is_found_also_once_it_is_opened_anew(store: Connection) -> None:
+    index = KeyIndex(store, "trace", "trace_id")
+    for bucket in range(10):
+        put(store, index, bucket, keys(20))
+    late = keys(1)
+    put(store, index, 3, late)
+    for known in (index, KeyIndex(store, "trace", "trace_id")):
+        assert known.where(late)[3] == late
+
+
 def test_the_next_bucket_begins_when_one_is_full(store: Connection) -> None:
     index = KeyIndex(store, "trace", "trace_id")
     put(store, index, index.next_bucket(), keys(BUCKET_KEYS - 1))
