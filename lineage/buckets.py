@@ -39,12 +39,19 @@ class Places(Protocol):
         """Return by bucket which keys may be there."""
         ...
 
+    def bucket_of(self, seq: int) -> int:
+        """Return the bucket for what came with a seq, where buckets are filled by these."""
+        ...
+
 
 class OneBucket:
     """All rows are in one bucket, whoever adds some."""
 
     def where(self, keys: Sequence[bytes]) -> Mapping[int, Sequence[bytes]]:
         return {0: keys}
+
+    def bucket_of(self, seq: int) -> int:
+        return 0
 
     def next_bucket(self) -> int:
         return 0
@@ -63,6 +70,9 @@ class EveryBucket:
     def where(self, keys: Sequence[bytes]) -> Mapping[int, Sequence[bytes]]:
         (last,) = self._connection.execute(f"SELECT max(bucket) FROM {self._table}").fetchone()
         return dict.fromkeys(range((last or 0) + 1), keys) if last is not None else {}
+
+    def bucket_of(self, seq: int) -> int:
+        return seq >> BUCKET_BITS
 
 
 class Filters:
@@ -158,6 +168,9 @@ class KeyIndex:
                 (self._table, lane, self._filters.lane(lane)),
             )
 
+    def bucket_of(self, seq: int) -> int:
+        return seq >> BUCKET_BITS
+
     def next_bucket(self) -> int:
         """Return the bucket for a new key, where they are filled to the brim."""
         return self.bucket + (len(self._young) >= BUCKET_KEYS)
@@ -183,3 +196,15 @@ class KeyIndex:
             self._seal(self.bucket, self._young)
             self.bucket, self._young = bucket, set[bytes]()
         self._young.update(keys)
+
+
+def places_to_read(connection: Connection, table: str) -> Places:
+    """Return where the rows of a table may be, for who only reads."""
+    return OneBucket() if connection.dialect == "postgresql" else EveryBucket(connection, table)
+
+
+def places_to_write(
+    connection: Connection, table: str, column: str, spread: Callable[[bytes], bytes] = _as_it_is
+) -> OneBucket | KeyIndex:
+    """Return where the rows of a table may be under keys in ``column``, for its writer; new keys are told to it."""
+    return OneBucket() if connection.dialect == "postgresql" else KeyIndex(connection, table, column, spread)

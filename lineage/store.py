@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 import zstandard
 
-from lineage.buckets import BUCKET_BITS, EveryBucket, KeyIndex, OneBucket, Places, spread
+from lineage.buckets import places_to_read, places_to_write, spread
 from lineage.fact import Fact
 from lineage.upgrade import make
 from throughline.core.event import Event, encode_block, identity_digest
@@ -132,9 +132,8 @@ class StoreReader:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.array = connection.array
-        one = OneBucket() if connection.dialect == "postgresql" else None
-        self._seen_places: Places = one or EveryBucket(connection, "seen")
-        self.trace_places: Places = one or EveryBucket(connection, "trace")
+        self._seen_places = places_to_read(connection, "seen")
+        self.trace_places = places_to_read(connection, "trace")
         self._inflate = zstandard.ZstdDecompressor()
         self._deflate = zstandard.ZstdCompressor(level=_ZSTD_LEVEL)
 
@@ -339,13 +338,9 @@ class StoreReader:
         """As ``seen``, of events by seq: most are in the bucket of their seq, the others replaced an older content."""
         likely: dict[int, list[bytes]] = {}
         for seq, digest in digests.items():
-            likely.setdefault(self.bucket_of(seq), []).append(digest)
+            likely.setdefault(self._seen_places.bucket_of(seq), []).append(digest)
         seen = self._seen_at(likely)
         return seen | self.seen([digest for digest in digests.values() if digest not in seen])
-
-    def bucket_of(self, seq: int) -> int:
-        """Return the bucket of ``seen`` for a (source, id) that is new with a seq."""
-        return 0 if self.connection.dialect == "postgresql" else seq >> BUCKET_BITS
 
     def positions(self) -> dict[str, int]:
         return dict(self.rows("SELECT name, value FROM position"))
@@ -382,9 +377,8 @@ class StoreWriter(StoreReader):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         make(connection)
-        one = OneBucket() if connection.dialect == "postgresql" else None
-        self._seen_places = self._seen_index = one or KeyIndex(connection, "seen", "digest")
-        self.trace_places = self.trace_index = one or KeyIndex(connection, "trace", "trace_id", spread)
+        self._seen_places = self._seen_index = places_to_write(connection, "seen", "digest")
+        self.trace_places = self.trace_index = places_to_write(connection, "trace", "trace_id", spread)
         self._young: dict[str, int] = {}
         self._old: dict[str, int] = {}
         self.next_seq = self._next("SELECT first + count FROM block ORDER BY first DESC LIMIT 1", 1)
@@ -482,7 +476,7 @@ class StoreWriter(StoreReader):
         new: dict[int, list[bytes]] = {}
         for digest, seq, received, content in rows:
             replaced = known.get(digest)
-            bucket = self.bucket_of(seq) if replaced is None else replaced.bucket
+            bucket = self._seen_index.bucket_of(seq) if replaced is None else replaced.bucket
             if replaced is None:
                 new.setdefault(bucket, []).append(digest)
             placed.append((bucket, bound(digest), seq, received, bound(content)))
