@@ -15,7 +15,7 @@ from lineage.rebuild import rebuild
 from lineage.run import Subject, open_engine
 from lineage.upgrade import FIRST, FORMAT, SHIPPED, Revisions, StoreFormatUnknown, upgrade
 from tests.guarantees.shown import case_documents, snapshot_of
-from tests.stored_store import DEFINITIONS, ESTATE, LIMITS, NOW, fold, put, tables_of
+from tests.stored_store import DEFINITIONS, ESTATE, LIMITS, NOW, events, fold, put, tables_of
 from tests.story.test_guarantee_rebuild import Standing, quiet
 from throughline.core.store_url import StoreUrl
 
@@ -63,6 +63,7 @@ def test_the_first_version_becomes_what_a_store_made_anew_is(place: Place, subje
     with closing(open_engine(subject)) as engine:
         shown = case_documents(snapshot_of(engine, DEFINITIONS, ESTATE, LIMITS, NOW))
         assert "format" not in engine.store.meta()
+        assert engine.fold(events(), NOW) == 0  # each was counted before
     with closing(fold(":memory:")) as fresh:
         assert shown == case_documents(snapshot_of(fresh, DEFINITIONS, ESTATE, LIMITS, NOW))
     assert len(shown) == 3
