@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import structlog
 
+from lineage.changes import forget_changes
 from lineage.definitions import fingerprint, state_fingerprint
 from lineage.engine import Engine, Limits
 from lineage.generations import STORE_FILE, mark, store_place
@@ -50,6 +51,7 @@ _FORMER_STAYS_SECONDS = 10.0
 _LOGS_EVERY = 1.0
 _SWEEP_EVERY = 1.0  # a piece of a sweep while events keep coming
 _RELEASE_EVERY = 5.0
+_FORGET_EVERY = 5.0
 _WORKS_AGAIN_SECONDS = 6.0  # without a failure: longer than anything that it does now and then
 
 _log = structlog.get_logger(__name__)
@@ -301,7 +303,7 @@ class _Loop:
         self._journal_limits = subject.journal_limits
         self._steadiness = Steadiness(_monotonic) if isinstance(subject.clock, RealClock) else None  # others may jump
         self._files = _Files(subject.data)
-        self._began = self._checked = self._swept = self._released = time.monotonic()
+        self._began = self._checked = self._swept = self._released = self._forgot = time.monotonic()
         self._position, self._statement = engine.positions()
         self._wake = engine.next_wake()
         self._unsettled = True
@@ -325,6 +327,7 @@ class _Loop:
                     if mark(self._data) != self._seen:
                         return
                     self._clear_away(at)
+                    self._forget_changes(at)
                     self._check_logs(at)
                     busy = self._state() or busy
                 busy = self._do_what_is_due() or busy
@@ -372,6 +375,13 @@ class _Loop:
             except StoreUnavailable as error:  # somebody reads it, as a copy of the database does
                 _log.warning("former_store_not_removed", store=str(self._former), error=str(error))
             self._former = None
+
+    def _forget_changes(self, at: float) -> None:
+        """Drop now and then what those who follow have worked off."""
+        if at - self._forgot >= _FORGET_EVERY:
+            self._forgot = at
+            with self._engine.transaction():
+                forget_changes(self._engine.store, self._data)
 
     def _check_logs(self, at: float) -> None:
         """See now and then that the logs are those that are folded; a file that was replaced is opened anew."""

@@ -61,6 +61,8 @@ def save(store: StoreWriter, saved: Sequence[Saved], now: int) -> None:
     store.many(_STAY, stayed)
     _save_deviations(store, saved, now, counted)
     _save_sight(store, saved)
+    # What has retired stays in the figures of its time.
+    store.note_changed(each.row.id for each in saved if each.gone_as != RETIRED)
     store.count((name, label, count) for (name, label), count in counted.items() if count and label)
 
 

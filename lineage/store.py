@@ -594,6 +594,10 @@ class StoreWriter(StoreReader):
         """Note that cases are derived."""
         self.many("DELETE FROM stale WHERE case_id = ?", [(case_id,) for case_id in cases])
 
+    def note_changed(self, cases: Iterable[int]) -> None:
+        """Tell those who follow that cases were saved."""
+        self.many("INSERT INTO changed (case_id) VALUES (?)", ((case_id,) for case_id in cases))
+
     def set_position(self, name: str, value: int) -> None:
         self.connection.execute(f"INSERT INTO position (name, value) VALUES (?, ?) {_SET_VALUE}", (name, value))
 

@@ -7,7 +7,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, PrimaryKeyConstraint, String, Table
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+)
 from sqlalchemy import Text as AnyText
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
@@ -134,6 +145,8 @@ bulk = _table("bulk", _key("value"), _key("process", Integer))
 # Places that events have left, though they are kept for others: by process and key, as texts.
 retired = _table("retired", _key("seq"), _key("process", Text), _key("at", Text))
 stale = _table("stale", _key("case_id"), rowid=True)
+# Who follows reads on from where it was (lineage/changes.py). Numbers are never given twice, as the last row stays.
+changed = _table("changed", Column("seq", _Id, Identity(), primary_key=True), _required("case_id"), rowid=True)
 watermark = _table("watermark", _key("source", Text), Column("last_receipt", _Id), Column("until", _Id))
 counter = _table("counter", _key("name", Text), _key("label", Text), _required("count"))
 event_type = _table(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from uuid import uuid4
 
 from lineage.places import Place
 from throughline.core.errors import LastingError
@@ -21,8 +22,12 @@ if TYPE_CHECKING:
 FIRST: Final = 4
 """The format of the first released version."""
 
-FORMAT: Final = "5"
+FORMAT: Final = "6"
 """The last revision, which leads to the tables that are made anew."""
+
+
+IDENTITY: Final = "identity"
+"""The name in ``meta`` of what no other store is called, not even another generation: who follows one can tell."""
 
 
 class Revisions(NamedTuple):
@@ -50,6 +55,7 @@ def make(connection: Connection) -> None:
         for statement in schema(connection.dialect):
             connection.execute(statement)
         connection.execute("INSERT INTO alembic_version (version_num) VALUES (?)", (FORMAT,))
+        connection.execute("INSERT INTO meta (name, value) VALUES (?, ?)", (IDENTITY, uuid4().hex))
     except BaseException:
         connection.execute("ROLLBACK")
         raise

@@ -1,0 +1,103 @@
+"""The queue of changed cases: who follows hears of every case that was saved, and learns when he has missed some."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from lineage.changes import FOLLOWERS, Position, changes_after, forget_changes, position_of
+from lineage.engine import Engine
+from lineage.removal import drop_cases
+from tests.stored_store import DEFINITIONS, ESTATE, LIMITS, NOW, events
+from throughline.core.database import open_writer
+
+
+@pytest.fixture
+def engine() -> Generator[Engine]:
+    with closing(Engine.open(":memory:", DEFINITIONS, ESTATE, LIMITS)) as engine:
+        yield engine
+
+
+def cases(engine: Engine) -> list[int]:
+    return [row[0] for row in engine.store.rows("SELECT id FROM cases WHERE state <> 'empty' ORDER BY id")]
+
+
+def forget(engine: Engine, data: Path, most: int = 1_000) -> None:
+    with engine.transaction():
+        forget_changes(engine.store, data, most)
+
+
+def follow(data: Path, position: Position) -> None:
+    """Leave behind how far a follower is, as it does."""
+    for file, name in FOLLOWERS.items():
+        with closing(open_writer(data / file)) as connection:
+            connection.execute("CREATE TABLE IF NOT EXISTS position (name TEXT PRIMARY KEY, store TEXT, value INTEGER)")
+            connection.execute("INSERT OR REPLACE INTO position VALUES (?, ?, ?)", (name, *position))
+
+
+def test_every_saved_case_is_told_once_from_where_one_was(engine: Engine) -> None:
+    beginning = position_of(engine.store)
+    engine.fold(events()[:2], NOW)
+    some = changes_after(engine.store, beginning, 1_000)
+    assert some is not None
+    engine.fold(events(), NOW)
+    engine.fold(events(), NOW)
+    others = changes_after(engine.store, some.position, 1_000)
+    assert others is not None
+    assert sorted({*some.cases, *others.cases}) == cases(engine)
+    assert len(others.cases) == len(set(others.cases))
+    rest = changes_after(engine.store, others.position, 1_000)
+    assert rest is not None
+    assert (rest.cases, rest.position, rest.left) == ([], others.position, False)
+
+
+def test_a_few_rows_at_a_time_tell_the_same(engine: Engine) -> None:
+    position, told = position_of(engine.store), set[int]()
+    engine.fold(events(), NOW)
+    while (some := changes_after(engine.store, position, 1)) is not None and some.cases:
+        told.update(some.cases)
+        position = some.position
+        if not some.left:
+            break
+    assert sorted(told) == cases(engine)
+
+
+def test_what_retires_is_not_told(engine: Engine) -> None:
+    engine.fold(events(), NOW)
+    at = position_of(engine.store)
+    with engine.transaction():
+        drop_cases(engine.store, list(engine.store.cases_by_id(cases(engine)[:1]).values()), NOW)
+    assert position_of(engine.store) == at
+
+
+def test_rows_stay_until_the_follower_of_this_very_store_has_worked_them_off(engine: Engine, tmp_path: Path) -> None:
+    beginning = position_of(engine.store)
+    engine.fold(events(), NOW)
+    end = position_of(engine.store)
+    forget(engine, tmp_path)
+    follow(tmp_path, Position("another", end.seq))
+    forget(engine, tmp_path)
+    assert changes_after(engine.store, beginning, 1_000) is not None
+    follow(tmp_path, end)
+    forget(engine, tmp_path)
+    assert engine.store.one("SELECT count(*) FROM changed") == 1  # the last stays, to count on from
+    assert changes_after(engine.store, beginning, 1_000) is None
+    assert changes_after(engine.store, end, 1_000) is not None
+
+
+def test_the_oldest_go_where_there_are_too_many_and_who_missed_them_learns_it(engine: Engine, tmp_path: Path) -> None:
+    beginning = position_of(engine.store)
+    engine.fold(events(), NOW)
+    forget(engine, tmp_path, most=2)
+    assert changes_after(engine.store, beginning, 1_000) is None
+    assert changes_after(engine.store, beginning._replace(store="another"), 1_000) is None
+    assert changes_after(engine.store, position_of(engine.store), 1_000) is not None
+
+
+def test_a_position_beyond_the_last_is_that_of_a_store_as_it_was_later(engine: Engine) -> None:
+    engine.fold(events(), NOW)
+    at = position_of(engine.store)
+    assert changes_after(engine.store, at._replace(seq=at.seq + 1), 1_000) is None
