@@ -1,7 +1,8 @@
 """Cells: sums of observations that can be taken apart again, in any order; pure.
 
-A cell belongs to one KPI version, one day and one set of dimension values. It holds counts and exact decimals only, so
-adding and subtracting commute. Nothing in it depends on now: an unfinished wait is held by when it began.
+A cell belongs to one KPI version, one day (or one month, which its first day stands for) and one set of dimension
+values. It holds counts and exact decimals only, so adding and subtracting commute. Nothing in it depends on now: an
+unfinished wait is held by when it began.
 """
 
 from __future__ import annotations
@@ -20,9 +21,15 @@ from kpis.observation import Ending, Observation
 from throughline.core.business_time import BusinessTime
 from throughline.core.calendar import local_instant
 
+STANDING = frozenset({Kind.STOCK, Kind.DEVIATIONS})
+"""Kinds that tell what stands: of cells of all days, as it may have begun on any, those that hold some of it."""
+
 
 class Place(NamedTuple):
-    """Whose sum a cell is: a day, and a value of each dimension, in the order of ``Dimension``."""
+    """Whose sum a cell is: a day, and a value of each dimension, in the order of ``Dimension``.
+
+    ``day`` is the first of what a cell counts, where that is a month.
+    """
 
     day: date
     values: tuple[str | None, ...]
@@ -64,7 +71,7 @@ def judge(declaration: Declaration, observation: Observation) -> tuple[Verdict, 
         case Kind.STOCK | Kind.DEVIATIONS:
             return (Verdict.PENDING if ending is Ending.OPEN else Verdict.NEITHER), 0
         case Kind.AGE | Kind.SUM:
-            return Verdict.PENDING, 0  # held with its time, all amounts and hours
+            return Verdict.PENDING, 0  # held with its time or day, all amounts and hours
         case _:
             return _BY_ENDING[ending], age
 
@@ -140,8 +147,9 @@ class Aged:
 
 
 class Since(NamedTuple):
-    """When an unfinished wait began: seconds of the KPI's clock after its day did. ``due`` in microseconds, or never.
+    """When an unfinished wait began: seconds of the KPI's clock after its place's day did. ``due`` in microseconds.
 
+    Of a sum, where only the day matters, ``offset`` is in days. ``due``: None where nothing is due.
     ``due_age``: how old it is when it is due, ``gone``: how old it was when watching began, in seconds of that clock.
     """
 
@@ -210,6 +218,11 @@ class Cell:
         return not self.endings
 
     @property
+    def standing(self) -> int:
+        """Return how many observations are not over: open, or not to be measured."""
+        return sum(count for (ending, _), count in self.endings.items() if ending in (Ending.OPEN, Ending.UNKNOWN))
+
+    @property
     def stale(self) -> bool:
         """Tell whether it must be counted anew from its observations."""
         return self.hits.stale or self.misses.stale or self.entered.stale
@@ -232,8 +245,11 @@ class Summing:
         """Return the instant at which a day begins, in the zone of the default region."""
         return local_instant(self._zone, day, 0)
 
-    def enter(self, cell: Cell, observation: Observation, times: int = 1) -> None:
-        """Add an observation to its cell; ``times`` -1 takes it back. Raises ValueError where it was never added."""
+    def enter(self, cell: Cell, day: date, observation: Observation, times: int = 1) -> None:
+        """Add an observation to the cell of a place of that day; ``times`` -1 takes it back.
+
+        Raises ValueError where it was never added.
+        """
         ending = observation.ending, observation.word or ""
         left = cell.endings.get(ending, 0) + times
         if left < 0:
@@ -247,21 +263,26 @@ class Summing:
             case Verdict.NEITHER:
                 cell.neither += times
             case Verdict.PENDING:
-                self._hold(cell, observation, times)
+                self._hold(cell, day, observation, times)
             case Verdict.HIT | Verdict.MISS:
                 (cell.hits if verdict is Verdict.HIT else cell.misses).enter(age, value, times)
                 entry = entry_age(observation.gone, age)
                 if entry:
                     cell.entered.enter(entry, value, times)
 
-    def _hold(self, cell: Cell, observation: Observation, times: int) -> None:
-        assert observation.began is not None
-        offset = self._counting.seconds(self.begins(observation.day), observation.began, observation.region)
-        since = Since(offset, observation.due, observation.due_age, observation.gone)
+    def _hold(self, cell: Cell, day: date, observation: Observation, times: int) -> None:
+        since = self._since(day, observation)
         held = cell.pending.setdefault(since, Held())
         held.enter(observation, times)
         if not held.sums.records:
             del cell.pending[since]
+
+    def _since(self, day: date, observation: Observation) -> Since:
+        if self._declaration.formula.kind is Kind.SUM:
+            return Since((observation.day - day).days, None, None, 0)
+        assert observation.began is not None
+        offset = self._counting.seconds(self.begins(day), observation.began, observation.region)
+        return Since(offset, observation.due, observation.due_age, observation.gone)
 
 
 def entry_age(gone: int, age: int) -> int:
@@ -282,21 +303,6 @@ def cells_of(summing: Summing, observations: Iterable[Observation]) -> dict[Plac
     """Return the cells of some observations."""
     cells: dict[Place, Cell] = {}
     for each in observations:
-        summing.enter(cells.setdefault(place_of(each), Cell()), each)
+        place = place_of(each)
+        summing.enter(cells.setdefault(place, Cell()), place.day, each)
     return cells
-
-
-def replace(
-    summing: Summing, cells: dict[Place, Cell], before: Iterable[Observation], after: Iterable[Observation]
-) -> set[Place]:
-    """Take back what a case contributed before and add what it does now; return the cells to be counted anew."""
-    touched: set[Place] = set()
-    for observations, times in ((before, -1), (after, 1)):
-        for each in observations:
-            place = place_of(each)
-            summing.enter(cells.setdefault(place, Cell()), each, times)
-            touched.add(place)
-    for place in touched:
-        if cells[place].empty:
-            del cells[place]
-    return {place for place in touched if place in cells and cells[place].stale}

@@ -162,6 +162,12 @@ def beside_of(cells: Cells) -> Beside:
     return Beside(done + still + otherwise, done, still, dict(sorted(endings[Ending.COMPETING].items())), unknown)
 
 
+def standing_of(cells: Cells) -> Beside:
+    """As ``beside_of``, of what is not over: a stock is read from those cells only that hold any of it."""
+    whole = beside_of(cells)
+    return Beside(whole.open, 0, whole.open, {}, whole.unknown)
+
+
 class _Ages:
     """Records and their worth by age; what is worth nothing that is known counts apart."""
 
@@ -308,7 +314,7 @@ class Reader:
 
     def stock(self, cells: Cells, looked_at: int) -> Reading:
         """Return what is unfinished; where there was no case to look at nobody can say that there is none."""
-        beside = beside_of(cells)
+        beside = standing_of(cells)
         if not beside.began and not looked_at:
             return Reading(None, NO_DATA, beside)
         ages, whole = Distribution(), Held()
@@ -328,9 +334,9 @@ class Reader:
         if not beside.began and not looked_at:
             return Reading(None, NO_DATA, beside)
         whole, dated = Held(), list[tuple[Sums, date]]()
-        for place, _, held in _pending(cells):
+        for place, since, held in _pending(cells):
             whole.merge(held)
-            dated.append((held.sums, place.day))
+            dated.append((held.sums, place.day + timedelta(days=since.offset)))
         records = whole.sums.records
         hours = None if records and whole.hours_unknown == records else whole.hours
         amount = total(dated, self._moment.rates)

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from kpis.case import Case, case_of
+from kpis.case import Case
 from kpis.cell import Summing, cells_of
 from kpis.declaration import Declaration, Dimension
+from kpis.look import case_in, ids_after
 from kpis.observation import LeftOut, Observation
 from kpis.observe import Observer
 from kpis.reading import Asked, Moment, Reader, Reading, readings
@@ -57,24 +58,10 @@ class Answers(NamedTuple):
 def every_case(snapshot: Snapshot) -> Iterator[Case]:
     """Yield every case of a snapshot that is not empty, as KPIs see it, by id."""
     after = -1
-    while True:
-        rows = snapshot.store.rows(
-            "SELECT id FROM cases WHERE id > ? AND state <> 'empty' ORDER BY id LIMIT ?", after, BATCH
-        )
-        if not rows:
-            return
-        after = rows[-1][0]
-        for view in snapshot.views(row[0] for row in rows).values():
-            keys = (key for role in snapshot.keys_by_role(view).values() for key in role)
-            elsewhere = snapshot.following.counted_in(view.process.name, view.row.name, view.joined, view.derived)
-            yield case_of(
-                view.process,
-                view.row.name,
-                view.joined.members,
-                view.derived,
-                keys,
-                counted_elsewhere=bool(elsewhere),
-            )
+    while ids := ids_after(snapshot, after, BATCH):
+        after = ids[-1]
+        for view in snapshot.views(ids).values():
+            yield case_in(snapshot, view)
 
 
 def moment_of(snapshot: Snapshot, estate: Estate) -> Moment:

@@ -75,11 +75,42 @@ class Following:
                 found[case_id] = beyond
         return found
 
+    def holding(self, process: str, name: str, joined: Joined, derived: Derived) -> list[str]:
+        """Return the keys by which sums count money of other cases in this one, while it holds some up.
+
+        They differ where it is known how much it holds up, and where it is not: that decides which money is counted.
+        """
+        held, by = derived.exposure, {by for before in self._definitions.followers for by in self._by(before, process)}
+        if held is None or derived.state is not CaseState.OPEN or not by:
+            return []
+        mark = "?" if held.amount is None else ""
+        return sorted(mark + key for key in self._keys_of(name, joined) if _kind(key) in by)
+
+    def upstream(self, process: str, keys: Iterable[str]) -> set[int]:
+        """Return the cases whose money is counted otherwise once a case of a process no longer holds some up, or does.
+
+        ``keys`` are what ``holding`` gave before and gives now.
+        """
+        found: set[int] = set()
+        for before in self._definitions.followers:
+            by = self._by(before, process) if before in self._ids else frozenset[str]()
+            for key in {key.removeprefix("?") for key in keys}:
+                if _kind(key) in by:
+                    found |= self._holders(before, key)
+        return found
+
+    def _by(self, before: str, process: str) -> frozenset[str]:
+        """Return the key types by which a process goes on with the work of another."""
+        return frozenset(by for follower, by in self._definitions.followers[before] if follower == process)
+
     def _keys(self, process: str, name: str, joined: Joined) -> list[str]:
         """Return the keys of a case by which another process may follow it."""
         by = {by for _, by in self._definitions.followers[process]}
+        return [text for text in self._keys_of(name, joined) if _kind(text) in by]
+
+    def _keys_of(self, name: str, joined: Joined) -> list[str]:
         values = joined.aliases | joined.conflicting | joined.carriers
-        return [text for text in (name, *self._store.value_texts(values).values()) if _kind(text) in by]
+        return [name, *self._store.value_texts(values).values()]
 
     def _beyond(self, process: str, keys: Iterable[str], known: bool) -> frozenset[Case]:
         """Return the most downstream open cases that hold up what a case of these keys does."""

@@ -12,13 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kpis.catalogue import load_catalogue
-from kpis.cell import Cell, Place, Summing, cells_of, place_of, replace
+from kpis.cell import Cell, Summing, cells_of, place_of
 from kpis.clock import Counting
 from kpis.declaration import Declaration, Dimension
 from kpis.distribution import ACCURACY, EXACT
+from kpis.keep import Change, replace
 from kpis.money import Money
 from kpis.observation import Ending, Observation, Unknown
 from kpis.reading import Lag, Moment, Reader, Share, Stock
+from kpis.spot import Grain, Spot
 from lineage.definitions import load_definitions
 from lineage.sight import Reporting, SourceSight
 from throughline.core.estate import load_estate
@@ -83,6 +85,19 @@ def observation(
     )
 
 
+def spots(each: Observation) -> tuple[Spot, ...]:
+    return (Spot(Grain.DAY, place_of(each)),)
+
+
+def changed(sums: Summing, cells: dict[Spot, Cell], before: list[Observation], after: list[Observation]) -> set[Spot]:
+    """Bring cells up to date with one case; return those to be counted anew."""
+    touched = replace(sums, cells, spots, [Change(1, tuple(before), tuple(after))])
+    for spot in touched:
+        if cells[spot].empty:
+            del cells[spot]
+    return {spot for spot in touched if spot in cells and cells[spot].stale}
+
+
 observations = st.builds(
     observation,
     st.integers(0, 3 * 86_400),
@@ -104,36 +119,38 @@ def test_cells_kept_up_to_date_are_those_made_from_scratch(
     declaration: Declaration, cases: list[list[list[Observation]]], seed: int
 ) -> None:
     sums, chance = summing(declaration), Random(seed)
-    kept: dict[Place, Cell] = {}
+    kept: dict[Spot, Cell] = {}
     held: list[list[Observation]] = [[] for _ in cases]
     steps = [(number, n) for number, case in enumerate(cases) for n in range(len(case))]
     for number, n in chance.sample(steps, len(steps)):  # the same case changes back and forth
-        replace(sums, kept, held[number], cases[number][n])
+        changed(sums, kept, held[number], cases[number][n])
         held[number] = cases[number][n]
     whole = cells_of(sums, (each for case in held for each in case))
-    assert kept == whole
+    assert {spot.place: cell for spot, cell in kept.items()} == whole
 
 
 @given(st.lists(observations, min_size=1, max_size=20))
 def test_a_cell_whose_observations_are_all_taken_back_is_gone(found: list[Observation]) -> None:
     sums = summing(KPIS[0])
-    cells = cells_of(sums, found)
-    assert replace(sums, cells, found, []) == set()
+    cells: dict[Spot, Cell] = {}
+    changed(sums, cells, [], found)
+    assert changed(sums, cells, found, []) == set()
     assert cells == {}
 
 
 def test_what_was_never_added_cannot_be_taken_back() -> None:
     with pytest.raises(ValueError, match="seen one done wait to take back"):
-        summing(KPIS[0]).enter(Cell(), observation(0), -1)
+        summing(KPIS[0]).enter(Cell(), date(2026, 11, 2), observation(0), -1)
 
 
 def test_a_cell_that_falls_back_to_few_records_says_that_it_must_be_counted_anew() -> None:
     declaration = KPIS[1]
     sums = summing(declaration)
     found = [observation(n, Ending.DONE, 1_000 + n) for n in range(EXACT + 1)]
-    cells = cells_of(sums, found)
-    assert replace(sums, cells, [found[0]], []) == {place_of(found[0])}
-    assert replace(sums, cells, [], [found[0]]) == set()
+    cells: dict[Spot, Cell] = {}
+    changed(sums, cells, [], found)
+    assert changed(sums, cells, [found[0]], []) == set(spots(found[0]))
+    assert changed(sums, cells, [], [found[0]]) == set()
 
 
 def lag_of(found: list[Observation]) -> Lag:

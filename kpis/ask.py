@@ -1,0 +1,227 @@
+"""Asking for readings: from a question to the cells that answer it, at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from kpis.catalogue import Catalogue
+from kpis.cell import STANDING, Cell, Place, Summing
+from kpis.clock import Counting
+from kpis.declaration import Declaration, Dimension, Kind
+from kpis.observation import LeftOut
+from kpis.reading import Asked, Moment, Reader, Reading, readings
+from kpis.scratch import Scope
+from kpis.spot import Grain, grain_for
+from kpis.store import KpiReader, VersionRow
+from throughline.core.estate import Estate
+
+TIMELESS = STANDING | {Kind.AGE, Kind.GAUGE}
+"""Kinds whose readings are of the moment, and of no window."""
+
+
+class Every(StrEnum):
+    """Into which windows a longer one is parted; weeks begin on Monday."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+
+class Window(NamedTuple):
+    """Days from the first to the last, both included."""
+
+    first: date
+    last: date
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of a KPI. ``window`` None: of a kind that has none. ``only``: the values that count.
+
+    ``equal_maturity``: of a lag, all windows are read at the age that the youngest of them has had the chance to reach.
+    """
+
+    kpi: str
+    window: Window | None = None
+    every: Every | None = None
+    by: tuple[Dimension, ...] = ()
+    only: Mapping[Dimension, str | None] = field(default_factory=dict[Dimension, str | None])
+    equal_maturity: bool = False
+
+
+class Part(NamedTuple):
+    """The readings of one window, by the values of the dimensions asked for.
+
+    ``maturity``: of a lag, the age in seconds at which its waits are cut, or could be; None: they are not.
+    """
+
+    window: Window | None
+    readings: dict[tuple[str | None, ...], Reading]
+    maturity: int | None
+
+
+class Answered(NamedTuple):
+    """The answer to a question. ``version``: which one answers; ``complete``: it has looked at every case.
+
+    ``looked_at``, ``left_out``: of all cases, how many the KPI concerns, and how many count for nothing and why.
+    """
+
+    version: VersionRow
+    parts: list[Part]
+    looked_at: int
+    left_out: dict[LeftOut, int]
+
+
+class NotTold(ValueError):
+    """No cells tell dimensions apart that a question asks for together."""
+
+
+class NoCells(LookupError):
+    """Nothing is kept of a KPI: it has no source yet, or no version of it was looked at so far."""
+
+
+class Asker:
+    """Answers questions from the store of KPIs."""
+
+    def __init__(self, store: KpiReader, catalogue: Catalogue, estate: Estate) -> None:
+        self._store = store
+        self._catalogue = catalogue
+        self._estate = estate
+
+    def ask(self, question: Question, moment: Moment) -> Answered:
+        """Return the answer to a question; raises NotTold and NoCells."""
+        declaration, version = self.declared(question.kpi)
+        tally = self._store.tally(version.number)
+        looked_at = tally.pop("", 0)
+        cells = self.cells(question, version)
+        reader = self.reader(declaration, moment)
+        parted = _parted(question, grain_of(question, declaration), cells)
+        parts = [self._part(reader, question, window, some, looked_at, moment) for window, some in parted]
+        if question.equal_maturity:
+            youngest = min((part.maturity for part in parts if part.maturity is not None), default=None)
+            parts = [self._part(reader, question, window, some, looked_at, moment, youngest) for window, some in parted]
+        left_out = {LeftOut(label): count for label, count in sorted(tally.items())}
+        return Answered(version, parts, looked_at, left_out)
+
+    def declared(self, kpi: str) -> tuple[Declaration, VersionRow]:
+        """Return a KPI with the newest version of it that answers; where none does, the newest."""
+        rows = [row for row in self._store.versions() if row.kpi == kpi]
+        if kpi not in self._catalogue.kpis or not rows:
+            raise NoCells(kpi)
+        return self._catalogue.kpis[kpi], max(rows, key=lambda row: (row.complete, row.number))
+
+    def reader(self, declaration: Declaration, moment: Moment) -> Reader:
+        """Return what reads the cells of a KPI at a moment."""
+        counting = Counting(declaration.clock, self._estate.calendars)
+        return Reader(declaration, counting, Summing(declaration, counting, self._estate.calendars), moment)
+
+    def cells(self, question: Question, version: VersionRow) -> dict[Place, Cell]:
+        """Return the cells that answer a question."""
+        declaration = self._catalogue.kpis[question.kpi]
+        grain, store, number = grain_of(question, declaration), self._store, version.number
+        if declaration.formula.kind in STANDING:
+            found = store.standing_cells(number, grain)
+            if question.by:  # where nothing stands, though there was something to stand, there is none: that is known
+                known = {place.values for place in found}
+                found |= {place: Cell() for place in store.places(number, grain) if place.values not in known}
+        elif declaration.formula.kind is Kind.AGE:
+            found = store.newest_cells(number, grain)
+        else:
+            window = widened(question.window, grain) if question.window is not None else None
+            first, last = (None, None) if window is None else (each.toordinal() for each in window)
+            found = store.cells(number, grain, first, last)
+        return {place: cell for place, cell in found.items() if holds(question, place)}
+
+    def _part(
+        self,
+        reader: Reader,
+        question: Question,
+        window: Window | None,
+        cells: dict[Place, Cell],
+        looked_at: int,
+        moment: Moment,
+        maturity: int | None = None,
+    ) -> Part:
+        declaration = self._catalogue.kpis[question.kpi]
+        summing = Summing(declaration, Counting(declaration.clock, self._estate.calendars), self._estate.calendars)
+        hours = Scope(*window).hours(summing, moment.now) if window is not None else None
+        found = readings(reader, cells, question.by, Asked(looked_at, maturity, hours))
+        if maturity is None and question.equal_maturity and window is not None:
+            maturity = reader.maturity(cells, window.last)
+        return Part(window, found, maturity)
+
+
+def grain_of(question: Question, declaration: Declaration) -> Grain:
+    """Return the cells that tell apart what a question asks for; raises NotTold."""
+    asked = frozenset({*question.by, *question.only})
+    unknown = sorted(asked - {*declaration.dimensions})
+    if unknown:
+        wanted = ", ".join(declaration.dimensions) or "no dimension at all"
+        raise NotTold(f"seen {', '.join(unknown)}, wanted {wanted}: those are what {declaration.name} is told by")
+    grain = grain_for(asked)
+    if grain is None:
+        apart = ", ".join(sorted(asked))
+        raise NotTold(
+            f"seen {apart} together: with the customer, only process, system, region and legal_entity are told apart"
+        )
+    if grain is Grain.MONTH and question.every in (Every.DAY, Every.WEEK):
+        raise NotTold(f"seen every {question.every} with the customer, of whom there are figures by month")
+    return grain
+
+
+def holds(question: Question, place: Place) -> bool:
+    """Tell whether a place has the values that count."""
+    return all(place.value(dimension) == value for dimension, value in question.only.items())
+
+
+def widened(window: Window, grain: Grain) -> Window:
+    """Return a window from the beginning of its first cell to the end of its last one."""
+    if grain is Grain.DAY:
+        return window
+    return Window(grain.begins(window.first), _month_after(window.last) - timedelta(days=1))
+
+
+def windows_in(window: Window, every: Every | None) -> list[Window]:
+    """Return the windows that a longer one is parted into; the first and the last may be shorter."""
+    if every is None:
+        return [window]
+    found: list[Window] = []
+    first = window.first
+    while first <= window.last:
+        after = _next(first, every)
+        found.append(Window(first, min(after - timedelta(days=1), window.last)))
+        first = after
+    return found
+
+
+def _next(day: date, every: Every) -> date:
+    match every:
+        case Every.DAY:
+            return day + timedelta(days=1)
+        case Every.WEEK:
+            return day + timedelta(days=7 - day.weekday())
+        case Every.MONTH:
+            return _month_after(day)
+
+
+def _month_after(day: date) -> date:
+    return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+
+
+def _parted(
+    question: Question, grain: Grain, cells: dict[Place, Cell]
+) -> list[tuple[Window | None, dict[Place, Cell]]]:
+    if question.window is None:
+        return [(None, cells)]
+    windows = windows_in(widened(question.window, grain), question.every)
+    found: dict[Window, dict[Place, Cell]] = {window: {} for window in windows}
+    at = 0
+    for place in sorted(cells, key=lambda each: each.day):
+        while windows[at].last < place.day:
+            at += 1
+        found[windows[at]][place] = cells[place]
+    return list(found.items())

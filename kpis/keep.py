@@ -1,0 +1,330 @@
+"""Keeping cells up to date: what a case contributed before is taken back, and what it contributes now is added.
+
+Nothing depends on what changed a case: it is looked at as it stands, and held against what is stored of it. So a case
+that is looked at twice, or after further changes, ends the same, and a crash leaves nothing half done.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Mapping, MutableMapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import NamedTuple
+
+import msgspec
+
+from kpis.case import Case
+from kpis.catalogue import Catalogue
+from kpis.cell import Cell, Summing
+from kpis.codec import Contributed, Entry
+from kpis.declaration import Declaration, Kind
+from kpis.look import case_in, ids_after
+from kpis.observation import Observation
+from kpis.observe import Observer
+from kpis.spot import Spot, spots_of
+from kpis.store import KpiWriter, VersionRow
+from lineage.changes import Position, changes_after, position_of
+from lineage.definitions import state_fingerprint
+from lineage.process import Definitions
+from lineage.read import Snapshot
+from throughline.core.estate import Estate
+from throughline.core.expressions import Condition
+
+ARITHMETIC = 1
+"""Goes up with each change of how cases are observed or added up: then all of them are looked at anew."""
+
+MADE_BY = "made_by"
+NOT_KEPT = frozenset({Kind.NONE, Kind.GAUGE})
+ROWS_AT_ONCE = 20_000  # of the queue: what changes often is looked at once for many of its rows
+CASES_AT_ONCE = 500
+
+
+Snapshots = Callable[[], AbstractContextManager[Snapshot]]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One version of a KPI whose cells are kept up to date."""
+
+    row: VersionRow
+    declaration: Declaration
+    observer: Observer
+    summing: Summing
+
+    def spots(self, observation: Observation) -> tuple[Spot, ...]:
+        return spots_of(self.declaration, observation)
+
+
+class Change(NamedTuple):
+    """What one case contributed to a KPI before and contributes now."""
+
+    case: int
+    before: tuple[Observation, ...]
+    after: tuple[Observation, ...]
+
+    @property
+    def gone(self) -> list[Observation]:
+        return [each for each in self.before if each not in self.after]
+
+    @property
+    def come(self) -> list[Observation]:
+        return [each for each in self.after if each not in self.before]
+
+
+def replace(
+    summing: Summing,
+    cells: MutableMapping[Spot, Cell],
+    spots: Callable[[Observation], Iterable[Spot]],
+    changes: Iterable[Change],
+) -> set[Spot]:
+    """Take back what cases contributed before and add what they do now; return the cells that were touched.
+
+    Those with nothing left are empty; those that are ``stale`` must be counted anew.
+    """
+    touched: set[Spot] = set()
+    for change in changes:
+        for observations, times in ((change.gone, -1), (change.come, 1)):
+            for each in observations:
+                for spot in spots(each):
+                    cell = cells.get(spot)
+                    if cell is None:
+                        cell = cells[spot] = Cell()
+                    summing.enter(cell, spot.place.day, each, times)
+                    touched.add(spot)
+    return touched
+
+
+class Keeper:
+    """Keeps the cells of every KPI of a catalogue up to date with a lineage store."""
+
+    def __init__(self, store: KpiWriter, catalogue: Catalogue, definitions: Definitions, estate: Estate) -> None:
+        self._store = store
+        self._catalogue = catalogue
+        self._estate = estate
+        self._made_by = f"{ARITHMETIC}/{state_fingerprint(definitions)}/{estate.fingerprint}"
+        self._kept: dict[int, Kept] = {}
+
+    @property
+    def kept(self) -> Mapping[int, Kept]:
+        """Return the versions that are kept up to date, by their numbers."""
+        return self._kept
+
+    def begin(self, snapshot: Snapshot) -> None:
+        """Find the version of each KPI, and begin to look at all cases where one is new or stored anew."""
+        store = self._store
+        with transaction(store):
+            if store.position() is None or store.meta().get(MADE_BY) != self._made_by:
+                store.begin_anew(position_of(snapshot.store))
+                store.set_meta(MADE_BY, self._made_by)
+            known = {(row.kpi, row.digest): row for row in store.versions()}
+            for name, declaration in self._catalogue.kpis.items():
+                if declaration.formula.kind in NOT_KEPT:
+                    continue
+                digest = digest_of(declaration)
+                row = known.get((name, digest))
+                if row is None:
+                    row = store.add_version(name, declaration.version, digest, snapshot.now)
+                    store.set_walked(-1)
+                observer = Observer(declaration, self._estate)
+                summing = Summing(declaration, observer.counting, self._estate.calendars)
+                self._kept[row.number] = Kept(row, declaration, observer, summing)
+
+    def backfill(self) -> None:
+        """Begin to look at every case anew."""
+        with transaction(self._store):
+            self._store.set_walked(-1)
+
+    def follow(self, snapshots: Snapshots) -> bool:
+        """Work off some of what changed, or look at some of all cases; return whether there is more to do.
+
+        ``snapshots`` opens a snapshot as a context: a short one for each piece of work.
+        """
+        position = self._store.position()
+        assert position is not None  # ``begin`` has set it
+        with snapshots() as snapshot:
+            changes = changes_after(snapshot.store, position, ROWS_AT_ONCE)
+            if changes is None:
+                with transaction(self._store):
+                    self._store.begin_anew(position_of(snapshot.store))
+                return True
+        for start in range(0, len(changes.cases), CASES_AT_ONCE):
+            last = start + CASES_AT_ONCE >= len(changes.cases)
+            with snapshots() as snapshot:
+                some = changes.cases[start : start + CASES_AT_ONCE]
+                self.look_at(snapshot, some, position=changes.position if last else None)
+        with snapshots() as snapshot:
+            walking = self._walk(snapshot)
+        return changes.left or walking
+
+    def _walk(self, snapshot: Snapshot) -> bool:
+        walked = self._store.walked()
+        if walked is None:
+            return False
+        ids = ids_after(snapshot, walked, CASES_AT_ONCE)
+        if ids:
+            self.look_at(snapshot, ids, walked=ids[-1])
+            return True
+        with transaction(self._store):
+            self._store.set_walked(None)
+            for row in self._store.versions():
+                if row.number not in self._kept:
+                    self._store.drop_version(row.number)
+        return False
+
+    def look_at(
+        self, snapshot: Snapshot, cases: Sequence[int], *, position: Position | None = None, walked: int | None = None
+    ) -> None:
+        """Bring the cells up to date with some cases, in one transaction with how far that is."""
+        store = self._store
+        with transaction(store):
+            before: dict[int, Contributed] = {}
+            after: dict[int, Contributed | None] = {}
+            ahead = list(dict.fromkeys(cases))
+            while ahead:
+                before |= store.contributed(ahead)
+                after |= self._look(snapshot, ahead)
+                ahead = sorted(self._upstream(snapshot, ahead, before, after) - after.keys())
+            store.put_contributed({case: each for case, each in after.items() if each is not None or case in before})
+            store.count(_tallied(before, after))
+            for number, kept in self._kept.items():
+                changes = [
+                    change for case, now in after.items() if (change := _change(case, number, before.get(case), now))
+                ]
+                if changes:
+                    self._enter(kept, changes)
+            if position is not None:
+                store.set_position(position)
+            if walked is not None:
+                store.set_walked(walked)
+
+    def _look(self, snapshot: Snapshot, cases: Iterable[int]) -> dict[int, Contributed | None]:
+        found: dict[int, Contributed | None] = dict.fromkeys(cases)
+        for case_id, view in snapshot.views(found).items():
+            if view.joined.members:
+                holds = snapshot.following.holding(view.process.name, view.row.name, view.joined, view.derived)
+                found[case_id] = self._contributed(case_in(snapshot, view), holds)
+        return found
+
+    def _contributed(self, case: Case, holds: Sequence[str]) -> Contributed:
+        entries: dict[int, Entry] = {}
+        for number, kept in self._kept.items():
+            observed = kept.observer.observe(case)
+            if observed.concerned:
+                entries[number] = Entry(observed.observations, observed.left_out)
+        return Contributed(case.process.name, case.name, entries, tuple(holds))
+
+    def _upstream(
+        self,
+        snapshot: Snapshot,
+        cases: Iterable[int],
+        before: Mapping[int, Contributed],
+        after: Mapping[int, Contributed | None],
+    ) -> set[int]:
+        """Return the cases whose money is counted elsewhere, or no longer is, as these hold up other money now."""
+        found: set[int] = set()
+        for case in cases:
+            former, now = before.get(case), after[case]
+            held, holds = former.holds if former else (), now.holds if now else ()
+            if held != holds:
+                process = (now or former or _NOBODY).process
+                found |= snapshot.following.upstream(process, {*held, *holds})
+        return found
+
+    def _enter(self, kept: Kept, changes: Sequence[Change]) -> None:
+        """Bring the cells of one version up to date."""
+        store, number = self._store, kept.row.number
+        spots = {spot for change in changes for each in (*change.gone, *change.come) for spot in kept.spots(each)}
+        stored = store.cells_at(number, spots)
+        cells = {spot: cell for spot, (_, cell) in stored.items()}
+        touched = replace(kept.summing, cells, kept.spots, changes)
+        ids = {spot: number for spot, (number, _) in stored.items()}
+        for spot in touched:
+            if not cells[spot].empty:
+                ids[spot] = store.put_cell(number, spot, ids.get(spot), cells[spot])
+        self._note_behind(kept, changes, ids)
+        for spot in touched:
+            if cells[spot].stale and not cells[spot].empty:
+                store.put_cell(number, spot, ids[spot], self._counted_anew(kept, spot))
+        store.drop_cells([ids[spot] for spot in touched if cells[spot].empty and spot in ids])
+
+    def _note_behind(self, kept: Kept, changes: Iterable[Change], ids: Mapping[Spot, int]) -> None:
+        """Note which cases are behind which cells."""
+        gone: list[tuple[int, int]] = []
+        come: list[tuple[int, int]] = []
+        for change in changes:
+            former, now = (
+                {spot for each in some for spot in kept.spots(each)} for some in (change.before, change.after)
+            )
+            gone += ((ids[spot], change.case) for spot in former - now if spot in ids)
+            come += ((ids[spot], change.case) for spot in now - former)
+        self._store.drop_behind(gone)
+        self._store.put_behind(come)
+
+    def _counted_anew(self, kept: Kept, spot: Spot) -> Cell:
+        """Return a cell counted from the observations behind it."""
+        number, cell = kept.row.number, Cell()
+        cases = self._store.cases_behind(number, spot.grain, spot.place)
+        for contributed in self._store.contributed(cases).values():
+            for each in contributed.entries[number].observations:
+                if spot in kept.spots(each):
+                    kept.summing.enter(cell, spot.place.day, each)
+        return cell
+
+
+_NOBODY = Contributed("", "", {})
+
+
+def _change(case: int, number: int, before: Contributed | None, after: Contributed | None) -> Change | None:
+    former, now = (_observations(each, number) for each in (before, after))
+    if former == now:
+        return None
+    return Change(case, former, now)
+
+
+def _observations(contributed: Contributed | None, number: int) -> tuple[Observation, ...]:
+    entry = contributed.entries.get(number) if contributed is not None else None
+    return entry.observations if entry is not None else ()
+
+
+def _tallied(
+    before: Mapping[int, Contributed], after: Mapping[int, Contributed | None]
+) -> Iterable[tuple[int, str, int]]:
+    counted: Counter[tuple[int, str]] = Counter()
+    for contributed, times in ((before, -1), (after, 1)):
+        for each in contributed.values():
+            for number, entry in each.entries.items() if each is not None else ():
+                counted[number, "" if entry.left_out is None else entry.left_out.value] += times
+    return [(number, label, count) for (number, label), count in counted.items() if count]
+
+
+@contextmanager
+def transaction(store: KpiWriter) -> Generator[None]:
+    """Change the store of KPIs in one transaction; whatever is raised in it leaves the store as it was."""
+    store.connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        store.connection.execute("ROLLBACK")
+        raise
+    store.connection.execute("COMMIT")
+
+
+def digest_of(declaration: Declaration) -> str:
+    """Return what changes with all that decides what a case contributes to a KPI, and with nothing else."""
+    decisive = [
+        ARITHMETIC,
+        declaration.clock,
+        declaration.formula,
+        declaration.population,
+        declaration.unfinished,
+        declaration.dimensions,
+    ]
+    return sha256(msgspec.json.encode(decisive, enc_hook=_plain)).hexdigest()[:32]
+
+
+def _plain(value: object) -> object:
+    """Return a condition as it is written: nothing else in a declaration is no plain value."""
+    assert isinstance(value, Condition)
+    return value.source

@@ -1,0 +1,325 @@
+"""The store of KPIs, ``kpis.db``: what each case contributes, the cells that it adds up to, and what was published.
+
+One process writes it (kpis/run.py), others open it read-only. All but what was published can be made anew from the
+lineage store. docs/why/kpis.md says why the tables look as they do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from kpis.cell import Cell, Place
+from kpis.codec import (
+    Contributed,
+    decode_cell,
+    decode_contributed,
+    decode_place,
+    encode_cell,
+    encode_contributed,
+    encode_place,
+)
+from kpis.spot import Grain, Spot
+from lineage.changes import Position
+from throughline.core.database import Durability, SqliteConnection, open_reader, open_writer
+from throughline.core.errors import LastingError
+
+FILE_NAME: Final = "kpis.db"
+FORMAT: Final = "1"
+CHANGES = "changes"  # the position in the queue of changed cases; lineage/changes.py reads it
+WALK = "walk"  # the id of the last case that was looked at while all are; no row: none are
+_CACHE_MIB = 32
+
+_TABLES = (
+    "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE position (name TEXT PRIMARY KEY, store TEXT NOT NULL, value INTEGER NOT NULL) WITHOUT ROWID",
+    # A version of a KPI; ``complete``: every case has been looked at for it, so that it answers.
+    "CREATE TABLE version (number INTEGER PRIMARY KEY, kpi TEXT NOT NULL, version TEXT NOT NULL, digest TEXT NOT NULL,"
+    " since INTEGER NOT NULL, complete INTEGER NOT NULL)",
+    "CREATE TABLE contributed (case_id INTEGER PRIMARY KEY, content BLOB NOT NULL)",
+    # ``stands``: how many observations in it are not over, by which stocks find their cells among those of all days.
+    "CREATE TABLE cell (id INTEGER PRIMARY KEY, kpi INTEGER NOT NULL, grain INTEGER NOT NULL, day INTEGER NOT NULL,"
+    " place TEXT NOT NULL, stands INTEGER NOT NULL, content BLOB NOT NULL)",
+    "CREATE UNIQUE INDEX cell_by_place ON cell (kpi, grain, day, place)",
+    "CREATE INDEX cell_that_stands ON cell (kpi, grain) WHERE stands > 0",
+    "CREATE TABLE behind (cell INTEGER NOT NULL, case_id INTEGER NOT NULL, PRIMARY KEY (cell, case_id)) WITHOUT ROWID",
+    # How many cases a version concerns, by the reason why they count for nothing; an empty one: they count.
+    "CREATE TABLE tally (kpi INTEGER NOT NULL, label TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (kpi, label))"
+    " WITHOUT ROWID",
+    # Figures of days and months that are over, and each that took the place of one; nothing here is ever changed.
+    "CREATE TABLE published (id INTEGER PRIMARY KEY, kpi TEXT NOT NULL, grain TEXT NOT NULL, day INTEGER NOT NULL,"
+    " version TEXT NOT NULL, at INTEGER NOT NULL, figure BLOB NOT NULL, maturity INTEGER, why TEXT)",
+    "CREATE INDEX published_by_day ON published (kpi, grain, day, id)",
+    # The readings of now, as lists and metrics show them.
+    "CREATE TABLE latest (kpi TEXT PRIMARY KEY, at INTEGER NOT NULL, content BLOB NOT NULL) WITHOUT ROWID",
+)
+
+
+class KpiStoreUnknown(LastingError):
+    """The file of KPIs was written by another version of Throughline."""
+
+
+class VersionRow(NamedTuple):
+    """A version of a KPI by its number; ``since``: when it was first seen, microseconds."""
+
+    number: int
+    kpi: str
+    version: str
+    digest: str
+    since: int
+    complete: bool
+
+
+class KpiReader:
+    """Every question that is asked of the store of KPIs."""
+
+    def __init__(self, connection: SqliteConnection) -> None:
+        self.connection = connection
+
+    def rows(self, sql: str, *parameters: Any) -> list[Any]:
+        return self.connection.execute(sql, parameters).fetchall()
+
+    def position(self) -> Position | None:
+        """Return how far the lineage store is worked off; None: not at all."""
+        rows = self.rows("SELECT store, value FROM position WHERE name = ?", CHANGES)
+        return Position(*rows[0]) if rows else None
+
+    def walked(self) -> int | None:
+        """Return the last case that was looked at while all are being looked at; None: they all have been."""
+        rows = self.rows("SELECT value FROM position WHERE name = ?", WALK)
+        return rows[0][0] if rows else None
+
+    def versions(self) -> list[VersionRow]:
+        """Return the versions that have cells, oldest first."""
+        found = self.rows("SELECT number, kpi, version, digest, since, complete FROM version ORDER BY number")
+        return [VersionRow(*row)._replace(complete=bool(row[-1])) for row in found]
+
+    def contributed(self, cases: Iterable[int]) -> dict[int, Contributed]:
+        """Return what cases contribute, of those that contribute anything."""
+        found = self.rows(
+            "SELECT case_id, content FROM contributed WHERE case_id IN (SELECT value FROM json_each(?))",
+            self.connection.array(cases),
+        )
+        return {case_id: decode_contributed(content) for case_id, content in found}
+
+    def cells(self, kpi: int, grain: Grain, first: int | None, last: int | None) -> dict[Place, Cell]:
+        """Return the cells of a version whose days (ordinals) lie between two, both included; None: from or to any."""
+        found = self.rows(
+            "SELECT day, place, content FROM cell WHERE kpi = ? AND grain = ? AND day BETWEEN ? AND ?",
+            kpi,
+            int(grain),
+            -(2**62) if first is None else first,
+            2**62 if last is None else last,
+        )
+        return {decode_place(day, place): decode_cell(content) for day, place, content in found}
+
+    def standing_cells(self, kpi: int, grain: Grain) -> dict[Place, Cell]:
+        """Return the cells of a version, of any day, that hold what is not over."""
+        found = self.rows(
+            "SELECT day, place, content FROM cell WHERE kpi = ? AND grain = ? AND stands > 0", kpi, int(grain)
+        )
+        return {decode_place(day, place): decode_cell(content) for day, place, content in found}
+
+    def places(self, kpi: int, grain: Grain) -> list[Place]:
+        """Return every set of dimension values that has a cell, of any day (the first there is)."""
+        found = self.rows("SELECT DISTINCT place FROM cell WHERE kpi = ? AND grain = ?", kpi, int(grain))
+        return [decode_place(1, place) for (place,) in found]
+
+    def newest_cells(self, kpi: int, grain: Grain) -> dict[Place, Cell]:
+        """Return, of each set of dimension values, the cell of the last day that has one."""
+        found = self.rows(
+            "SELECT max(day), place, content FROM cell WHERE kpi = ? AND grain = ? GROUP BY place", kpi, int(grain)
+        )
+        return {decode_place(day, place): decode_cell(content) for day, place, content in found}
+
+    def cases_behind(self, kpi: int, grain: Grain, place: Place) -> list[int]:
+        """Return the cases behind one cell."""
+        found = self.rows(
+            "SELECT case_id FROM behind JOIN cell ON cell.id = behind.cell"
+            " WHERE kpi = ? AND grain = ? AND day = ? AND place = ?",
+            kpi,
+            int(grain),
+            place.day.toordinal(),
+            encode_place(place),
+        )
+        return [row[0] for row in found]
+
+    def tally(self, kpi: int) -> dict[str, int]:
+        """Return how many cases a version concerns, by the reason why they count for nothing; "": they count."""
+        return dict(self.rows("SELECT label, count FROM tally WHERE kpi = ? AND count <> 0", kpi))
+
+    def first_day(self, kpi: int) -> int | None:
+        """Return the first day that has a cell, as an ordinal."""
+        return self.rows("SELECT min(day) FROM cell WHERE kpi = ? AND grain = ?", kpi, int(Grain.DAY))[0][0]
+
+    def meta(self) -> dict[str, str]:
+        return dict(self.rows("SELECT name, value FROM meta"))
+
+
+class KpiWriter(KpiReader):
+    """Every change of the store of KPIs; the caller opens and commits transactions."""
+
+    def cells_at(self, kpi: int, spots: Iterable[Spot]) -> dict[Spot, tuple[int, Cell]]:
+        """Return the ids and contents of cells of a version, of those that are there."""
+        found: dict[Spot, tuple[int, Cell]] = {}
+        for spot in spots:
+            rows = self.rows(
+                "SELECT id, content FROM cell WHERE kpi = ? AND grain = ? AND day = ? AND place = ?",
+                kpi,
+                int(spot.grain),
+                spot.place.day.toordinal(),
+                encode_place(spot.place),
+            )
+            if rows:
+                found[spot] = rows[0][0], decode_cell(rows[0][1])
+        return found
+
+    def put_cell(self, kpi: int, spot: Spot, number: int | None, cell: Cell) -> int:
+        """Store a cell, under its id where it has one; return that."""
+        stands, content = cell.standing, encode_cell(cell)
+        if number is not None:
+            self.connection.execute("UPDATE cell SET stands = ?, content = ? WHERE id = ?", (stands, content, number))
+            return number
+        day, place = spot.place.day.toordinal(), encode_place(spot.place)
+        (made,) = self.connection.execute(
+            "INSERT INTO cell (kpi, grain, day, place, stands, content) VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
+            (kpi, int(spot.grain), day, place, stands, content),
+        ).fetchone()
+        return made
+
+    def drop_cells(self, ids: Iterable[int]) -> None:
+        rows = [(number,) for number in ids]
+        self.connection.executemany("DELETE FROM behind WHERE cell = ?", rows)
+        self.connection.executemany("DELETE FROM cell WHERE id = ?", rows)
+
+    def put_behind(self, rows: Iterable[tuple[int, int]]) -> None:
+        """Note (cell, case) pairs."""
+        self.connection.executemany("INSERT INTO behind (cell, case_id) VALUES (?, ?) ON CONFLICT DO NOTHING", rows)
+
+    def drop_behind(self, rows: Iterable[tuple[int, int]]) -> None:
+        self.connection.executemany("DELETE FROM behind WHERE cell = ? AND case_id = ?", rows)
+
+    def put_contributed(self, contributed: Mapping[int, Contributed | None]) -> None:
+        """Store what cases contribute; None: nothing."""
+        rows = [(case, encode_contributed(each)) for case, each in contributed.items() if each is not None]
+        self.connection.executemany(
+            "INSERT INTO contributed (case_id, content) VALUES (?, ?)"
+            " ON CONFLICT (case_id) DO UPDATE SET content = excluded.content",
+            rows,
+        )
+        gone = [(case,) for case, each in contributed.items() if each is None]
+        self.connection.executemany("DELETE FROM contributed WHERE case_id = ?", gone)
+
+    def count(self, rows: Iterable[tuple[int, str, int]]) -> None:
+        """Add to tallies by (version, label)."""
+        self.connection.executemany(
+            "INSERT INTO tally (kpi, label, count) VALUES (?, ?, ?)"
+            " ON CONFLICT (kpi, label) DO UPDATE SET count = tally.count + excluded.count",
+            rows,
+        )
+
+    def set_position(self, position: Position) -> None:
+        self._set_position(CHANGES, position.store, position.seq)
+
+    def set_walked(self, case: int | None) -> None:
+        """Note the last case that was looked at; None: all have been, so that every version answers."""
+        if case is None:
+            self.connection.execute("DELETE FROM position WHERE name = ?", (WALK,))
+            self.connection.execute("UPDATE version SET complete = 1")
+        else:
+            self._set_position(WALK, "", case)
+
+    def _set_position(self, name: str, store: str, value: int) -> None:
+        self.connection.execute(
+            "INSERT INTO position (name, store, value) VALUES (?, ?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET store = excluded.store, value = excluded.value",
+            (name, store, value),
+        )
+
+    def add_version(self, kpi: str, version: str, digest: str, since: int) -> VersionRow:
+        """Note a version that no case has been looked at for."""
+        (number,) = self.connection.execute(
+            "INSERT INTO version (kpi, version, digest, since, complete) VALUES (?, ?, ?, ?, 0) RETURNING number",
+            (kpi, version, digest, since),
+        ).fetchone()
+        return VersionRow(number, kpi, version, digest, since, False)
+
+    def drop_version(self, number: int) -> None:
+        """Forget a version with its cells; what was published of it stays."""
+        self.drop_cells([row[0] for row in self.rows("SELECT id FROM cell WHERE kpi = ?", number)])
+        self.connection.execute("DELETE FROM tally WHERE kpi = ?", (number,))
+        self.connection.execute("DELETE FROM version WHERE number = ?", (number,))
+
+    def begin_anew(self, position: Position) -> None:
+        """Forget what cases contribute, to look at all of them; what was published stays."""
+        for table in ("contributed", "cell", "behind", "tally"):
+            self.connection.execute(f"DELETE FROM {table}")
+        self.connection.execute("UPDATE version SET complete = 0")
+        self.set_position(position)
+        self.set_walked(-1)
+
+    def set_meta(self, name: str, value: str) -> None:
+        self.connection.execute(
+            "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            (name, value),
+        )
+
+
+def open_kpi_writer(path: Path) -> KpiWriter:
+    """Open the file for its one writer, made if need be.
+
+    A tail lost with the power is worked off again, so a commit does not wait for the disk. Raises StoreUnavailable
+    where it cannot be written, and KpiStoreUnknown where another version of Throughline made it.
+    """
+    connection = open_writer(path, Durability.NORMAL, _CACHE_MIB)
+    try:
+        _make(connection)
+        _check(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return KpiWriter(connection)
+
+
+def open_kpi_reader(path: Path) -> KpiReader:
+    """Open the file beside its writer. Raises StoreUnavailable where it is not there yet or cannot be read."""
+    connection = open_reader(path, 8)
+    try:
+        _check(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return KpiReader(connection)
+
+
+def _make(connection: SqliteConnection) -> None:
+    if connection.has_table("meta"):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for statement in _TABLES:
+            connection.execute(statement)
+        connection.execute("INSERT INTO meta (name, value) VALUES ('format', ?)", (FORMAT,))
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _check(connection: SqliteConnection, path: Path) -> None:
+    row = connection.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
+    if row is None or row[0] != FORMAT:
+        seen = "none" if row is None else row[0]
+        raise KpiStoreUnknown(
+            f"{path}: seen format {seen}, wanted {FORMAT}: another version of Throughline wrote it; run that one,"
+            " or move the file away, and all but what was published is made anew"
+        )
+
+
+def each_cell(reader: KpiReader, kpi: int, grain: Grain) -> Iterator[tuple[Place, Cell]]:
+    """Yield every cell of a version."""
+    for day, place, content in reader.connection.execute(
+        "SELECT day, place, content FROM cell WHERE kpi = ? AND grain = ?", (kpi, int(grain))
+    ):
+        yield decode_place(day, place), decode_cell(content)
