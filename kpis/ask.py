@@ -14,9 +14,9 @@ from kpis.clock import Counting
 from kpis.declaration import Declaration, Dimension, Kind
 from kpis.observation import LeftOut
 from kpis.reading import Asked, Moment, Reader, Reading, readings
-from kpis.scratch import Scope
 from kpis.spot import Grain, grain_for
 from kpis.store import KpiReader, VersionRow
+from throughline.core.calendar import local_instant
 from throughline.core.estate import Estate
 
 TIMELESS = STANDING | {Kind.AGE, Kind.GAUGE}
@@ -42,7 +42,8 @@ class Window(NamedTuple):
 class Question:
     """What is asked of a KPI. ``window`` None: of a kind that has none. ``only``: the values that count.
 
-    ``equal_maturity``: of a lag, all windows are read at the age that the youngest of them has had the chance to reach.
+    ``as_of``: of a lag, what is known of it at an instant instead of now. ``equal_maturity``: each window is read as it
+    stood as long after its end as the last one is old by now, so that windows compare.
     """
 
     kpi: str
@@ -50,18 +51,19 @@ class Question:
     every: Every | None = None
     by: tuple[Dimension, ...] = ()
     only: Mapping[Dimension, str | None] = field(default_factory=dict[Dimension, str | None])
+    as_of: int | None = None
     equal_maturity: bool = False
 
 
 class Part(NamedTuple):
     """The readings of one window, by the values of the dimensions asked for.
 
-    ``maturity``: of a lag, the age in seconds at which its waits are cut, or could be; None: they are not.
+    ``as_of``: of a lag, the instant as of which it is read; None: that of the question.
     """
 
     window: Window | None
     readings: dict[tuple[str | None, ...], Reading]
-    maturity: int | None
+    as_of: int | None
 
 
 class Answered(NamedTuple):
@@ -100,10 +102,13 @@ class Asker:
         cells = self.cells(question, version)
         reader = self.reader(declaration, moment)
         parted = _parted(question, grain_of(question, declaration), cells)
-        parts = [self._part(reader, question, window, some, looked_at, moment) for window, some in parted]
-        if question.equal_maturity:
-            youngest = min((part.maturity for part in parts if part.maturity is not None), default=None)
-            parts = [self._part(reader, question, window, some, looked_at, moment, youngest) for window, some in parted]
+        last = parted[-1][0]
+        parts = [
+            self._part(
+                reader, question, window, some, Asked(looked_at, as_of=self._as_of(question, window, last, moment))
+            )
+            for window, some in parted
+        ]
         left_out = {LeftOut(label): count for label, count in sorted(tally.items())}
         return Answered(version, parts, looked_at, left_out)
 
@@ -136,23 +141,20 @@ class Asker:
             found = store.cells(number, grain, first, last)
         return {place: cell for place, cell in found.items() if holds(question, place)}
 
+    def _as_of(self, question: Question, window: Window | None, last: Window | None, moment: Moment) -> int | None:
+        if question.as_of is not None or not question.equal_maturity or window is None or last is None:
+            return question.as_of
+        return self._end(window) + moment.now - self._end(last)
+
+    def _end(self, window: Window) -> int:
+        return local_instant(self._estate.calendars.region(None).zone, window.last + timedelta(days=1), 0)
+
     def _part(
-        self,
-        reader: Reader,
-        question: Question,
-        window: Window | None,
-        cells: dict[Place, Cell],
-        looked_at: int,
-        moment: Moment,
-        maturity: int | None = None,
+        self, reader: Reader, question: Question, window: Window | None, cells: dict[Place, Cell], asked: Asked
     ) -> Part:
-        declaration = self._catalogue.kpis[question.kpi]
-        summing = Summing(declaration, Counting(declaration.clock, self._estate.calendars), self._estate.calendars)
-        hours = Scope(*window).hours(summing, moment.now) if window is not None else None
-        found = readings(reader, cells, question.by, Asked(looked_at, maturity, hours))
-        if maturity is None and question.equal_maturity and window is not None:
-            maturity = reader.maturity(cells, window.last)
-        return Part(window, found, maturity)
+        if window is not None:
+            asked = asked._replace(hours=reader.hours(*window))
+        return Part(window, readings(reader, cells, question.by, asked), asked.as_of)
 
 
 def grain_of(question: Question, declaration: Declaration) -> Grain:

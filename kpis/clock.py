@@ -5,7 +5,7 @@ from __future__ import annotations
 from kpis.declaration import KpiClock
 from throughline.core.business_time import BusinessTime
 from throughline.core.calendar import Duration, Unit
-from throughline.core.instants import HOUR, MICROSECONDS, MINUTE
+from throughline.core.instants import DAY, HOUR, MICROSECONDS, MINUTE
 
 
 class Counting:
@@ -22,6 +22,12 @@ class Counting:
         if self._business:
             return self._calendars.open_between(start, end, region) // MICROSECONDS
         return (end - start) // MICROSECONDS
+
+    @property
+    def day_seconds(self) -> int:
+        """Return how many seconds a day has, by the business clock that of the default region."""
+        one = Duration(1, Unit.BUSINESS_DAYS) if self._business else DAY // MICROSECONDS
+        return self.seconds_of(one, None)
 
     def seconds_of(self, length: Duration | int, region: str | None) -> int:
         """Return how many seconds of this clock a length has: a business day has those of the region's usual day."""

@@ -23,7 +23,7 @@ from kpis.declaration import Declaration, Kind
 from kpis.look import case_in, ids_after
 from kpis.observation import Observation
 from kpis.observe import Observer
-from kpis.spot import Spot, spots_of
+from kpis.spot import Grain, Spot, spots_of
 from kpis.store import KpiWriter, VersionRow
 from lineage.changes import Position, changes_after, position_of
 from lineage.definitions import state_fingerprint
@@ -36,7 +36,13 @@ ARITHMETIC = 1
 """Goes up with each change of how cases are observed or added up: then all of them are looked at anew."""
 
 MADE_BY = "made_by"
-NOT_KEPT = frozenset({Kind.NONE, Kind.GAUGE})
+LATE_DATA = "late data"
+DECLARED_ANEW = "a declaration changed"
+DERIVED_ANEW = "processes, the estate or Throughline itself changed"
+STORED_ANEW = "the lineage store was made anew"
+BACKFILLED = "backfill"
+_WALK_WHY = "walk_why"  # why all cases are looked at
+NOT_KEPT = frozenset({Kind.NONE, Kind.GAUGE, Kind.RATIO, Kind.VARIANCE, Kind.BALANCE})
 ROWS_AT_ONCE = 20_000  # of the queue: what changes often is looked at once for many of its rows
 CASES_AT_ONCE = 500
 
@@ -99,7 +105,16 @@ def replace(
 class Keeper:
     """Keeps the cells of every KPI of a catalogue up to date with a lineage store."""
 
-    def __init__(self, store: KpiWriter, catalogue: Catalogue, definitions: Definitions, estate: Estate) -> None:
+    def __init__(
+        self,
+        store: KpiWriter,
+        catalogue: Catalogue,
+        definitions: Definitions,
+        estate: Estate,
+        looked_at: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """``looked_at`` is told how many cases each piece of work has looked at."""
+        self._looked_at = looked_at
         self._store = store
         self._catalogue = catalogue
         self._estate = estate
@@ -116,7 +131,7 @@ class Keeper:
         store = self._store
         with transaction(store):
             if store.position() is None or store.meta().get(MADE_BY) != self._made_by:
-                store.begin_anew(position_of(snapshot.store))
+                self._begin_anew(snapshot, DERIVED_ANEW)
                 store.set_meta(MADE_BY, self._made_by)
             known = {(row.kpi, row.digest): row for row in store.versions()}
             for name, declaration in self._catalogue.kpis.items():
@@ -126,15 +141,24 @@ class Keeper:
                 row = known.get((name, digest))
                 if row is None:
                     row = store.add_version(name, declaration.version, digest, snapshot.now)
-                    store.set_walked(-1)
+                    self._begin_walk(DECLARED_ANEW)
                 observer = Observer(declaration, self._estate)
                 summing = Summing(declaration, observer.counting, self._estate.calendars)
                 self._kept[row.number] = Kept(row, declaration, observer, summing)
 
-    def backfill(self) -> None:
-        """Begin to look at every case anew."""
+    def backfill(self, snapshot: Snapshot) -> None:
+        """Forget what was looked at, and begin to look at every case anew."""
         with transaction(self._store):
-            self._store.set_walked(-1)
+            self._begin_anew(snapshot, BACKFILLED)
+
+    def _begin_anew(self, snapshot: Snapshot, why: str) -> None:
+        self._store.begin_anew(position_of(snapshot.store))
+        self._begin_walk(why)
+
+    def _begin_walk(self, why: str) -> None:
+        if self._store.walked() is None or why != DECLARED_ANEW:
+            self._store.set_meta(_WALK_WHY, why)
+        self._store.set_walked(-1)
 
     def follow(self, snapshots: Snapshots) -> bool:
         """Work off some of what changed, or look at some of all cases; return whether there is more to do.
@@ -147,7 +171,7 @@ class Keeper:
             changes = changes_after(snapshot.store, position, ROWS_AT_ONCE)
             if changes is None:
                 with transaction(self._store):
-                    self._store.begin_anew(position_of(snapshot.store))
+                    self._begin_anew(snapshot, STORED_ANEW)
                 return True
         for start in range(0, len(changes.cases), CASES_AT_ONCE):
             last = start + CASES_AT_ONCE >= len(changes.cases)
@@ -158,13 +182,18 @@ class Keeper:
             walking = self._walk(snapshot)
         return changes.left or walking
 
+    def behind(self, snapshot: Snapshot) -> int:
+        """Return how many saves of cases have not been worked off."""
+        position = self._store.position()
+        return 0 if position is None else max(0, position_of(snapshot.store).seq - position.seq)
+
     def _walk(self, snapshot: Snapshot) -> bool:
         walked = self._store.walked()
         if walked is None:
             return False
         ids = ids_after(snapshot, walked, CASES_AT_ONCE)
         if ids:
-            self.look_at(snapshot, ids, walked=ids[-1])
+            self.look_at(snapshot, ids, walked=ids[-1], why=self._store.meta().get(_WALK_WHY, LATE_DATA))
             return True
         with transaction(self._store):
             self._store.set_walked(None)
@@ -174,7 +203,13 @@ class Keeper:
         return False
 
     def look_at(
-        self, snapshot: Snapshot, cases: Sequence[int], *, position: Position | None = None, walked: int | None = None
+        self,
+        snapshot: Snapshot,
+        cases: Sequence[int],
+        *,
+        position: Position | None = None,
+        walked: int | None = None,
+        why: str = LATE_DATA,
     ) -> None:
         """Bring the cells up to date with some cases, in one transaction with how far that is."""
         store = self._store
@@ -188,12 +223,13 @@ class Keeper:
                 ahead = sorted(self._upstream(snapshot, ahead, before, after) - after.keys())
             store.put_contributed({case: each for case, each in after.items() if each is not None or case in before})
             store.count(_tallied(before, after))
+            self._looked_at(len(after))
             for number, kept in self._kept.items():
                 changes = [
                     change for case, now in after.items() if (change := _change(case, number, before.get(case), now))
                 ]
                 if changes:
-                    self._enter(kept, changes)
+                    self._enter(kept, changes, why)
             if position is not None:
                 store.set_position(position)
             if walked is not None:
@@ -232,13 +268,15 @@ class Keeper:
                 found |= snapshot.following.upstream(process, {*held, *holds})
         return found
 
-    def _enter(self, kept: Kept, changes: Sequence[Change]) -> None:
+    def _enter(self, kept: Kept, changes: Sequence[Change], why: str) -> None:
         """Bring the cells of one version up to date."""
         store, number = self._store, kept.row.number
         spots = {spot for change in changes for each in (*change.gone, *change.come) for spot in kept.spots(each)}
         stored = store.cells_at(number, spots)
         cells = {spot: cell for spot, (_, cell) in stored.items()}
         touched = replace(kept.summing, cells, kept.spots, changes)
+        days = {spot.place.day.toordinal() for spot in touched if spot.grain is Grain.DAY}
+        store.touch((kept.declaration.name, day, why) for day in days)
         ids = {spot: number for spot, (number, _) in stored.items()}
         for spot in touched:
             if not cells[spot].empty:

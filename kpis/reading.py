@@ -18,8 +18,9 @@ from kpis.distribution import ACCURACY, EXACT, Distribution, Estimate, bin_of, v
 from kpis.intervals import Interval, wilson
 from kpis.money import EXACTLY, Converted, Sums, convert, total
 from kpis.observation import Ending
-from kpis.survival import Curve, Lives, Reached, curve_of, cut
+from kpis.survival import Curve, Lives, Reached, curve_of, cut, together
 from lineage.fact import Sight
+from throughline.core.instants import HOUR
 from throughline.core.rates import Rates
 
 SHARES = {Headline.MEDIAN: 0.5, Headline.P90: 0.9, Headline.P99: 0.99}
@@ -126,7 +127,8 @@ Answer = Lag | Share | Stock | Total | Pace | Newest
 class Asked(NamedTuple):
     """What else a question says. ``looked_at``: how many cases would show what is asked for, if there was any.
 
-    ``maturity``: of a lag, the age in seconds at which all waits are cut. ``hours``: how many the window has.
+    ``maturity``: of a lag, the age in seconds at which all waits are cut; ``as_of``: an instant, instead, up to which
+    those that began on a day count as far as each of them had the chance to come. ``hours``: how many the window has.
     ``category``: of attempts, the one whose failures hit; all others count as attempts only.
     """
 
@@ -134,6 +136,7 @@ class Asked(NamedTuple):
     maturity: int | None = None
     hours: float | None = None
     category: str | None = None
+    as_of: int | None = None
 
 
 class Reading(NamedTuple):
@@ -220,11 +223,17 @@ class _Known(NamedTuple):
     def without(self) -> int:
         return self.hits.without + self.misses.without + self.pending.without
 
+    def lives(self, exact: bool) -> Lives:
+        return Lives(*(ages.counts(exact) for ages in self))
+
+    def lives_by_value(self, exact: bool) -> Lives:
+        return Lives(*(ages.weights(exact) for ages in self))
+
     def curve(self, maturity: int | None = None) -> Curve:
-        return _curve(Lives(*(ages.counts(self.exact) for ages in self)), maturity)
+        return _curve(self.lives(self.exact), maturity)
 
     def curve_by_value(self, maturity: int | None = None) -> Curve:
-        return _curve(Lives(*(ages.weights(self.exact) for ages in self)), maturity)
+        return _curve(self.lives_by_value(self.exact), maturity)
 
 
 def _curve(lives: Lives, maturity: int | None) -> Curve:
@@ -248,7 +257,7 @@ class Reader:
     def _read(self, cells: Cells, asked: Asked) -> Reading:
         match self._declaration.formula.kind:
             case Kind.LAG:
-                return self.lag(cells, asked.maturity)
+                return self.lag(cells, asked.maturity, asked.as_of)
             case Kind.SHARE | Kind.ATTEMPTS:
                 return self.share(cells, asked.category)
             case Kind.STOCK | Kind.DEVIATIONS:
@@ -262,6 +271,11 @@ class Reader:
             case other:
                 raise ValueError(f"seen a {other.value}, which cells do not answer")
 
+    def hours(self, first: date, last: date) -> float:
+        """Return how many hours of some days have passed, the first and the last included."""
+        end = min(self._moment.now, self._summing.begins(last + timedelta(days=1)))
+        return max(0, end - self._summing.begins(first)) / HOUR
+
     def maturity(self, cells: Cells, last: date) -> int:
         """Return the least age, in seconds, that all waits that began up to a day have had the chance to reach.
 
@@ -273,16 +287,35 @@ class Reader:
         )
         return min(ages, default=0)
 
-    def lag(self, cells: Cells, maturity: int | None = None) -> Reading:
-        """Return how long waits take; ``maturity``: as it was known when each was of this age at most, in seconds."""
+    def lag(self, cells: Cells, maturity: int | None = None, as_of: int | None = None) -> Reading:
+        """Return how long waits take; ``maturity``: as it was known when each was of this age at most, in seconds.
+
+        ``as_of``: as it was known at an instant, of each day only what all that began on it had the chance to reach.
+        """
         beside = beside_of(cells)
         why_not = self._too_few(beside.began)
         if why_not is not None:
             return Reading(None, why_not, beside)
         known = self._known(cells)
-        curve, by_value = known.curve(maturity), known.curve_by_value(maturity)
+        if as_of is None:
+            curve, by_value = known.curve(maturity), known.curve_by_value(maturity)
+        else:
+            curve, by_value = self._curves_as_of(cells, as_of, known.exact)
         error = 0.0 if known.exact else ACCURACY
         return Reading(Lag(_quantiles(curve), _quantiles(by_value), known.without, curve, error), None, beside)
+
+    def _curves_as_of(self, cells: Cells, as_of: int, exact: bool) -> tuple[Curve, Curve]:
+        """Return the curves by count and by value, each day's waits cut at the age that all of them had reached."""
+        days: dict[tuple[date, str | None], dict[Place, Cell]] = {}
+        for place, cell in cells.items():
+            days.setdefault((place.day, place.value(Dimension.REGION)), {})[place] = cell
+        counts, values = list[Lives](), list[Lives]()
+        for (day, region), some in days.items():
+            known, over = self._known(some), self._summing.begins(day + timedelta(days=1))
+            age = self._counting.seconds(over, as_of, region)
+            counts.append(cut(known.lives(exact), age))
+            values.append(cut(known.lives_by_value(exact), age))
+        return curve_of(together(counts)), curve_of(together(values))
 
     def share(self, cells: Cells, category: str | None = None) -> Reading:
         """Return how many waits hit, the unfinished counted as the declaration says; of a category, how many of it."""

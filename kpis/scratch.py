@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 from typing import NamedTuple
 
 from kpis.case import Case
@@ -19,7 +19,6 @@ from kpis.observe import Observer
 from kpis.reading import Asked, Moment, Reader, Reading, readings
 from lineage.read import Snapshot
 from throughline.core.estate import Estate
-from throughline.core.instants import HOUR
 from throughline.core.rates import Rates
 
 BATCH = 1_000  # cases read together
@@ -36,13 +35,6 @@ class Scope(NamedTuple):
         """Tell whether an observation's day lies in it."""
         day = observation.day
         return (self.first is None or day >= self.first) and (self.last is None or day <= self.last)
-
-    def hours(self, summing: Summing, now: int) -> float | None:
-        """Return how many hours of it have passed; None where it has no beginning or end."""
-        if self.first is None or self.last is None:
-            return None
-        end = min(now, summing.begins(self.last + timedelta(days=1)))
-        return max(0, end - summing.begins(self.first)) / HOUR
 
 
 EVERYTHING = Scope()
@@ -96,5 +88,8 @@ def read_from_scratch(
         looked_at += observed.looked_at
         if observed.left_out is not None:
             left_out[observed.left_out] += 1
-    asked = Asked(looked_at, maturity, scope.hours(summing, snapshot.now))
+    first, last, hours = scope.first, scope.last, None
+    if first is not None and last is not None:
+        hours = reader.hours(first, last)
+    asked = Asked(looked_at, maturity, hours)
     return Answers(readings(reader, cells_of(summing, found), scope.by, asked), dict(left_out))

@@ -6,7 +6,9 @@ lineage store. docs/why/kpis.md says why the tables look as they do.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -23,11 +25,15 @@ from kpis.codec import (
 from kpis.spot import Grain, Spot
 from lineage.changes import Position
 from throughline.core.database import Durability, SqliteConnection, open_reader, open_writer
-from throughline.core.errors import LastingError
+from throughline.core.errors import LastingError, StoreUnavailable
 
 FILE_NAME: Final = "kpis.db"
 FORMAT: Final = "1"
 CHANGES = "changes"  # the position in the queue of changed cases; lineage/changes.py reads it
+METRICS_ROW = "metrics"  # in meta: what the writer counts, for /metrics
+BACKFILL_FILE: Final = "kpis-backfill"
+"""A file of the data folder: while it is there, every case is to be looked at anew."""
+
 WALK = "walk"  # the id of the last case that was looked at while all are; no row: none are
 _CACHE_MIB = 32
 
@@ -48,11 +54,15 @@ _TABLES = (
     "CREATE TABLE tally (kpi INTEGER NOT NULL, label TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (kpi, label))"
     " WITHOUT ROWID",
     # Figures of days and months that are over, and each that took the place of one; nothing here is ever changed.
-    "CREATE TABLE published (id INTEGER PRIMARY KEY, kpi TEXT NOT NULL, grain TEXT NOT NULL, day INTEGER NOT NULL,"
-    " version TEXT NOT NULL, at INTEGER NOT NULL, figure BLOB NOT NULL, maturity INTEGER, why TEXT)",
-    "CREATE INDEX published_by_day ON published (kpi, grain, day, id)",
-    # The readings of now, as lists and metrics show them.
-    "CREATE TABLE latest (kpi TEXT PRIMARY KEY, at INTEGER NOT NULL, content BLOB NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE published (id INTEGER PRIMARY KEY, kpi TEXT NOT NULL, every TEXT NOT NULL, day INTEGER NOT NULL,"
+    " version TEXT NOT NULL, at INTEGER NOT NULL, value TEXT, at_least INTEGER NOT NULL, records INTEGER NOT NULL,"
+    " as_of INTEGER, why TEXT NOT NULL)",
+    "CREATE INDEX published_by_day ON published (kpi, every, day, id)",
+    # Days of which something changed since their published figures were last looked at, and why.
+    "CREATE TABLE touched (kpi TEXT NOT NULL, day INTEGER NOT NULL, why TEXT NOT NULL, PRIMARY KEY (kpi, day))"
+    " WITHOUT ROWID",
+    # The readings of now, as lists show them.
+    "CREATE TABLE latest (kpi TEXT PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID",
 )
 
 
@@ -69,6 +79,28 @@ class VersionRow(NamedTuple):
     digest: str
     since: int
     complete: bool
+
+
+class PublishedRow(NamedTuple):
+    """A figure of a day, or of the month that begins with it (``every``), and when and why it was published.
+
+    ``value``: a decimal text in the unit of the KPI; None: no answer. ``as_of``: the instant as of which it was read.
+    """
+
+    id: int
+    kpi: str
+    every: str
+    day: int
+    version: str
+    at: int
+    value: str | None
+    at_least: bool
+    records: int
+    as_of: int | None
+    why: str
+
+
+_PUBLISHED = ", ".join(PublishedRow._fields)
 
 
 class KpiReader:
@@ -109,8 +141,7 @@ class KpiReader:
             "SELECT day, place, content FROM cell WHERE kpi = ? AND grain = ? AND day BETWEEN ? AND ?",
             kpi,
             int(grain),
-            -(2**62) if first is None else first,
-            2**62 if last is None else last,
+            *_between(first, last),
         )
         return {decode_place(day, place): decode_cell(content) for day, place, content in found}
 
@@ -145,6 +176,18 @@ class KpiReader:
         )
         return [row[0] for row in found]
 
+    def cases_of_cells(self, kpi: int, grain: Grain, first: int | None, last: int | None, standing: bool) -> list[int]:
+        """Return the cases behind the cells of some days (ordinals), or of those only that hold what is not over."""
+        found = self.rows(
+            "SELECT DISTINCT case_id FROM cell JOIN behind ON behind.cell = cell.id"
+            f" WHERE kpi = ? AND grain = ? AND day BETWEEN ? AND ?{' AND stands > 0' if standing else ''}"
+            " ORDER BY case_id",
+            kpi,
+            int(grain),
+            *_between(first, last),
+        )
+        return [row[0] for row in found]
+
     def tally(self, kpi: int) -> dict[str, int]:
         """Return how many cases a version concerns, by the reason why they count for nothing; "": they count."""
         return dict(self.rows("SELECT label, count FROM tally WHERE kpi = ? AND count <> 0", kpi))
@@ -153,8 +196,60 @@ class KpiReader:
         """Return the first day that has a cell, as an ordinal."""
         return self.rows("SELECT min(day) FROM cell WHERE kpi = ? AND grain = ?", kpi, int(Grain.DAY))[0][0]
 
+    def published(self, kpi: str, after: int = 0, limit: int = -1) -> list[PublishedRow]:
+        """Return what was published of a KPI, in that order, after an id."""
+        found = self.rows(
+            f"SELECT {_PUBLISHED} FROM published WHERE kpi = ? AND id > ? ORDER BY id LIMIT ?", kpi, after, limit
+        )
+        return [_published(row) for row in found]
+
+    def restated(self, kpi: str, after: int, limit: int) -> list[tuple[PublishedRow, PublishedRow]]:
+        """Return figures that took the place of others, after an id, each with the one before it."""
+        former = (
+            "SELECT max(id) FROM published AS earlier WHERE earlier.kpi = published.kpi"
+            " AND earlier.every = published.every AND earlier.day = published.day AND earlier.id < published.id"
+        )
+        found: list[tuple[PublishedRow, PublishedRow]] = []
+        for before, *row in self.rows(
+            f"SELECT ({former}) AS former, {_PUBLISHED} FROM published WHERE kpi = ? AND id > ? AND former IS NOT NULL"
+            " ORDER BY id LIMIT ?",
+            kpi,
+            after,
+            limit,
+        ):
+            (earlier,) = self.rows(f"SELECT {_PUBLISHED} FROM published WHERE id = ?", before)
+            found.append((_published(earlier), _published(row)))
+        return found
+
+    def standing_published(self, kpi: str, every: str, first: int, last: int) -> dict[int, PublishedRow]:
+        """Return the figures in force of some days (ordinals, both included), by day."""
+        found = self.rows(
+            f"SELECT {_PUBLISHED} FROM published WHERE kpi = ? AND every = ? AND day BETWEEN ? AND ? ORDER BY id",
+            kpi,
+            every,
+            first,
+            last,
+        )
+        return {row[3]: _published(row) for row in found}
+
+    def last_published(self) -> int:
+        """Return the id of the last figure that was published; 0: none was."""
+        return self.rows("SELECT max(id) FROM published")[0][0] or 0
+
+    def latest(self) -> dict[str, bytes]:
+        """Return the readings of now by KPI, as they are shown."""
+        return dict(self.rows("SELECT kpi, content FROM latest"))
+
     def meta(self) -> dict[str, str]:
         return dict(self.rows("SELECT name, value FROM meta"))
+
+
+def _between(first: int | None, last: int | None) -> tuple[int, int]:
+    return (-(2**62) if first is None else first), (2**62 if last is None else last)
+
+
+def _published(row: Any) -> PublishedRow:
+    return PublishedRow(*row)._replace(at_least=bool(row[7]))
 
 
 class KpiWriter(KpiReader):
@@ -251,13 +346,36 @@ class KpiWriter(KpiReader):
         self.connection.execute("DELETE FROM tally WHERE kpi = ?", (number,))
         self.connection.execute("DELETE FROM version WHERE number = ?", (number,))
 
+    def touch(self, rows: Iterable[tuple[str, int, str]]) -> None:
+        """Note (KPI, day, why) of which something changed."""
+        self.connection.executemany("INSERT INTO touched (kpi, day, why) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", rows)
+
+    def take_touched(self, until: int, limit: int) -> list[tuple[str, int, str]]:
+        """Return some (KPI, day, why) of days up to one, and forget them."""
+        return self.connection.execute(
+            "DELETE FROM touched WHERE (kpi, day) IN (SELECT kpi, day FROM touched WHERE day <= ? LIMIT ?)"
+            " RETURNING kpi, day, why",
+            (until, limit),
+        ).fetchall()
+
+    def publish(self, row: PublishedRow) -> None:
+        """Append a figure; its id is given here."""
+        marks = ", ".join("?" * (len(row) - 1))
+        self.connection.execute(
+            f"INSERT INTO published ({', '.join(PublishedRow._fields[1:])}) VALUES ({marks})", row[1:]
+        )
+
+    def put_latest(self, contents: Mapping[str, bytes]) -> None:
+        """Store the readings of now by KPI; those of others go."""
+        self.connection.execute("DELETE FROM latest")
+        self.connection.executemany("INSERT INTO latest (kpi, content) VALUES (?, ?)", contents.items())
+
     def begin_anew(self, position: Position) -> None:
         """Forget what cases contribute, to look at all of them; what was published stays."""
         for table in ("contributed", "cell", "behind", "tally"):
             self.connection.execute(f"DELETE FROM {table}")
         self.connection.execute("UPDATE version SET complete = 0")
         self.set_position(position)
-        self.set_walked(-1)
 
     def set_meta(self, name: str, value: str) -> None:
         self.connection.execute(
@@ -323,3 +441,19 @@ def each_cell(reader: KpiReader, kpi: int, grain: Grain) -> Iterator[tuple[Place
         "SELECT day, place, content FROM cell WHERE kpi = ? AND grain = ?", (kpi, int(grain))
     ):
         yield decode_place(day, place), decode_cell(content)
+
+
+def metrics_left(data: Path) -> str | None:
+    """Return the metrics that the writer left last; None where it left none, or they cannot be read now."""
+    try:
+        store = open_kpi_reader(data / FILE_NAME)
+    except (StoreUnavailable, KpiStoreUnknown):
+        return None
+    with closing(store.connection), suppress(sqlite3.Error):
+        return store.meta().get(METRICS_ROW)
+    return None
+
+
+def order_backfill(data: Path) -> None:
+    """Have every case looked at anew by the process that keeps KPIs. Raises OSError."""
+    (data / BACKFILL_FILE).touch(mode=0o600)

@@ -10,7 +10,7 @@ Only the counts by entry age and by exit age matter, not which entry belongs to 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import sqrt
 from typing import NamedTuple
 
@@ -37,6 +37,16 @@ class Lives(NamedTuple):
     @property
     def size(self) -> int:
         return sum(sum(ages.values()) for ages in (self.done, self.competing, self.open))
+
+
+def together(lives: Iterable[Lives]) -> Lives:
+    """Return the sum of what is known of several sets of waits."""
+    sums: list[dict[float, int]] = [{}, {}, {}, {}]
+    for each in lives:
+        for ages, found in zip(each, sums, strict=True):
+            for age, count in ages.items():
+                found[age] = found.get(age, 0) + count
+    return Lives(*sums)
 
 
 class Point(NamedTuple):

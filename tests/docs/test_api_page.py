@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from kpis.catalogue import load_catalogue
 from lineage.api import CasesAsked
 from lineage.definitions import load_definitions
 from lineage.engine import Limits
@@ -18,6 +19,7 @@ from throughline.core.clock import RealClock
 from throughline.core.estate import load_estate
 from throughline.core.problem import ProblemKind
 
+DEFINITIONS = load_definitions(None)
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "api.md"
 ROUTE = re.compile(r"^\| `(GET|POST) (\S+)`", re.MULTILINE)
 
@@ -26,7 +28,7 @@ ROUTE = re.compile(r"^\| `(GET|POST) (\S+)`", re.MULTILINE)
 def paths(tmp_path: Path) -> dict[str, Any]:
     ground = Ground(
         data=tmp_path,
-        declared=lambda: (load_definitions(None), load_estate(None)),
+        declared=lambda: (DEFINITIONS, load_estate(None), load_catalogue(None, DEFINITIONS)),
         limits=Limits(),
         clock=RealClock(),
         collector="127.0.0.1:1",

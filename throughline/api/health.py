@@ -56,11 +56,12 @@ class Neighbours:
         monotonic: Callable[[], float] = time.monotonic,
         files: Callable[[Part], str | None] = lambda _: None,
         waits: Callable[[], str | None] = lambda: None,
+        kpis: Callable[[], str | None] = lambda: None,
     ) -> None:
         """``runs`` tells whether a part's process runs; ``warnings`` what to mend although the API does its work.
 
         ``files`` says why a part is short of files that it may open, None where it is not; ``waits`` why the
-        engine waits.
+        engine waits; ``kpis`` gives the metrics that the part which keeps KPIs left, None where it left none.
         """
         self._collector = collector
         self._watch = watch
@@ -71,10 +72,12 @@ class Neighbours:
         self._monotonic = monotonic
         self._files = files
         self._waits = waits
+        self._kpis = kpis
         self._behind_since: tuple[int, float] | None = None
 
     def health(self) -> HealthDocument:
-        parts = [self._with_files(each) for each in (self._of_collector(), self._of_engine(), self._of_api())]
+        told = (self._of_collector(), self._of_engine(), self._of_watch(), self._of_api())
+        parts = [self._with_files(each) for each in told]
         return HealthDocument(all(part.ready for part in parts), parts)
 
     def _with_files(self, told: PartHealth) -> PartHealth:
@@ -90,6 +93,9 @@ class Neighbours:
             left = self._watch.metrics().result()
             if left:
                 texts[Part.ENGINE.value] = left
+        left = self._kpis()
+        if left:
+            texts[Part.WATCH.value] = left
         return merge_expositions(texts)
 
     def _of_collector(self) -> PartHealth:
@@ -103,6 +109,10 @@ class Neighbours:
 
     def _of_api(self) -> PartHealth:
         return PartHealth(Part.API, True, "; ".join(self._warnings()) or None)
+
+    def _of_watch(self) -> PartHealth:
+        runs = self._runs(Part.WATCH)
+        return PartHealth(Part.WATCH, runs, None if runs else "it does not run just now: figures stand still")
 
     def _of_engine(self) -> PartHealth:
         if not self._runs(Part.ENGINE):

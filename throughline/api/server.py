@@ -14,6 +14,11 @@ from typing import NamedTuple
 
 from fastapi import FastAPI
 
+from kpis.api import DOCUMENTS as KPI_DOCUMENTS
+from kpis.api import desk_over
+from kpis.api import routes as kpi_routes
+from kpis.catalogue import Catalogue
+from kpis.store import metrics_left
 from lineage.api import DOCUMENTS as LINEAGE_DOCUMENTS
 from lineage.api import routes as lineage_routes
 from lineage.engine import Limits
@@ -54,7 +59,7 @@ class Ground:
     """
 
     data: Path
-    declared: Callable[[], tuple[Definitions, Estate]]
+    declared: Callable[[], tuple[Definitions, Estate, Catalogue]]
     limits: Limits
     clock: Clock
     collector: str
@@ -85,7 +90,7 @@ def stand_on(ground: Ground, stack: ExitStack) -> Standing:
 def build_app(ground: Ground, standing: Standing, stack: ExitStack) -> FastAPI:
     """Return the application over the store in force; what it opens is closed with ``stack``."""
     data, store = ground.data, store_place(ground.data, ground.url)
-    definitions, estate = ground.declared()
+    definitions, estate, catalogue = ground.declared()
     log, access, meter = standing
     decisions = stack.enter_context(closing(DecisionReader(data / DECISIONS_FILE)))
     reader = stack.enter_context(closing(CaseReader(store, definitions, estate, ground.limits, ground.clock.now)))
@@ -104,10 +109,12 @@ def build_app(ground: Ground, standing: Standing, stack: ExitStack) -> FastAPI:
         lambda: [*ground.warnings, *ground.guards.warnings()],
         files=files_of_parts(ground.parts),
         waits=lambda: read_waits(data),
+        kpis=lambda: metrics_left(data),
     )
     return create_app(
         routers=[
             lineage_routes(reader, TraceReader(journal())),
+            kpi_routes(desk_over(data, catalogue, estate, reader)),
             statements.routes(log, decisions, definitions, reader),
             quarantine.routes(journal(), reader),
             replay.routes(journal(), replay.Collector(way)),
@@ -117,6 +124,7 @@ def build_app(ground: Ground, standing: Standing, stack: ExitStack) -> FastAPI:
         ],
         documents=(
             *LINEAGE_DOCUMENTS,
+            *KPI_DOCUMENTS,
             StatementList,
             quarantine.QuarantineList,
             quarantine.QuarantineEntry,

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from throughline.cli.kpi_commands import kpis
 from throughline.cli.options import Cursor, Data, Json, Limit, Many, Url
 from throughline.cli.quarantine_commands import quarantine
 from throughline.cli.statement_commands import statements
@@ -326,6 +327,7 @@ processes = typer.Typer(
     help="What should happen: the shipped processes and your own.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(processes, name="processes")
+app.add_typer(kpis, name="kpis")
 app.add_typer(statements, name="statements")
 app.add_typer(quarantine, name="quarantine")
 app.add_typer(tokens, name="tokens")

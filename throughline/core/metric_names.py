@@ -84,6 +84,10 @@ def _api(name: str, kind: Kind, meaning: str, unit: str = "", labels: Labels | N
     return Metric(name, kind, Part.API, meaning, unit, labels or {}, _buckets(kind, unit))
 
 
+def _watch(name: str, kind: Kind, meaning: str, unit: str = "", labels: Labels | None = None) -> Metric:
+    return Metric(name, kind, Part.WATCH, meaning, unit, labels or {}, _buckets(kind, unit))
+
+
 def _buckets(kind: Kind, unit: str) -> tuple[float, ...]:
     if kind is not Kind.HISTOGRAM:
         return ()
@@ -209,6 +213,30 @@ BLIND_SOURCES = _engine(
     "throughline_blind_sources", Kind.GAUGE, "Declared sources silent for longer than their cadence.", "sources"
 )
 STORE_BYTES = _engine("throughline_store_bytes", Kind.GAUGE, "Size of the store.", "bytes")
+
+KPI_CASES = _watch(
+    "throughline_kpi_cases_total", Kind.COUNTER, "Times that a case was looked at for its part in the KPIs."
+)
+KPI_SECONDS = _watch(
+    "throughline_kpi_follow_seconds", Kind.HISTOGRAM, "Time to bring the KPIs up to date with some cases.", "seconds"
+)
+KPI_BEHIND = _watch(
+    "throughline_kpi_behind_changes", Kind.GAUGE, "Saves of cases that the KPIs have not been brought up to.", "changes"
+)
+KPI_WALKING = _watch(
+    "throughline_kpi_walking",
+    Kind.GAUGE,
+    "1 while every case is looked at anew, as a declaration or the store changed.",
+)
+KPI_LATEST_SECONDS = _watch(
+    "throughline_kpi_latest_seconds", Kind.HISTOGRAM, "Time to make the readings of now of all KPIs.", "seconds"
+)
+KPI_PUBLISHED = _watch(
+    "throughline_kpi_published_total",
+    Kind.COUNTER,
+    "Figures of days and months published, restated ones included.",
+)
+KPI_BYTES = _watch("throughline_kpi_store_bytes", Kind.GAUGE, "Size of kpis.db.", "bytes")
 
 API_REQUESTS = _api(
     "throughline_api_requests_total",

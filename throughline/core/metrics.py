@@ -34,6 +34,7 @@ class Part(StrEnum):
 
     COLLECTOR = "collector"
     ENGINE = "engine"
+    WATCH = "watch"
     API = "api"
 
 

@@ -1,4 +1,4 @@
-"""One part of a running serve, as a process of its own: ``python -m throughline.serve.part collector|engine|api``.
+"""One part of a running serve, as a process of its own: ``python -m throughline.serve.part`` and its name.
 
 The supervisor starts it and gives it its orders (throughline/serve/lifeline.py).
 """
@@ -6,10 +6,12 @@ The supervisor starts it and gives it its orders (throughline/serve/lifeline.py)
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,8 +26,11 @@ from throughline.serve.folder import PARTS, forget_addresses
 from throughline.serve.lifeline import LASTING, PASSING, follow, say_ready, take
 
 if TYPE_CHECKING:  # each part loads only what it runs
+    from kpis.catalogue import Catalogue
     from lineage.process import Definitions
     from throughline.core.estate import Estate
+
+_NICE = 10  # figures may be a few seconds late: what comes in, and whoever asks, goes before
 
 Run = Callable[[Settings, Mapping[str, Address], str, Callable[[], None]], None]
 
@@ -52,12 +57,7 @@ def run_engine_part(
     from lineage.run import Subject, run_engine
     from throughline.serve.limits import journal_limits_of, limits_of
 
-    stop = threading.Event()
-
-    def drain(*_: object) -> None:
-        stop.set()
-
-    signal.signal(signal.SIGTERM, drain)
+    stop = _stop_on_signal()
     clock = open_clock(settings.clock, settings.data)
 
     def subject() -> Subject:
@@ -67,6 +67,25 @@ def run_engine_part(
 
     first = subject()
     run_engine(first, stop, ready, EngineMeter(first), subject)
+
+
+def run_watch_part(
+    settings: Settings, addresses: Mapping[str, Address], control: str, ready: Callable[[], None]
+) -> None:
+    """Keep KPIs of the cases."""
+    from kpis.run import Subject, run_watch
+    from throughline.serve.limits import limits_of
+
+    with suppress(OSError):
+        os.nice(_NICE)
+    stop = _stop_on_signal()
+    clock = open_clock(settings.clock, settings.data)
+
+    def subject() -> Subject:
+        definitions, estate, catalogue = _declared_with_kpis(settings.definitions)
+        return Subject(settings.data, definitions, estate, catalogue, limits_of(settings), clock, settings.store)
+
+    run_watch(subject(), stop, ready, subject)
 
 
 def run_api_part(settings: Settings, addresses: Mapping[str, Address], control: str, ready: Callable[[], None]) -> None:
@@ -83,7 +102,7 @@ def run_api_part(settings: Settings, addresses: Mapping[str, Address], control: 
     with open_guards(settings) as guards:
         ground = Ground(
             data=settings.data,
-            declared=lambda: _declared(settings.definitions),
+            declared=lambda: _declared_with_kpis(settings.definitions),
             limits=limits_of(settings),
             clock=open_clock(settings.clock, settings.data),
             collector=str(addresses["http"]),
@@ -95,6 +114,17 @@ def run_api_part(settings: Settings, addresses: Mapping[str, Address], control: 
             warnings=tuple(narrow),
         )
         run_api(ground, addresses["api"], ready)
+
+
+def _stop_on_signal() -> threading.Event:
+    """Return what is set by SIGTERM."""
+    stop = threading.Event()
+
+    def drain(*_: object) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, drain)
+    return stop
 
 
 def _declared(folder: Path | None) -> tuple[Definitions, Estate]:
@@ -115,12 +145,29 @@ def _declared(folder: Path | None) -> tuple[Definitions, Estate]:
     except ConfigurationError as error:
         faults += error.faults
     faults += read_mappings(folder)[1]
+    if folder is not None and definitions is not None:
+        from kpis.catalogue import validate_kpis
+
+        faults += validate_kpis(folder, definitions)
     if faults or definitions is None or estate is None:
         raise ConfigurationError(faults)
     return definitions, estate
 
 
-RUNS: Mapping[str, Run] = {"collector": run_collector_part, "engine": run_engine_part, "api": run_api_part}
+def _declared_with_kpis(folder: Path | None) -> tuple[Definitions, Estate, Catalogue]:
+    """Read what the firm declares, and its KPIs; raises ConfigurationError."""
+    from kpis.catalogue import load_catalogue
+
+    definitions, estate = _declared(folder)
+    return definitions, estate, load_catalogue(folder, definitions)
+
+
+RUNS: Mapping[str, Run] = {
+    "collector": run_collector_part,
+    "engine": run_engine_part,
+    "watch": run_watch_part,
+    "api": run_api_part,
+}
 
 
 def main() -> None:

@@ -25,9 +25,9 @@ from throughline.serve.ports import Reservation, reserve
 from throughline.serve.supervisor import Part, Supervisor, Watcher, python_part, supervise
 
 DOORS = ("http", "api", "otlp_http", "otlp_grpc")
-START_ORDER = ("engine", "collector", "api")  # nothing is taken in for definitions that cannot be used
+START_ORDER = ("engine", "collector", "api", "watch")  # nothing is taken in for definitions that cannot be used
 NO_PROCESS_TO_DO = "see that processes, memory and open files are not used up (ulimit -a)"
-DRAIN_ORDER = ("collector", "engine", "api")
+DRAIN_ORDER = ("collector", "engine", "watch", "api")
 
 _log = structlog.get_logger(__name__)
 

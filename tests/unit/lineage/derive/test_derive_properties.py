@@ -127,7 +127,8 @@ def test_only_open_cases_wait_hold_and_wake(told: Told, now: int, sources: Heard
         assert state.exposure is None or state.state is CaseState.PROVISIONAL
         expects = state.state is CaseState.DONE and told.process is UPKEEP
         assert expects or all(state.last is not None and at < state.last for _, at in state.sight)
-        assert state.wake_at is None or state.state is CaseState.PROVISIONAL or expects
+        wakes = state.wake_at is not None and (state.last is None or state.wake_at >= state.last)
+        assert not wakes or state.state is CaseState.PROVISIONAL or expects
     if state.state in (CaseState.PROVISIONAL, CaseState.NOT_APPLICABLE):
         assert state.sight == ()
     if state.state is CaseState.ENDED:

@@ -1,0 +1,403 @@
+"""The routes of KPIs: the catalogue with its readings of now, readings, what is behind a figure, and restatements."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from kpis.ask import TIMELESS, Asker, Every, NoCells, NotTold, Question, Window
+from kpis.behind import Behind, Finder, TooMany, Wanted
+from kpis.catalogue import Catalogue
+from kpis.clock import Counting
+from kpis.declaration import Declaration, Dimension
+from kpis.documents import KpiList, LatestDocument, ReadingsDocument, kpi_document, readings_document, text_of
+from kpis.latest import DAYS
+from kpis.observation import Ending
+from kpis.reading import Moment
+from kpis.scratch import moment_of
+from kpis.store import BACKFILL_FILE, FILE_NAME, KpiReader, PublishedRow, open_kpi_reader, order_backfill
+from lineage.changes import position_of
+from lineage.document import CaseReference
+from lineage.read import CaseReader, Snapshot
+from throughline.core.cursor import read_cursor, write_cursor
+from throughline.core.errors import StoreUnavailable
+from throughline.core.estate import Estate
+from throughline.core.instants import format_instant
+from throughline.core.key import Key
+from throughline.core.problem import Problem, ProblemKind
+
+MOST_CASES = 1_000
+MOST_READINGS = 10_000
+MOST_DAYS = 3_700
+UNKNOWN = ""  # how the value of a dimension is asked for that nobody knows
+
+
+class BehindDocument(msgspec.Struct, frozen=True):
+    """One thing that a case contributes to a figure: ``part`` tells it apart from others of the same case.
+
+    ``seconds``: how long it took by the KPI's clock, or has taken up to now. ``amount`` and ``hours``: null where they
+    are not known.
+    """
+
+    case: CaseReference
+    part: str
+    day: str
+    ending: Ending
+    word: str | None
+    began: str | None
+    ended: str | None
+    due: str | None
+    seconds: int | None
+    hit: bool | None
+    amount: str | None
+    currency: str | None
+    hours: str | None
+    dimensions: dict[str, str | None]
+
+
+class BehindList(msgspec.Struct, frozen=True):
+    """A page of what is behind a figure, what weighs most first. ``total``: how much there is on all pages."""
+
+    kpi: str
+    cases: list[BehindDocument]
+    total: int
+    next: str | None
+
+
+class RestatementDocument(msgspec.Struct, frozen=True):
+    """A published figure that another one has taken the place of. ``every``: day, or the month that begins on ``day``.
+
+    ``was`` and ``is``, in the unit of the KPI: null is no answer; ``at_least``: greater than that.
+    """
+
+    every: Every
+    day: str
+    was: str | None
+    was_at_least: bool
+    was_version: str
+    was_published: str
+    now: str | None
+    now_at_least: bool
+    version: str
+    at: str
+    why: str
+
+
+class RestatementList(msgspec.Struct, frozen=True):
+    """A page of restatements, oldest first."""
+
+    kpi: str
+    restatements: list[RestatementDocument]
+    next: str | None
+
+
+class BackfillDocument(msgspec.Struct, frozen=True):
+    """That every case is looked at anew; until it is done, figures are of those that were."""
+
+    ordered: bool
+
+
+DOCUMENTS = (KpiList, LatestDocument, ReadingsDocument, BehindList, RestatementList, BackfillDocument)
+
+Text = Annotated[str, Field(max_length=1024)]
+
+
+class FigureAsked(BaseModel):
+    """Which figure: of which days, and of which values of dimensions; an empty value: where it is not known."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    first: date | None = Field(
+        None, alias="from", description="The first day; 30 days up to `to` where it is left out."
+    )
+    last: date | None = Field(None, alias="to", description="The last day, included; today where it is left out.")
+    process: Text | None = None
+    flow: Text | None = None
+    system: Text | None = None
+    instance: Text | None = None
+    region: Text | None = None
+    legal_entity: Text | None = None
+    practice: Text | None = None
+    customer: Text | None = None
+
+    def only(self) -> dict[Dimension, str | None]:
+        """Return the values asked for, by dimension."""
+        asked = {each: getattr(self, each.value, None) for each in Dimension}
+        return {each: value or None for each, value in asked.items() if value is not None}
+
+
+class ReadingsAsked(FigureAsked):
+    """Which readings."""
+
+    by: list[Dimension] = Field([], description="Dimensions by whose values to tell readings apart.")
+    every: Every | None = Field(None, description="A reading for each day, week or month, for a trend.")
+    equal_maturity: bool = Field(False, description="Of lags: each window as it stood as long after its end.")
+    curve: bool = Field(False, description="Of lags: with the curve of how many were done by which age.")
+
+
+class BehindAsked(FigureAsked):
+    """What is behind which figure, or behind one bar of its distribution."""
+
+    ending: list[Ending] = Field([], description="Only what ended so; several: any of these.")
+    at_least: int | None = Field(None, ge=0, description="Only what took at least so many seconds.")
+    below: int | None = Field(None, ge=0, description="Only what took fewer seconds.")
+    limit: int = Field(100, ge=1, le=MOST_CASES)
+    cursor: str | None = Field(None, description="The `next` of the page before.")
+
+
+class RestatementsAsked(BaseModel):
+    """How many restatements, from where on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(100, ge=1, le=MOST_CASES)
+    cursor: str | None = Field(None, description="The `next` of the page before.")
+
+
+class KpiDesk:
+    """What the routes stand on: the catalogue, the store of KPIs, and the cases."""
+
+    def __init__(
+        self, data: Path, catalogue: Catalogue, estate: Estate, cases: CaseReader, order: Callable[[Path], None]
+    ) -> None:
+        self.catalogue = catalogue
+        self.cases = cases
+        self._data = data
+        self._estate = estate
+        self._order = order
+
+    @contextmanager
+    def open(self) -> Generator[KpiReader]:
+        """Open the store of KPIs, in one state of it; raises StoreUnavailable."""
+        store = open_kpi_reader(self._data / FILE_NAME)
+        try:
+            store.connection.execute("BEGIN")
+            yield store
+        except sqlite3.OperationalError as error:
+            raise StoreUnavailable(f"{self._data / FILE_NAME}: {error}: ask again") from error
+        finally:
+            store.connection.close()
+
+    def listed(self) -> KpiList:
+        """Return every KPI with its reading of now; before there is any, as it is declared."""
+        with self.open() as store, self.cases.snapshot() as snapshot:
+            made = {name: _latest(content) for name, content in store.latest().items()}
+            position = store.position()
+            behind = None if position is None else max(0, position_of(snapshot.store).seq - position.seq)
+            walking = store.walked() is not None or (self._data / BACKFILL_FILE).exists()
+        kpis = [
+            made.get(name) or LatestDocument(kpi_document(each, self._counting(each)), None, None, None)
+            for name, each in self.catalogue.kpis.items()
+        ]
+        left_out = {name: [str(fault) for fault in faults] for name, faults in self.catalogue.left_out.items()}
+        return KpiList(kpis, left_out, behind, walking)
+
+    def one(self, kpi: str) -> LatestDocument:
+        """Return one KPI with its reading of now."""
+        declaration = self.declared(kpi)
+        with self.open() as store:
+            content = store.latest().get(kpi)
+        if content is None:
+            return LatestDocument(kpi_document(declaration, self._counting(declaration)), None, None, None)
+        return _latest(content)
+
+    def readings(self, kpi: str, asked: ReadingsAsked) -> ReadingsDocument:
+        """Return the readings that were asked for."""
+        declaration = self.declared(kpi)
+        with self.open() as store, self.cases.snapshot() as snapshot:
+            moment = moment_of(snapshot, self._estate)
+            by = tuple(dict.fromkeys(asked.by))
+            question = Question(
+                kpi,
+                _window(declaration, asked, moment),
+                asked.every,
+                by,
+                asked.only(),
+                equal_maturity=asked.equal_maturity,
+            )
+            with _named(kpi):
+                answered = Asker(store, self.catalogue, self._estate).ask(question, moment)
+        if sum(len(part.readings) for part in answered.parts) > MOST_READINGS:
+            raise Problem(
+                ProblemKind.INVALID, f"seen over {MOST_READINGS:,} readings: ask for fewer days or dimensions"
+            )
+        currency = moment.rates.reporting_currency
+        return readings_document(
+            declaration, self._counting(declaration), answered, by, moment.now, currency, curves=asked.curve
+        )
+
+    def behind(self, kpi: str, asked: BehindAsked) -> BehindList:
+        """Return the cases behind a figure."""
+        declaration = self.declared(kpi)
+        (after,) = read_cursor(asked.cursor, tuple[int]) if asked.cursor else (0,)
+        endings = frozenset(asked.ending) or frozenset(Ending)
+        with self.open() as store, self.cases.snapshot() as snapshot:
+            moment = moment_of(snapshot, self._estate)
+            question = Question(kpi, _window(declaration, asked, moment), only=asked.only())
+            finder = Finder(store, Asker(store, self.catalogue, self._estate), self._estate)
+            with _named(kpi):
+                found = finder.find(question, Wanted(endings, asked.at_least, asked.below), moment)
+            page = [_behind(each, snapshot) for each in found[after : after + asked.limit]]
+        more = write_cursor((after + asked.limit,)) if after + asked.limit < len(found) else None
+        return BehindList(kpi, page, len(found), more)
+
+    def restatements(self, kpi: str, asked: RestatementsAsked) -> RestatementList:
+        """Return the published figures of a KPI that others took the place of, and those."""
+        self.declared(kpi)
+        (after,) = read_cursor(asked.cursor, tuple[int]) if asked.cursor else (0,)
+        with self.open() as store:
+            rows = store.restated(kpi, after, asked.limit + 1)
+        page = rows[: asked.limit]
+        more = write_cursor((page[-1][1].id,)) if len(rows) > asked.limit else None
+        return RestatementList(kpi, [_restatement(*each) for each in page], more)
+
+    def backfill(self) -> BackfillDocument:
+        """Have every case looked at anew."""
+        self._order(self._data)
+        return BackfillDocument(ordered=True)
+
+    def declared(self, kpi: str) -> Declaration:
+        """Return a KPI of the catalogue; raises Problem."""
+        declaration = self.catalogue.kpis.get(kpi)
+        if declaration is None:
+            raise Problem(ProblemKind.NOT_FOUND, f"seen {kpi!r}, wanted the id of a KPI: /api/v1/kpis lists them")
+        return declaration
+
+    def _counting(self, declaration: Declaration) -> Counting:
+        return Counting(declaration.clock, self._estate.calendars)
+
+
+def routes(desk: KpiDesk) -> APIRouter:
+    """Return the routes of KPIs."""
+    router = APIRouter(prefix="/api/v1/kpis", tags=["kpis"])
+
+    @router.get("", summary="Every KPI, with its reading of now", **_answers(KpiList))
+    def kpis() -> Response:
+        """Readings of now are made every few seconds; a KPI without a source yet is listed with what it lacks."""
+        return _answer(desk.listed())
+
+    @router.post("/backfill", summary="Look at every case anew", status_code=202, **_answers(BackfillDocument, 202))
+    def backfill() -> Response:
+        """Figures are made anew from all cases that are kept; published ones that come out otherwise are restated."""
+        return Response(msgspec.json.encode(desk.backfill()), 202, media_type="application/json")
+
+    @router.get("/{kpi}", summary="One KPI, with its reading of now", **_answers(LatestDocument))
+    def kpi(kpi: str) -> Response:
+        """The declaration with its formula, and the reading that lists show."""
+        return _answer(desk.one(kpi))
+
+    @router.get("/{kpi}/readings", summary="Readings of a KPI, by days and dimensions", **_answers(ReadingsDocument))
+    def readings(kpi: str, asked: Annotated[ReadingsAsked, Query()]) -> Response:
+        """From what is kept up to date beside the cases. With the customer, days are widened to whole months."""
+        return _answer(desk.readings(kpi, asked))
+
+    @router.get("/{kpi}/cases", summary="The cases behind a figure", **_answers(BehindList))
+    def cases(kpi: str, asked: Annotated[BehindAsked, Query()]) -> Response:
+        """What weighs most first: by what it is worth, then by how long it took."""
+        return _answer(desk.behind(kpi, asked))
+
+    @router.get("/{kpi}/restatements", summary="Published figures that changed", **_answers(RestatementList))
+    def restatements(kpi: str, asked: Annotated[RestatementsAsked, Query()]) -> Response:
+        """The former and the new value, when and why."""
+        return _answer(desk.restatements(kpi, asked))
+
+    return router
+
+
+def desk_over(data: Path, catalogue: Catalogue, estate: Estate, cases: CaseReader) -> KpiDesk:
+    """Return what the routes stand on in a data folder."""
+    return KpiDesk(data, catalogue, estate, cases, order_backfill)
+
+
+@contextmanager
+def _named(kpi: str) -> Generator[None]:
+    """Turn what cannot be answered into problems."""
+    try:
+        yield
+    except NoCells:
+        raise Problem(
+            ProblemKind.NOT_FOUND, f"{kpi} has no readings: it has no source yet, or none was made so far"
+        ) from None
+    except (NotTold, TooMany) as error:
+        raise Problem(ProblemKind.INVALID, str(error)) from error
+
+
+def _window(declaration: Declaration, asked: FigureAsked, moment: Moment) -> Window | None:
+    """Return the days asked for; None of what has none. Raises Problem."""
+    if declaration.formula.kind in TIMELESS:
+        if asked.first is not None or asked.last is not None:
+            raise Problem(
+                ProblemKind.INVALID, f"seen from or to, wanted neither: {declaration.name} is of what stands now"
+            )
+        return None
+    last = asked.last or moment.today
+    first = asked.first or last - timedelta(days=DAYS - 1)
+    if not first <= last:
+        raise Problem(ProblemKind.INVALID, f"seen from {first} to {last}, wanted from no later than to")
+    if (last - first).days > MOST_DAYS:
+        raise Problem(ProblemKind.INVALID, f"seen {(last - first).days:,} days, wanted {MOST_DAYS:,} at most")
+    return Window(first, last)
+
+
+def _behind(each: Behind, snapshot: Snapshot) -> BehindDocument:
+    observation, key = each.observation, Key.decode(each.observation.case)
+    money = observation.amount
+    return BehindDocument(
+        case=CaseReference(observation.process, key.type, key.value, snapshot.scope(key)),
+        part=observation.part,
+        day=observation.day.isoformat(),
+        ending=observation.ending,
+        word=observation.word,
+        began=_instant(observation.began),
+        ended=_instant(observation.ended),
+        due=_instant(observation.due),
+        seconds=each.seconds,
+        hit=observation.hit,
+        amount=None if money is None else text_of(money.amount),
+        currency=None if money is None else money.currency,
+        hours=text_of(observation.hours),
+        dimensions={name.value: value for name, value in observation.dimensions.items()},
+    )
+
+
+def _restatement(former: PublishedRow, now: PublishedRow) -> RestatementDocument:
+    return RestatementDocument(
+        every=Every(now.every),
+        day=date.fromordinal(now.day).isoformat(),
+        was=former.value,
+        was_at_least=former.at_least,
+        was_version=former.version,
+        was_published=format_instant(former.at),
+        now=now.value,
+        now_at_least=now.at_least,
+        version=now.version,
+        at=format_instant(now.at),
+        why=now.why,
+    )
+
+
+def _instant(at: int | None) -> str | None:
+    return None if at is None else format_instant(at)
+
+
+def _latest(content: bytes) -> LatestDocument:
+    return msgspec.json.decode(content, type=LatestDocument)
+
+
+def _answer(document: Any) -> Response:
+    return Response(msgspec.json.encode(document), media_type="application/json")
+
+
+def _answers(document: type, status: int = 200) -> Mapping[str, Any]:
+    schema = {"$ref": f"#/components/schemas/{document.__name__}"}
+    told = {"description": "Found", "content": {"application/json": {"schema": schema}}}
+    return {"response_class": Response, "responses": {status: told}}

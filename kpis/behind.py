@@ -1,0 +1,120 @@
+"""What is behind a figure: the cases that are in it, each with what it contributes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from kpis.ask import Asker, Question, Window, grain_of, holds, widened
+from kpis.cell import STANDING, Place
+from kpis.clock import Counting
+from kpis.declaration import Declaration, Kind
+from kpis.observation import Ending, Observation
+from kpis.reading import Moment
+from kpis.spot import Grain, spots_of
+from kpis.store import KpiReader
+from throughline.core.estate import Estate
+
+MOST_LOOKED_THROUGH = 200_000
+"""Cases that one question looks through, to order them by what they weigh."""
+
+
+class Behind(NamedTuple):
+    """One observation that is in a figure. ``seconds``: how long it took, or has taken up to now; None: not known."""
+
+    case_id: int
+    observation: Observation
+    seconds: int | None
+
+
+class Wanted(NamedTuple):
+    """Which observations of a figure are wanted: those of some endings, and of some ages in seconds."""
+
+    endings: frozenset[Ending] = frozenset(Ending)
+    at_least: int | None = None
+    below: int | None = None
+
+
+class TooMany(ValueError):
+    """More cases are behind a figure than one question looks through."""
+
+
+class Finder:
+    """Finds what is behind a figure."""
+
+    def __init__(self, store: KpiReader, asker: Asker, estate: Estate) -> None:
+        self._store = store
+        self._asker = asker
+        self._estate = estate
+
+    def find(self, question: Question, wanted: Wanted, moment: Moment) -> list[Behind]:
+        """Return what is behind a figure, what weighs most first: by what it is worth, then by how long it took.
+
+        Raises NoCells, NotTold and TooMany.
+        """
+        declaration, version = self._asker.declared(question.kpi)
+        grain = grain_of(question, declaration)
+        counting = Counting(declaration.clock, self._estate.calendars)
+        ids = self._store.cases_of_cells(version.number, grain, *self._cells(question, declaration, grain))
+        if len(ids) > MOST_LOOKED_THROUGH:
+            raise TooMany(
+                f"seen {len(ids):,} cases behind this figure, wanted {MOST_LOOKED_THROUGH:,} at most: ask for fewer"
+                " days, or for one value of a dimension"
+            )
+        found: list[Behind] = []
+        for start in range(0, len(ids), _AT_ONCE):
+            for case_id, contributed in self._store.contributed(ids[start : start + _AT_ONCE]).items():
+                for each in contributed.entries[version.number].observations:
+                    if self._is_in(question, declaration, grain, each):
+                        seconds = _age(each, counting, moment.now)
+                        if _is_wanted(wanted, each, seconds):
+                            found.append(Behind(case_id, each, seconds))
+        return sorted(found, key=lambda each: _weight(each, moment))
+
+    def _cells(self, question: Question, declaration: Declaration, grain: Grain) -> tuple[int | None, int | None, bool]:
+        """Return the first and last day of the cells that a figure is of, and whether only those that stand are."""
+        if declaration.formula.kind in STANDING or question.window is None:
+            return None, None, declaration.formula.kind in STANDING
+        first, last = widened(question.window, grain)
+        return first.toordinal(), last.toordinal(), False
+
+    def _is_in(self, question: Question, declaration: Declaration, grain: Grain, each: Observation) -> bool:
+        if declaration.formula.kind in STANDING and each.ending not in (Ending.OPEN, Ending.UNKNOWN):
+            return False
+        window = None if declaration.formula.kind is Kind.AGE else question.window
+        return any(
+            spot.grain is grain and holds(question, spot.place) and _is_within(window, grain, spot.place)
+            for spot in spots_of(declaration, each)
+        )
+
+
+_AT_ONCE = 2_000
+
+
+def _is_within(window: Window | None, grain: Grain, place: Place) -> bool:
+    if window is None:
+        return True
+    first, last = widened(window, grain)
+    return first <= place.day <= last
+
+
+def _age(observation: Observation, counting: Counting, now: int) -> int | None:
+    if observation.seconds is not None or observation.began is None or observation.ending is not Ending.OPEN:
+        return observation.seconds
+    return counting.seconds(observation.began, now, observation.region)
+
+
+def _is_wanted(wanted: Wanted, observation: Observation, seconds: int | None) -> bool:
+    if observation.ending not in wanted.endings:
+        return False
+    if wanted.at_least is not None and (seconds is None or seconds < wanted.at_least):
+        return False
+    return wanted.below is None or (seconds is not None and seconds < wanted.below)
+
+
+def _weight(each: Behind, moment: Moment) -> tuple[object, ...]:
+    """Sort what is worth most first, in the reporting currency, then what took longest; then by name."""
+    money, worth = each.observation.amount, None
+    if money is not None:
+        rate = moment.rates.on(money.currency, moment.today)
+        worth = None if rate is None else money.amount * rate.rate
+    return (worth is None, -(worth or 0), -(each.seconds or 0), each.observation.process, each.observation.case)

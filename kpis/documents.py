@@ -1,0 +1,427 @@
+"""The public documents of KPIs; docs/reference/kpi-api.md is their page. Amounts and hours are decimal texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+import msgspec
+
+from kpis.ask import Answered, Part
+from kpis.clock import Counting
+from kpis.declaration import Declaration, Dimension, Headline, Kind, Unit
+from kpis.figures import Standing, bound_number, figure_of, standing_of
+from kpis.money import Converted, Sums, rounded
+from kpis.reading import Answer, Beside, Lag, Newest, Pace, Reading, Share, Stock, Total
+from kpis.survival import Reached
+from throughline.core.instants import format_instant
+
+
+class FigureDocument(msgspec.Struct, frozen=True):
+    """The number that lists and targets speak of, in the unit of the KPI. ``value`` null: there is none.
+
+    Seconds, records and shares (0 to 1) are numbers; amounts, in the firm's reporting currency, and hours are texts.
+    ``at_least``: it is greater than that, and nobody can say by how much. ``standing``: against target and warning.
+    """
+
+    value: int | float | str | None
+    at_least: bool
+    unit: Unit
+    currency: str | None
+    standing: Standing | None
+
+
+class ReachedDocument(msgspec.Struct, frozen=True):
+    """When a share of all was done, in seconds of the KPI's clock; ``beyond``: later than that."""
+
+    seconds: float
+    beyond: bool
+
+
+class SumDocument(msgspec.Struct, frozen=True):
+    """What one currency sums up to. ``rate``, ``rate_since``: by what it was converted, and since when that holds."""
+
+    currency: str
+    amount: str
+    records: int
+    rate: str | None
+    rate_since: str | None
+
+
+class MoneyDocument(msgspec.Struct, frozen=True):
+    """A sum in the reporting currency, rounded; null: nothing of it is known. ``unknown`` records are not in it."""
+
+    amount: str | None
+    currency: str
+    known: int
+    unknown: int
+    by_currency: list[SumDocument]
+
+
+class PointDocument(msgspec.Struct, frozen=True):
+    """A curve from an age in seconds on: the shares still open, done and ended otherwise, and how many were at risk."""
+
+    seconds: float
+    at_risk: int
+    open: float
+    done: float
+    otherwise: float
+    error: float
+
+
+class LagDocument(msgspec.Struct, frozen=True, tag="lag", tag_field="kind"):
+    """How long it takes. Of a quantile null: nobody can tell. ``by_value``: weighed by amounts.
+
+    ``error``: how far off a duration may be, as a share of it. ``curve``: where asked for, thinned to some points.
+    """
+
+    median: ReachedDocument | None
+    p90: ReachedDocument | None
+    p99: ReachedDocument | None
+    by_value: dict[str, ReachedDocument | None]
+    without_value: int
+    error: float
+    curve: list[PointDocument] | None
+
+
+class ShareDocument(msgspec.Struct, frozen=True, tag="share", tag_field="kind"):
+    """How many of all. ``low`` and ``high``: Wilson's interval at 95 %. ``pending``: the share still to be told."""
+
+    share: float
+    low: float
+    high: float
+    hits: int
+    of: int
+    pending: float
+    by_value: float | None
+    without_value: int
+    budget: str | None
+
+
+class StockDocument(msgspec.Struct, frozen=True, tag="stock", tag_field="kind"):
+    """What stands now: how many, worth what, of how many hours, and how old at the median."""
+
+    records: int
+    money: MoneyDocument
+    hours: str | None
+    hours_unknown: int
+    median_age: float | None
+
+
+class TotalDocument(msgspec.Struct, frozen=True, tag="total", tag_field="kind"):
+    """What was done in a window: how many, worth what, of how many hours."""
+
+    records: int
+    money: MoneyDocument
+    hours: str | None
+    hours_unknown: int
+
+
+class PaceDocument(msgspec.Struct, frozen=True, tag="pace", tag_field="kind"):
+    """How many were done in a window, and how many an hour."""
+
+    records: int
+    per_hour: float
+
+
+class NewestDocument(msgspec.Struct, frozen=True, tag="newest", tag_field="kind"):
+    """How many seconds ago it was done last."""
+
+    age: int
+
+
+AnswerDocument = LagDocument | ShareDocument | StockDocument | TotalDocument | PaceDocument | NewestDocument
+
+
+class BesideDocument(msgspec.Struct, frozen=True):
+    """What stands beside a figure: how many began, and how they stand; the unknown by reason."""
+
+    began: int
+    done: int
+    open: int
+    otherwise: dict[str, int]
+    unknown: dict[str, int]
+
+
+class ReadingDocument(msgspec.Struct, frozen=True):
+    """The answer for some days and dimension values. ``answer`` null: there is none, for the reason ``why_not``.
+
+    ``known_to``: up to when all was seen that could have ended what is unfinished. ``as_of``: of a lag, the instant at
+    which it was known so, where that is not now, so that windows compare.
+    """
+
+    by: dict[str, str | None]
+    first: str | None
+    last: str | None
+    figure: FigureDocument
+    answer: AnswerDocument | None
+    why_not: str | None
+    beside: BesideDocument
+    known_to: str | None
+    as_of: str | None
+
+
+class KpiDocument(msgspec.Struct, frozen=True):
+    """A KPI as it is declared. ``target``, ``warning``: as written, and as numbers in its unit.
+
+    ``day_seconds``: how many seconds of its clock a day has: by the business clock those of the default region's hours.
+    """
+
+    id: str
+    title: str
+    group: str
+    question: str
+    kind: Kind
+    unit: Unit
+    clock: str
+    day_seconds: int
+    good: str
+    headline: str | None
+    dimensions: list[str]
+    target: str | None
+    target_value: float | None
+    warning: str | None
+    warning_value: float | None
+    minimum_sample: int
+    unfinished: str
+    owner: str
+    version: str
+    source: str
+    lacks: str | None
+
+
+class ComparedDocument(msgspec.Struct, frozen=True):
+    """The figure of some days, and of as many before them, both as they stood as long after their end."""
+
+    now: FigureDocument
+    before: FigureDocument
+    first: str
+    last: str
+
+
+class LatestDocument(msgspec.Struct, frozen=True):
+    """A KPI with its reading of now: of the last days up to today, or of what stands.
+
+    ``compared``: the same days, and as many before, both at equal maturity; null of what stands.
+    """
+
+    kpi: KpiDocument
+    at: str | None
+    reading: ReadingDocument | None
+    compared: ComparedDocument | None
+
+
+class KpiList(msgspec.Struct, frozen=True):
+    """Every KPI of the catalogue. ``left_out``: those that do not fit the firm's processes, and why.
+
+    ``behind``: how many changes of cases are not in the figures yet; ``walking``: every case is looked at anew.
+    """
+
+    kpis: list[LatestDocument]
+    left_out: dict[str, list[str]]
+    behind: int | None
+    walking: bool
+
+
+class ReadingsDocument(msgspec.Struct, frozen=True):
+    """Readings of a KPI. ``version``: that of the declaration which they are by; ``complete``: it has seen all cases.
+
+    ``cases``: how many the KPI concerns; ``left_out``: how many of all count for nothing, by reason.
+    """
+
+    kpi: str
+    version: str
+    complete: bool
+    at: str
+    readings: list[ReadingDocument]
+    cases: int
+    left_out: dict[str, int]
+
+
+def kpi_document(declaration: Declaration, counting: Counting) -> KpiDocument:
+    """Return a declaration as it is shown."""
+    target, warning = (bound_number(each, counting) for each in (declaration.target, declaration.warning))
+    return KpiDocument(
+        id=declaration.name,
+        title=declaration.title,
+        group=declaration.group,
+        question=declaration.question,
+        kind=declaration.formula.kind,
+        unit=declaration.unit,
+        clock=declaration.clock,
+        day_seconds=counting.day_seconds,
+        good=declaration.good,
+        headline=declaration.headline if declaration.formula.kind is Kind.LAG else None,
+        dimensions=list(declaration.dimensions),
+        target=None if declaration.target is None else declaration.target.text,
+        target_value=None if target is None else float(target),
+        warning=None if declaration.warning is None else declaration.warning.text,
+        warning_value=None if warning is None else float(warning),
+        minimum_sample=declaration.minimum_sample,
+        unfinished=declaration.unfinished,
+        owner=declaration.owner,
+        version=declaration.version,
+        source=declaration.source,
+        lacks=declaration.formula.lacks,
+    )
+
+
+def readings_document(
+    declaration: Declaration,
+    counting: Counting,
+    answered: Answered,
+    by: tuple[Dimension, ...],
+    now: int,
+    currency: str,
+    *,
+    curves: bool = False,
+) -> ReadingsDocument:
+    """Return the answer to a question."""
+    return ReadingsDocument(
+        kpi=declaration.name,
+        version=answered.version.version,
+        complete=answered.version.complete,
+        at=format_instant(now),
+        readings=[
+            each
+            for part in answered.parts
+            for each in reading_documents(declaration, counting, part, by, currency, curves=curves)
+        ],
+        cases=answered.looked_at,
+        left_out={reason.value: count for reason, count in answered.left_out.items()},
+    )
+
+
+def reading_documents(
+    declaration: Declaration,
+    counting: Counting,
+    part: Part,
+    by: tuple[Dimension, ...],
+    currency: str,
+    *,
+    curves: bool = False,
+) -> Iterable[ReadingDocument]:
+    """Yield the readings of one window, by the values of some dimensions."""
+    window = part.window
+    for values, reading in part.readings.items():
+        yield ReadingDocument(
+            by=dict(zip((each.value for each in by), values, strict=True)),
+            first=None if window is None else window.first.isoformat(),
+            last=None if window is None else window.last.isoformat(),
+            figure=figure_document(declaration, counting, reading, currency),
+            answer=None if reading.answer is None else _answer(reading.answer, curves),
+            why_not=reading.why_not,
+            beside=_beside(reading.beside),
+            known_to=None if reading.known_to is None else format_instant(reading.known_to),
+            as_of=None if part.as_of is None else format_instant(part.as_of),
+        )
+
+
+def figure_document(declaration: Declaration, counting: Counting, reading: Reading, currency: str) -> FigureDocument:
+    """Return the number of a reading."""
+    figure = figure_of(declaration, reading)
+    standing = standing_of(declaration, figure, counting)
+    money = declaration.unit is Unit.MONEY
+    return FigureDocument(
+        _plain(figure.value, declaration.unit), figure.at_least, declaration.unit, currency if money else None, standing
+    )
+
+
+def _plain(value: Decimal | None, unit: Unit) -> int | float | str | None:
+    if value is None:
+        return None
+    if unit is Unit.MONEY:
+        return str(rounded(value))
+    if unit is Unit.RECORDS:
+        return int(value)
+    return text_of(value) if unit is Unit.HOURS else float(value)
+
+
+def text_of(value: Decimal | None) -> str | None:
+    """Return a decimal number without an exponent, and without zeros that say nothing."""
+    if value is None:
+        return None
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _beside(beside: Beside) -> BesideDocument:
+    return BesideDocument(beside.began, beside.done, beside.open, dict(beside.competing), dict(beside.unknown))
+
+
+def _answer(answer: Answer, curves: bool) -> AnswerDocument:
+    match answer:
+        case Lag():
+            return _lag(answer, curves)
+        case Share():
+            return ShareDocument(
+                share=answer.share,
+                low=answer.interval[0],
+                high=answer.interval[1],
+                hits=answer.hits,
+                of=answer.of,
+                pending=answer.pending,
+                by_value=answer.by_value,
+                without_value=answer.without_value,
+                budget=text_of(answer.budget),
+            )
+        case Stock():
+            median = None if answer.median_age is None else answer.median_age.seconds
+            money = _money(answer.amount, answer.sums)
+            return StockDocument(answer.records, money, text_of(answer.hours), answer.hours_unknown, median)
+        case Total():
+            return TotalDocument(answer.records, _money(answer.amount), text_of(answer.hours), answer.hours_unknown)
+        case Pace():
+            return PaceDocument(answer.records, answer.per_hour)
+        case Newest():
+            return NewestDocument(answer.age)
+
+
+def _lag(lag: Lag, curves: bool) -> LagDocument:
+    quantiles = _quantiles(lag.quantiles)
+    return LagDocument(
+        median=quantiles[Headline.MEDIAN],
+        p90=quantiles[Headline.P90],
+        p99=quantiles[Headline.P99],
+        by_value=_quantiles(lag.by_value),
+        without_value=lag.without_value,
+        error=lag.error,
+        curve=_curve(lag) if curves else None,
+    )
+
+
+def _quantiles(quantiles: Mapping[Headline, Reached | None]) -> dict[str, ReachedDocument | None]:
+    return {
+        name.value: None if reached is None else ReachedDocument(reached.age, reached.beyond)
+        for name, reached in quantiles.items()
+    }
+
+
+MOST_POINTS = 200
+
+
+def _curve(lag: Lag) -> list[PointDocument]:
+    """Return a curve, of a long one every so manieth point and the last."""
+    points = lag.curve.points
+    every = max(1, len(points) // MOST_POINTS)
+    some = [*points[::every], *points[-1:]] if every > 1 else points
+    return [PointDocument(*each) for each in some]
+
+
+def _money(converted: Converted, sums: Sums | None = None) -> MoneyDocument:
+    return MoneyDocument(
+        amount=None if converted.amount is None else str(rounded(converted.amount)),
+        currency=converted.currency,
+        known=converted.known,
+        unknown=converted.unknown,
+        by_currency=[
+            SumDocument(
+                currency=each.currency,
+                amount=text_of(each.part.amount) or "0",
+                records=each.part.records,
+                rate=None if each.rate is None else text_of(each.rate.rate),
+                rate_since=None if each.rate is None or each.rate.since is None else each.rate.since.isoformat(),
+            )
+            for each in converted.applied
+        ],
+    )

@@ -1,0 +1,107 @@
+"""The readings of now: of every KPI, as lists and metrics show them, made now and then and kept beside the cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import NamedTuple
+
+import msgspec
+
+from kpis.ask import TIMELESS, Asker, NoCells, Question, Window
+from kpis.catalogue import Catalogue
+from kpis.clock import Counting
+from kpis.declaration import Declaration, Dimension
+from kpis.documents import (
+    ComparedDocument,
+    LatestDocument,
+    figure_document,
+    kpi_document,
+    reading_documents,
+)
+from kpis.reading import Moment, Reading
+from throughline.core.estate import Estate
+from throughline.core.instants import format_instant
+
+DAYS = 30
+"""How many days up to today a reading of now is of, unless it is of what stands."""
+
+SPLIT = (Dimension.PROCESS, Dimension.FLOW, Dimension.REGION, Dimension.LEGAL_ENTITY)
+"""The dimensions by which metrics are split, one at a time: the others would be too many series."""
+
+
+class Current(NamedTuple):
+    """A reading of now; ``values``: of one value of one dimension, empty: of all.
+
+    ``days``: of how many days up to today; None: of what stands.
+    """
+
+    kpi: Declaration
+    values: Mapping[Dimension, str | None]
+    reading: Reading
+    days: int | None
+
+
+class Latest:
+    """Makes the readings of now."""
+
+    def __init__(self, asker: Asker, catalogue: Catalogue, estate: Estate) -> None:
+        self._asker = asker
+        self._catalogue = catalogue
+        self._estate = estate
+
+    def current(self, moment: Moment) -> list[Current]:
+        """Return the readings that metrics show."""
+        return [each for name in self._catalogue.kpis for each in self._current(self._catalogue.kpis[name], moment)]
+
+    def _current(self, declaration: Declaration, moment: Moment) -> list[Current]:
+        found: list[Current] = []
+        days = None if declaration.formula.kind in TIMELESS else DAYS
+        for by in ((), *((each,) for each in SPLIT if each in declaration.dimensions)):
+            question = Question(declaration.name, _window(declaration, moment), by=by)
+            try:
+                (part,) = self._asker.ask(question, moment).parts
+            except NoCells:
+                return []
+            found += (
+                Current(declaration, dict(zip(by, values, strict=True)), reading, days)
+                for values, reading in part.readings.items()
+                if None not in values
+            )
+        return found
+
+    def documents(self, moment: Moment) -> dict[str, bytes]:
+        """Return every KPI with its reading of now, as it is shown, by id."""
+        found = {name: self._document(each, moment) for name, each in self._catalogue.kpis.items()}
+        return {name: msgspec.json.encode(document) for name, document in found.items()}
+
+    def _document(self, declaration: Declaration, moment: Moment) -> LatestDocument:
+        counting, currency = Counting(declaration.clock, self._estate.calendars), moment.rates.reporting_currency
+        shown, at = kpi_document(declaration, counting), format_instant(moment.now)
+        window = _window(declaration, moment)
+        try:
+            (part,) = self._asker.ask(Question(declaration.name, window), moment).parts
+        except NoCells:
+            return LatestDocument(shown, None, None, None)
+        (reading,) = reading_documents(declaration, counting, part, (), currency)
+        compared = None
+        if window is not None:
+            earlier = Window(*(each - timedelta(days=DAYS) for each in window))
+            now, before = (
+                figure_document(declaration, counting, self._stood(declaration, each, moment), currency)
+                for each in (window, earlier)
+            )
+            compared = ComparedDocument(now, before, earlier.first.isoformat(), earlier.last.isoformat())
+        return LatestDocument(shown, at, reading, compared)
+
+    def _stood(self, declaration: Declaration, window: Window, moment: Moment) -> Reading:
+        """Return a reading as it stood when its last day was as far as today is now."""
+        as_of = moment.now - (moment.today - window.last) // timedelta(microseconds=1)
+        (part,) = self._asker.ask(Question(declaration.name, window, as_of=as_of), moment).parts
+        return part.readings[()]
+
+
+def _window(declaration: Declaration, moment: Moment) -> Window | None:
+    if declaration.formula.kind in TIMELESS:
+        return None
+    return Window(moment.today - timedelta(days=DAYS - 1), moment.today)

@@ -1,0 +1,150 @@
+"""Publishing: the figures of days and months that are over, and each that takes the place of one, append-only.
+
+What began on a day goes on to end, so a figure of a day changes by itself for a while. Of a lag what is published is
+what was known at an instant, and it is read as of that instant ever after; other kinds are published once nothing of
+the day is left to be told. So what changes a published figure is late data, a correction, another definition or rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+from kpis.ask import Asker, Every, NoCells, Question, Window
+from kpis.catalogue import Catalogue
+from kpis.declaration import Declaration, Kind
+from kpis.figures import figure_of
+from kpis.keep import transaction
+from kpis.reading import Moment, Share
+from kpis.store import KpiWriter, PublishedRow
+
+PUBLISHED = "published"
+STOOD = "stood"
+SETTLES = {Kind.LAG: 7, Kind.SHARE: 7, Kind.ATTEMPTS: 1, Kind.COUNT: 1, Kind.SUM: 1}
+"""After how many days a day is published, by kind."""
+
+LONGEST_WAIT = 60  # days, until a share is published though some of it is still to be told
+LOOKED_BACK = 400  # days
+AT_ONCE = 200  # figures of one piece of work
+SAMPLED = frozenset({Kind.STOCK, Kind.DEVIATIONS, Kind.AGE})
+"""Kinds of the moment: published as they stand when a day begins; nothing tells later how they stood."""
+
+
+class Publisher:
+    """Publishes what has become mature, and restates what has changed since."""
+
+    def __init__(self, store: KpiWriter, asker: Asker, catalogue: Catalogue) -> None:
+        self._store = store
+        self._asker = asker
+        self._catalogue = catalogue
+
+    def publish(self, moment: Moment) -> bool:
+        """Publish and restate some figures; return whether there may be more. While all cases are looked at: none."""
+        if self._store.walked() is not None:
+            return False
+        with transaction(self._store):
+            restated = self._restate(moment)
+            left = AT_ONCE
+            for declaration in self._catalogue.kpis.values():
+                for every, first in self._due(declaration, moment.today):
+                    if left and self._publish_one(declaration, every, first, moment):
+                        left -= 1
+        return restated or not left
+
+    def _due(self, declaration: Declaration, today: date) -> Iterator[tuple[Every, date]]:
+        """Yield the days and months that could be published and are not."""
+        kind = declaration.formula.kind
+        if kind in SAMPLED:
+            here = today.toordinal()
+            if not self._store.standing_published(declaration.name, Every.DAY, here, here):
+                yield Every.DAY, today
+        elif kind in SETTLES:
+            begun = self._begun(declaration)
+            for every in (Every.DAY, Every.MONTH) if begun is not None else ():
+                yield from self._ended(
+                    declaration, every, max(begun or today, today - timedelta(days=LOOKED_BACK)), today
+                )
+
+    def _begun(self, declaration: Declaration) -> date | None:
+        """Return the first day of which anything is known."""
+        try:
+            _, version = self._asker.declared(declaration.name)
+        except NoCells:
+            return None
+        first = self._store.first_day(version.number)
+        return None if first is None else date.fromordinal(first)
+
+    def _ended(self, declaration: Declaration, every: Every, begun: date, today: date) -> Iterator[tuple[Every, date]]:
+        last = today - timedelta(days=SETTLES[declaration.formula.kind] + 1)
+        there = self._store.standing_published(declaration.name, every, begun.toordinal() - 31, last.toordinal())
+        first = begun if every is Every.DAY else begun.replace(day=1)
+        while _window(every, first).last <= last:
+            if first.toordinal() not in there:
+                yield every, first
+            first = _window(every, first).last + timedelta(days=1)
+
+    def _publish_one(self, declaration: Declaration, every: Every, first: date, moment: Moment) -> bool:
+        sampled = declaration.formula.kind in SAMPLED
+        as_of = moment.now if declaration.formula.kind is Kind.LAG else None
+        row = self._read(declaration, every, first, as_of, STOOD if sampled else PUBLISHED, moment)
+        if row is None:
+            return False
+        self._store.publish(row)
+        return True
+
+    def _restate(self, moment: Moment) -> bool:
+        """Read again what was published of days of which something changed."""
+        until = moment.today.toordinal()
+        touched = self._store.take_touched(until, AT_ONCE)
+        for kpi, day, why in touched:
+            declaration = self._catalogue.kpis.get(kpi)
+            if declaration is None or declaration.formula.kind not in SETTLES:
+                continue
+            for every in (Every.DAY, Every.MONTH):
+                first = date.fromordinal(day)
+                first = first if every is Every.DAY else first.replace(day=1)
+                here = first.toordinal()
+                former = self._store.standing_published(kpi, every, here, here).get(here)
+                if former is not None:
+                    self._restate_one(declaration, former, why, moment)
+        return len(touched) == AT_ONCE
+
+    def _restate_one(self, declaration: Declaration, former: PublishedRow, why: str, moment: Moment) -> None:
+        every, first = Every(former.every), date.fromordinal(former.day)
+        row = self._read(declaration, every, first, former.as_of, why, moment)
+        if row is not None and (row.value, row.at_least) != (former.value, former.at_least):
+            self._store.publish(row)
+
+    def _read(
+        self, declaration: Declaration, every: Every, first: date, as_of: int | None, why: str, moment: Moment
+    ) -> PublishedRow | None:
+        """Return a figure to be published; None: some of it is still to be told, or nothing is kept of the KPI."""
+        window = None if declaration.formula.kind in SAMPLED else _window(every, first)
+        try:
+            answered = self._asker.ask(Question(declaration.name, window, as_of=as_of), moment)
+        except NoCells:
+            return None
+        reading = answered.parts[0].readings[()]
+        waits = isinstance(reading.answer, Share) and reading.beside.open > 0
+        if waits and first > moment.today - timedelta(days=LONGEST_WAIT):
+            return None
+        figure = figure_of(declaration, reading)
+        return PublishedRow(
+            id=0,
+            kpi=declaration.name,
+            every=every,
+            day=first.toordinal(),
+            version=answered.version.version,
+            at=moment.now,
+            value=None if figure.value is None else str(figure.value),
+            at_least=figure.at_least,
+            records=reading.beside.began,
+            as_of=as_of,
+            why=why,
+        )
+
+
+def _window(every: Every, first: date) -> Window:
+    if every is Every.DAY:
+        return Window(first, first)
+    return Window(first, (first.replace(day=1) + timedelta(days=32)).replace(day=1) - timedelta(days=1))

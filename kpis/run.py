@@ -1,0 +1,210 @@
+"""The part of ``serve`` that keeps KPIs: it follows the lineage store in a process of its own, and never holds it up.
+
+It works off what changed, as a loop. What is to be done now and then (readings of now, publishing) a scheduler asks
+for, and the loop does it between two pieces of work: one thread uses the file of KPIs. There is one such process for
+a data folder, whose lock its serve holds.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import structlog
+from apscheduler.schedulers.background import BackgroundScheduler  # pyright: ignore[reportMissingTypeStubs]
+
+from kpis.ask import Asker
+from kpis.catalogue import Catalogue
+from kpis.keep import Keeper, transaction
+from kpis.latest import Latest
+from kpis.publish import Publisher
+from kpis.scratch import moment_of
+from kpis.store import BACKFILL_FILE, FILE_NAME, METRICS_ROW, open_kpi_writer
+from lineage.engine import Limits
+from lineage.generations import mark, store_place
+from lineage.process import Definitions
+from lineage.read import CaseReader
+from throughline.core.clock import Clock
+from throughline.core.database import passing_cause
+from throughline.core.errors import LastingError, StoreUnavailable
+from throughline.core.estate import Estate
+from throughline.core.metric_names import (
+    KPI_BEHIND,
+    KPI_BYTES,
+    KPI_CASES,
+    KPI_LATEST_SECONDS,
+    KPI_PUBLISHED,
+    KPI_SECONDS,
+    KPI_WALKING,
+    METRICS,
+)
+from throughline.core.metrics import Meter, Part
+from throughline.core.store_url import StoreUrl
+
+_TRY_AGAIN_SECONDS = 1.0
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+_LATEST_EVERY = 10.0  # seconds, at the least: a share of what it takes, below
+_PUBLISH_EVERY = 60.0
+_METRICS_EVERY = 5.0
+_LATEST_SHARE = 20  # readings of now may take one part in so many of the time, while cases change
+_IDLE_SHARE = 300  # and while they do not
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What KPIs are kept of, and what they are. ``url``: the database of the store, where it is not in the folder."""
+
+    data: Path
+    definitions: Definitions
+    estate: Estate
+    catalogue: Catalogue
+    limits: Limits
+    clock: Clock
+    url: StoreUrl | None = None
+
+
+def run_watch(
+    subject: Subject, stop: threading.Event, ready: Callable[[], None], renewed: Callable[[], Subject]
+) -> None:
+    """Keep KPIs up to date until told to stop; ``ready`` is called once it follows, or knows that it has to wait.
+
+    A store that is away or damaged is tried again. Where a rebuild put another generation of it in force, go on with
+    that, by what the firm has ``renewed`` meanwhile.
+    """
+    said: str | None = None
+    while not stop.is_set():
+        seen = mark(subject.data)
+        try:
+            with ExitStack() as stack:
+                _Loop(subject, seen, stack).run(stop, ready)
+        except (sqlite3.DatabaseError, StoreUnavailable, OSError) as error:
+            why = str(error) if isinstance(error, StoreUnavailable) else passing_cause(error)
+            if why is None:
+                raise
+            if why != said:
+                _log.warning("kpis_wait", why=why, tries_again_in_seconds=_TRY_AGAIN_SECONDS)
+            said = why
+            ready()  # for the others to start: nothing waits for figures
+            stop.wait(_TRY_AGAIN_SECONDS)
+        else:
+            said = None
+        if not stop.is_set() and mark(subject.data) != seen:
+            try:
+                subject = renewed()
+            except LastingError as error:
+                _log.error("rebuilt_store_not_taken_over", why=str(error))
+
+
+class _Loop:
+    """Follows one generation of the store."""
+
+    def __init__(self, subject: Subject, seen: int, stack: ExitStack) -> None:
+        self._subject = subject
+        self._seen = seen
+        place = store_place(subject.data, subject.url)
+        self._reader = stack.enter_context(
+            closing(CaseReader(place, subject.definitions, subject.estate, subject.limits, subject.clock.now))
+        )
+        self._store = open_kpi_writer(subject.data / FILE_NAME)
+        stack.enter_context(closing(self._store.connection))
+        self._keeper = Keeper(self._store, subject.catalogue, subject.definitions, subject.estate, self._looked_at)
+        asker = Asker(self._store, subject.catalogue, subject.estate)
+        self._latest = Latest(asker, subject.catalogue, subject.estate)
+        self._publisher = Publisher(self._store, asker, subject.catalogue)
+        self._meter = Meter(Part.WATCH, METRICS)
+        self._wanted: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._changed = True
+        self._latest_at = float("-inf")
+        self._latest_took = 0.0
+
+    def run(self, stop: threading.Event, ready: Callable[[], None]) -> None:
+        """Work while there is anything to do; return when told to stop, or when another generation is in force."""
+        with self._reader.snapshot() as snapshot:
+            self._keeper.begin(snapshot)
+        ready()
+        scheduler: Any = BackgroundScheduler(timezone="UTC")  # it has no types
+        for work, seconds in (
+            (self._make_latest, _LATEST_EVERY),
+            (self._publish, _PUBLISH_EVERY),
+            (self._leave_metrics, _METRICS_EVERY),
+        ):
+            scheduler.add_job(self._wanted.put, "interval", [work], seconds=seconds, coalesce=True)
+            self._wanted.put(work)
+        scheduler.start()
+        try:
+            self._follow(stop)
+        finally:
+            scheduler.shutdown(wait=False)
+
+    def _follow(self, stop: threading.Event) -> None:
+        pause = _SHORTEST_PAUSE
+        while not stop.is_set() and mark(self._subject.data) == self._seen:
+            self._take_order()
+            started, before = time.monotonic(), self._store.position()
+            more = self._keeper.follow(self._reader.snapshot)
+            if more or self._store.position() != before:
+                self._changed = True
+                self._meter.histogram(KPI_SECONDS).observe(time.monotonic() - started)
+            self._do_what_is_wanted(0.0 if more else pause)
+            pause = _SHORTEST_PAUSE if more else min(pause * 1.5, _LONGEST_PAUSE)
+
+    def _looked_at(self, cases: int) -> None:
+        self._meter.counter(KPI_CASES).inc(cases)
+
+    def _take_order(self) -> None:
+        """Look at every case anew where somebody wants that."""
+        order = self._subject.data / BACKFILL_FILE
+        if order.exists():
+            with self._reader.snapshot() as snapshot:
+                self._keeper.backfill(snapshot)
+            order.unlink(missing_ok=True)
+
+    def _do_what_is_wanted(self, pause: float) -> None:
+        """Do what the scheduler asks for, once each; wait for that a little."""
+        works: list[Callable[[], None]] = []
+        with suppress(Empty):
+            works.append(self._wanted.get(timeout=pause) if pause else self._wanted.get_nowait())
+            while True:
+                works.append(self._wanted.get_nowait())
+        for work in dict.fromkeys(works):
+            work()
+
+    def _make_latest(self) -> None:
+        """Make the readings of now, if that does not take too much of the time."""
+        at = time.monotonic()
+        if at - self._latest_at < self._latest_took * (_LATEST_SHARE if self._changed else _IDLE_SHARE):
+            return
+        self._changed = False
+        with self._reader.snapshot() as snapshot:
+            moment = moment_of(snapshot, self._subject.estate)
+        documents = self._latest.documents(moment)
+        with transaction(self._store):
+            self._store.put_latest(documents)
+        self._latest_at = time.monotonic()
+        self._latest_took = self._latest_at - at
+        self._meter.histogram(KPI_LATEST_SECONDS).observe(self._latest_took)
+
+    def _publish(self) -> None:
+        with self._reader.snapshot() as snapshot:
+            moment = moment_of(snapshot, self._subject.estate)
+        before = self._store.last_published()
+        if self._publisher.publish(moment):
+            self._wanted.put(self._publish)
+        self._meter.counter(KPI_PUBLISHED).inc(self._store.last_published() - before)
+
+    def _leave_metrics(self) -> None:
+        with self._reader.snapshot() as snapshot:
+            self._meter.gauge(KPI_BEHIND).set(self._keeper.behind(snapshot))
+        self._meter.gauge(KPI_WALKING).set(int(self._store.walked() is not None))
+        self._meter.gauge(KPI_BYTES).set(self._store.connection.size())
+        with transaction(self._store):
+            self._store.set_meta(METRICS_ROW, self._meter.expose())

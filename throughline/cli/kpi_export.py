@@ -1,0 +1,117 @@
+"""The command ``kpis export``: readings as lines of a table, in CSV or Parquet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from throughline.cli.client import Client, Document, Refused, api_place
+from throughline.cli.kpis import KPIS
+from throughline.cli.printing import console
+from throughline.core.durable import replace_file
+from throughline.core.errors import StartRefused
+
+_COLUMNS = (
+    *("kpi", "version", "unit", "currency", "at", "first", "last"),
+    *("value", "at_least", "standing", "why_not", "began", "done", "open", "otherwise", "unknown"),
+    *("median_seconds", "p90_seconds", "p99_seconds", "low", "high"),
+)
+_FORMS = (".csv", ".parquet")
+
+
+def export(
+    file: Path,
+    kpis: Iterable[str],
+    asked: Sequence[tuple[str, object]],
+    by: Sequence[str],
+    url: str | None,
+    data: Path | None,
+) -> None:
+    """Write readings to a file, which is whole or not there; raises StartRefused for a form that is neither."""
+    if file.suffix not in _FORMS:
+        raise StartRefused(f"seen {file.name}, wanted a name that ends in {' or '.join(_FORMS)}")
+    client = Client(api_place(url, data))
+    declared = {each["kpi"]["id"]: each["kpi"] for each in client.get(KPIS)["kpis"]}
+    unknown = sorted(set(kpis) - declared.keys())
+    if unknown:
+        raise StartRefused(f"seen {', '.join(unknown)}, wanted ids of KPIs: `throughline kpis list` shows them")
+    rows: list[dict[str, Any]] = []
+    for name in list(kpis) or sorted(declared):
+        kpi = declared[name]
+        timed: list[tuple[str, object]] = [] if kpi["kind"] in ("stock", "deviations", "age", "gauge") else list(asked)
+        some = [each for each in by if each in kpi["dimensions"]]
+        try:
+            found = client.get(f"{KPIS}/{name}/readings", [*timed, *(("by", each) for each in some)])
+        except Refused as refused:
+            if refused.document.get("status") != 404:
+                raise
+            continue  # it has no source yet
+        rows += [_row(kpi, found, each, by) for each in found["readings"]]
+    columns = [*_COLUMNS[:7], *by, *_COLUMNS[7:]]
+    replace_file(file, _csv(columns, rows) if file.suffix == ".csv" else _parquet(columns, rows))
+    console().print(f"{len(rows):,} readings written to {file}.")
+
+
+def _row(kpi: Document, found: Document, reading: Document, by: Sequence[str]) -> dict[str, Any]:
+    figure, beside = reading["figure"], reading["beside"]
+    answer: Document = reading["answer"] or {}
+    value = figure["value"]
+    return {
+        "kpi": kpi["id"],
+        "version": found["version"],
+        "unit": kpi["unit"],
+        "currency": figure["currency"],
+        "at": found["at"],
+        "first": reading["first"],
+        "last": reading["last"],
+        **{each: reading["by"].get(each) for each in by},
+        "value": None if value is None else float(value),
+        "at_least": figure["at_least"],
+        "standing": figure["standing"],
+        "why_not": reading["why_not"],
+        "began": beside["began"],
+        "done": beside["done"],
+        "open": beside["open"],
+        "otherwise": sum(beside["otherwise"].values()),
+        "unknown": sum(beside["unknown"].values()),
+        **{f"{each}_seconds": _reached(answer.get(each)) for each in ("median", "p90", "p99")},
+        "low": answer.get("low"),
+        "high": answer.get("high"),
+    }
+
+
+def _reached(reached: Document | None) -> float | None:
+    """Return when a share of all was done; None where it was not, as far as is known."""
+    return None if reached is None or reached["beyond"] else reached["seconds"]
+
+
+def _csv(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, lineterminator="\r\n")  # RFC 4180
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def _parquet(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> bytes:
+    try:
+        arrow: Any = import_module("pyarrow")  # it has no types
+        parquet: Any = import_module("pyarrow.parquet")
+    except ImportError:
+        raise StartRefused(
+            "writing Parquet needs pyarrow, which is not installed: `pip install 'throughline[parquet]'`, or write .csv"
+        ) from None
+    whole, part, truth = arrow.int64(), arrow.float64(), arrow.bool_()
+    kinds = {
+        **dict.fromkeys(("began", "done", "open", "otherwise", "unknown"), whole),
+        **dict.fromkeys(("value", "median_seconds", "p90_seconds", "p99_seconds", "low", "high"), part),
+        "at_least": truth,
+    }
+    schema = arrow.schema([(name, kinds.get(name, arrow.string())) for name in columns])
+    sink = arrow.BufferOutputStream()
+    parquet.write_table(arrow.Table.from_pylist(list(rows), schema=schema), sink)
+    return sink.getvalue().to_pybytes()

@@ -1,0 +1,325 @@
+"""What the commands ``kpis …`` ask and print."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from throughline.cli.client import Client, Document, api_place
+from throughline.cli.printing import console, print_json
+from throughline.cli.words import key_text, moment, spoken
+from throughline.core.errors import StartRefused
+
+KPIS = "/api/v1/kpis"
+STYLES = {"good": "green", "warning": "yellow", "bad": "bold red"}
+_LOOK_SECONDS = 0.5
+_MOST_SHOWN = 10
+Asked = Iterable[tuple[str, object]]
+
+
+def list_kpis(url: str | None, data: Path | None, as_json: bool) -> None:
+    """Print every KPI with its reading of now."""
+    found = Client(api_place(url, data)).get(KPIS)
+    if as_json:
+        print_json(found)
+        return
+    out = console()
+    groups: dict[str, list[Document]] = {}
+    for each in found["kpis"]:
+        groups.setdefault(each["kpi"]["group"], []).append(each)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("kpi", "now", "target", "30 days before", "what is asked"):
+        table.add_column(title, overflow="fold", justify="right" if title in ("now", "30 days before") else "left")
+    for group, kpis in sorted(groups.items()):
+        table.add_row(Text(group, "bold"))
+        for each in kpis:
+            table.add_row(*_line(each))
+    out.print(table)
+    for name, faults in found["left_out"].items():
+        out.print(f"{name} is left out: {'; '.join(faults)}", style="yellow")
+    if found["behind"]:
+        out.print(f"{found['behind']:,} changes of cases are not in these figures yet.", style="dim")
+
+
+def _line(each: Document) -> tuple[str | Text, ...]:
+    kpi, reading, compared = each["kpi"], each["reading"], each["compared"]
+    before = "–" if compared is None else figure_text(kpi, compared["before"])
+    return f"  {kpi['id']}", _now(kpi, reading), kpi["target"] or "–", before, kpi["question"]
+
+
+def _now(kpi: Mapping[str, Any], reading: Mapping[str, Any] | None) -> Text:
+    if reading is None:
+        return Text("no source yet" if kpi["lacks"] else "no reading yet", "dim")
+    figure = reading["figure"]
+    if figure["value"] is None:
+        return Text(f"no answer ({reading['why_not'] or 'amounts are not known'})", "dim")
+    return Text(figure_text(kpi, figure), STYLES.get(figure["standing"] or "", ""))
+
+
+def show_kpi(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data: Path | None, as_json: bool) -> None:
+    """Print readings of a KPI."""
+    client = Client(api_place(url, data))
+    found = client.get(f"{_path(kpi)}/readings", [*asked, *_values(where)])
+    if as_json:
+        print_json(found)
+        return
+    out, kept = console(), client.get(_path(kpi))["kpi"]
+    _say_what(out, kept, found)
+    out.print(_readings(kept, found["readings"]))
+    _say_left_out(out, found)
+
+
+def _say_what(out: Console, kpi: Document, found: Document) -> None:
+    out.print(Text.assemble((kpi["title"], "bold"), "  ", kpi["question"]))
+    clock = {"business": "business time", "elapsed": "time as it elapses"}[kpi["clock"]]
+    target = f", target {kpi['target']}" if kpi["target"] else ""
+    out.print(
+        f"{kpi['kind']} in {spoken(kpi['unit'])}, {clock}, {kpi['good']} is good{target}; {kpi['owner']} owns it."
+    )
+    if not found["complete"]:
+        out.print("Every case is looked at anew just now: these figures are of those that were.", style="yellow")
+
+
+def _readings(kpi: Document, readings: list[Document]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    dimensions = list(readings[0]["by"]) if readings else []
+    for title in (*dimensions, "days", "figure", "of", "open", "ended otherwise", "unknown", "also"):
+        table.add_column(
+            spoken(title), overflow="fold", justify="left" if title in (*dimensions, "days", "also") else "right"
+        )
+    for each in readings:
+        beside = each["beside"]
+        table.add_row(
+            *(each["by"][name] or "not known" for name in dimensions),
+            _days(each),
+            _now(kpi, each),
+            f"{beside['began']:,}",
+            f"{beside['open']:,}",
+            f"{sum(beside['otherwise'].values()):,}",
+            f"{sum(beside['unknown'].values()):,}",
+            _also(kpi, each["answer"]),
+        )
+    return table
+
+
+def _days(reading: Document) -> str:
+    if reading["first"] is None:
+        return "now"
+    return reading["first"] if reading["first"] == reading["last"] else f"{reading['first']} – {reading['last']}"
+
+
+def _also(kpi: Mapping[str, Any], answer: Document | None) -> str:
+    """Say what else an answer tells, in a few words."""
+    match answer:
+        case {"kind": "lag"}:
+            parts = [f"{name} {_reached(kpi, answer[name])}" for name in ("median", "p90", "p99")]
+            return ", ".join(parts)
+        case {"kind": "share"}:
+            pending = f", {answer['pending']:.1%} to be told" if answer["pending"] else ""
+            return f"{answer['hits']:,} of {answer['of']:,}, {answer['low']:.1%} to {answer['high']:.1%}{pending}"
+        case {"kind": "stock"} | {"kind": "total"}:
+            return _money_text(answer)
+        case {"kind": "pace"}:
+            return f"{answer['records']:,} records"
+        case _:
+            return ""
+
+
+def _money_text(answer: Mapping[str, Any]) -> str:
+    money = answer["money"]
+    worth = "amount unknown" if money["amount"] is None else f"{money['currency']} {Decimal(money['amount']):,f}"
+    beside = f", {money['unknown']:,} of unknown amount" if money["unknown"] else ""
+    hours = f", {answer['hours']} h" if answer["hours"] not in (None, "0") else ""
+    return f"{answer['records']:,} records, {worth}{beside}{hours}"
+
+
+def _reached(kpi: Mapping[str, Any], reached: Mapping[str, Any] | None) -> str:
+    if reached is None:
+        return "not known"
+    return f"{'> ' if reached['beyond'] else ''}{time_text(kpi, reached['seconds'])}"
+
+
+def _say_left_out(out: Console, found: Document) -> None:
+    left_out = ", ".join(f"{count:,} {reason}" for reason, count in found["left_out"].items())
+    out.print(f"It concerns {found['cases']:,} cases{f'; left out: {left_out}' if left_out else ''}.", style="dim")
+
+
+def explain(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data: Path | None, as_json: bool) -> None:
+    """Print how a figure came about."""
+    client, asked = Client(api_place(url, data)), [*asked, *_values(where)]
+    kept, found = client.get(_path(kpi)), client.get(f"{_path(kpi)}/readings", asked)
+    behind = client.get(f"{_path(kpi)}/cases", [*asked, ("limit", _MOST_SHOWN)])
+    if as_json:
+        print_json({"kpi": kept["kpi"], "readings": found, "cases": behind})
+        return
+    out, declared = console(), kept["kpi"]
+    _say_what(out, declared, found)
+    out.print(f"Formula: {declared['source']}.")
+    out.print(
+        f"Unfinished work is {spoken(declared['unfinished'])}; with fewer than {declared['minimum_sample']} no answer."
+    )
+    for each in found["readings"]:
+        out.print(Text.assemble(f"\n{_days(each)}: ", _now(declared, each)))
+        _say_parts(out, declared, each)
+    _say_left_out(out, found)
+    if behind["cases"]:
+        out.print(f"\nWhat weighs most, of {behind['total']:,}:", style="bold")
+        out.print(_cases(declared, behind["cases"]))
+
+
+def _say_parts(out: Console, kpi: Document, reading: Document) -> None:
+    beside, answer = reading["beside"], reading["answer"]
+    if answer is not None and answer["kind"] == "share":
+        out.print(f"  numerator    {answer['hits']:,}")
+        out.print(f"  denominator  {answer['of']:,}")
+    also = _also(kpi, answer)
+    if also:
+        out.print(f"  {also}")
+    out.print(f"  began        {beside['began']:,}: {beside['done']:,} done, {beside['open']:,} unfinished")
+    for word, count in beside["otherwise"].items():
+        out.print(f"  otherwise    {count:,} {spoken(word)}")
+    for why, count in beside["unknown"].items():
+        out.print(f"  unknown      {count:,}: {why}")
+    if reading["known_to"]:
+        out.print(f"  known up to  {moment(reading['known_to'])} UTC")
+
+
+def cases(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data: Path | None, as_json: bool) -> None:
+    """Print the cases behind a figure."""
+    client = Client(api_place(url, data))
+    found = client.get(f"{_path(kpi)}/cases", [*asked, *_values(where)])
+    if as_json:
+        print_json(found)
+        return
+    out = console()
+    if not found["cases"]:
+        out.print("No case is behind it.")
+        return
+    out.print(_cases(client.get(_path(kpi))["kpi"], found["cases"]))
+    if found["next"]:
+        out.print(f"There is more: add --cursor {found['next']}", style="dim", soft_wrap=True)
+    else:
+        out.print("`throughline show TYPE VALUE` tells all about one.", style="dim")
+
+
+def _cases(kpi: Mapping[str, Any], lines: list[Document]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("process", "name", "since", "ending", "took", "worth"):
+        table.add_column(title, overflow="fold", justify="right" if title in ("took", "worth") else "left")
+    for each in lines:
+        ending = spoken(each["word"] or each["ending"])
+        worth = "unknown" if each["amount"] is None else f"{each['currency']} {Decimal(each['amount']):,f}"
+        case = each["case"]
+        name = key_text({"type": case["key_type"], "value": case["name"], "scope": case["scope"]})
+        took = "–" if each["seconds"] is None else time_text(kpi, each["seconds"])
+        table.add_row(case["process"], name, moment(each["began"]), ending, took, worth)
+    return table
+
+
+def restatements(kpi: str, asked: Asked, url: str | None, data: Path | None, as_json: bool) -> None:
+    """Print what was published and changed."""
+    client = Client(api_place(url, data))
+    found = client.get(f"{_path(kpi)}/restatements", asked)
+    if as_json:
+        print_json(found)
+        return
+    out, declared = console(), client.get(_path(kpi))["kpi"]
+    if not found["restatements"]:
+        out.print("No published figure of it has changed.")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("of", "was", "published", "is", "since", "why"):
+        table.add_column(title, overflow="fold")
+    for each in found["restatements"]:
+        table.add_row(
+            f"{each['every']} {each['day']}",
+            _published(declared, each["was"], each["was_at_least"]),
+            moment(each["was_published"]),
+            _published(declared, each["now"], each["now_at_least"]),
+            moment(each["at"]),
+            each["why"],
+        )
+    out.print(table)
+    if found["next"]:
+        out.print(f"There is more: add --cursor {found['next']}", style="dim", soft_wrap=True)
+
+
+def _published(kpi: Mapping[str, Any], value: str | None, at_least: bool) -> str:
+    return figure_text(kpi, {"value": value, "at_least": at_least, "unit": kpi["unit"], "currency": None})
+
+
+def backfill(wait: bool, url: str | None, data: Path | None, as_json: bool) -> None:
+    """Have every figure worked out anew; ``wait`` until it is."""
+    client = Client(api_place(url, data))
+    answer = client.post(f"{KPIS}/backfill", {})
+    while wait and client.get(KPIS)["walking"]:
+        time.sleep(_LOOK_SECONDS)
+    if as_json:
+        print_json(answer)
+        return
+    console().print(
+        "Every case was looked at anew."
+        if wait
+        else "Every case is looked at anew; `throughline kpis list` says how far."
+    )
+
+
+def figure_text(kpi: Mapping[str, Any], figure: Mapping[str, Any]) -> str:
+    """Write a figure of a KPI with its unit, as people say it."""
+    value, unit = figure["value"], figure["unit"]
+    if value is None:
+        return "no answer"
+    sign = "> " if figure["at_least"] else ""
+    match unit:
+        case "seconds":
+            return f"{sign}{time_text(kpi, float(value))}"
+        case "percent":
+            return f"{sign}{float(value):.1%}"
+        case "money":
+            return f"{sign}{figure['currency'] or ''} {Decimal(value):,.2f}".strip()
+        case "hours":
+            return f"{sign}{Decimal(value):,f} h"
+        case "records":
+            return f"{sign}{float(value):,.0f}"
+        case _:
+            return f"{sign}{float(value):,.2f} {spoken(unit)}"
+
+
+def time_text(kpi: Mapping[str, Any], seconds: float) -> str:
+    """Write a length of time by the clock of a KPI: from a day on, business time in business days."""
+    if kpi["clock"] == "business" and seconds >= kpi["day_seconds"]:
+        return f"{seconds / kpi['day_seconds']:.1f} bd"
+    return length(seconds)
+
+
+def length(seconds: float) -> str:
+    """Write a length of time in its two greatest units."""
+    left, parts = round(seconds), list[str]()
+    for name, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        count, left = divmod(left, size)
+        if count or (name == "s" and not parts):
+            parts.append(f"{count} {name}")
+    return " ".join(parts[:2])
+
+
+def _path(kpi: str) -> str:
+    return f"{KPIS}/{quote(kpi, safe='')}"
+
+
+def _values(where: Iterable[str]) -> list[tuple[str, object]]:
+    """Read DIMENSION=VALUE; raises StartRefused."""
+    found: list[tuple[str, object]] = []
+    for each in where:
+        name, is_there, value = each.partition("=")
+        if not is_there:
+            raise StartRefused(f"--where: seen {each!r}, wanted DIMENSION=VALUE, such as region=EMEA")
+        found.append((name, value))
+    return found
