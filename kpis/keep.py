@@ -219,7 +219,7 @@ class Keeper:
             ahead = list(dict.fromkeys(cases))
             while ahead:
                 before |= store.contributed(ahead)
-                after |= self._look(snapshot, ahead)
+                after |= self.look(snapshot, ahead)
                 ahead = sorted(self._upstream(snapshot, ahead, before, after) - after.keys())
             store.put_contributed({case: each for case, each in after.items() if each is not None or case in before})
             store.count(_tallied(before, after))
@@ -235,7 +235,8 @@ class Keeper:
             if walked is not None:
                 store.set_walked(walked)
 
-    def _look(self, snapshot: Snapshot, cases: Iterable[int]) -> dict[int, Contributed | None]:
+    def look(self, snapshot: Snapshot, cases: Iterable[int]) -> dict[int, Contributed | None]:
+        """Return what cases contribute as they stand; None: nothing."""
         found: dict[int, Contributed | None] = dict.fromkeys(cases)
         for case_id, view in snapshot.views(found).items():
             if view.joined.members:

@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
 from datetime import date
 from pathlib import Path
 from random import Random
 
+import msgspec
 import pytest
 
+from kpis import cell, distribution
 from kpis.ask import Asker, Question, Window
 from kpis.catalogue import Catalogue
 from kpis.codec import decode_cell, decode_contributed, encode_cell, encode_contributed
+from kpis.declaration import Declaration, KpiClock
 from kpis.keep import NOT_KEPT, Keeper
 from kpis.scratch import Answers, Scope, moment_of, read_from_scratch
 from kpis.spot import Grain
 from kpis.store import KpiWriter, each_cell, open_kpi_writer
 from lineage.acceptance import Acceptances
+from lineage.changes import FORGOTTEN, position_of
 from lineage.derive import Context
 from lineage.engine import Engine, Limits
 from lineage.read import Snapshot, Stated
 from lineage.sight import Heard, Reporting, SourceSight
 from tests.unit.kpis.golden import DEFINITIONS, FOLDER, Golden, golden
 from tests.unit.lineage.adapter import settle, tick
+from throughline.core.estate import Estate, read_estate
 from throughline.core.event import Event
+from throughline.core.yaml_file import YamlDocument
 
 PATHS = sorted(FOLDER.glob("*.yaml"))
 KEPT = [path for path in PATHS if golden(path).declaration.formula.kind not in NOT_KEPT]
+
+
+WHOLE = Scope(date(2026, 1, 1), date(2027, 12, 31))
 
 
 class World:
@@ -36,9 +46,14 @@ class World:
     def __init__(self, case: Golden, store: KpiWriter) -> None:
         self.case = case
         self.engine = Engine.open(":memory:", DEFINITIONS, case.estate, Limits())
-        self.catalogue = Catalogue({case.declaration.name: case.declaration}, {})
         self.store = store
-        self.keeper = Keeper(store, self.catalogue, DEFINITIONS, case.estate)
+        self.declare(case.declaration)
+
+    def declare(self, declaration: Declaration, estate: Estate | None = None) -> None:
+        """Begin to keep a KPI, as a process that has just started does."""
+        self.case = self.case._replace(declaration=declaration, estate=estate or self.case.estate)
+        self.catalogue = Catalogue({declaration.name: declaration}, {})
+        self.keeper = Keeper(self.store, self.catalogue, DEFINITIONS, self.case.estate)
         with self.snapshot() as snapshot:
             self.keeper.begin(snapshot)
 
@@ -82,28 +97,35 @@ def store(tmp_path: Path) -> Generator[KpiWriter]:
 
 def scopes(case: Golden) -> list[Scope]:
     """Return what is asked of a case: all of it, its own scope, and by each of the dimensions that cells tell apart."""
-    whole = Scope(date(2026, 1, 1), date(2027, 12, 31))
     by = [(each,) for each in case.declaration.dimensions]
     own = case.scope
     if own.first is None:
-        own = own._replace(first=whole.first, last=whole.last)
-    return [whole, own, *(whole._replace(by=each) for each in by)]
+        own = own._replace(first=WHOLE.first, last=WHOLE.last)
+    return [WHOLE, own, *(WHOLE._replace(by=each) for each in by)]
+
+
+def orders(case: Golden, seed: str) -> list[list[list[Event]]]:
+    """Return ways in which events may arrive: one by one, backwards, and shuffled with repetitions in batches."""
+    chance, events = Random(seed), case.events
+    again = chance.sample(events, len(events)) + chance.sample(events, len(events) // 2)
+    return [[[each] for each in events], [[each] for each in reversed(events)], [again[::3], again[1::3], again[2::3]]]
 
 
 @pytest.mark.parametrize("path", KEPT, ids=lambda path: path.stem)
-def test_kept_cells_read_as_all_cases_do_whenever_they_are_brought_up_to_date(path: Path, store: KpiWriter) -> None:
-    case, chance = golden(path), Random(path.stem)
-    world = World(case, store)
-    arriving = chance.sample(case.events, len(case.events)) + chance.sample(case.events, len(case.events) // 2)
-    while arriving:
-        size = chance.randint(1, 4)
-        world.fold(arriving[:size])
-        arriving = arriving[size:]
-        if chance.random() < 0.7:
+def test_kept_cells_read_as_all_cases_do_after_each_batch(path: Path, tmp_path: Path) -> None:
+    case = golden(path)
+    for number, order in enumerate(orders(case, path.stem)):
+        store = open_kpi_writer(tmp_path / f"{number}.db")
+        with closing(store.connection):
+            world = World(case, store)
+            for batch in order:
+                world.fold(batch)
+                world.follow()
+                assert world.kept(WHOLE) == world.from_scratch(WHOLE)
             world.follow()
-    world.follow()
-    for scope in scopes(case):
-        assert world.kept(scope) == world.from_scratch(scope), scope.by
+            for scope in scopes(case):
+                assert world.kept(scope) == world.from_scratch(scope), scope.by
+            world.engine.close()
 
 
 @pytest.mark.parametrize("path", KEPT, ids=lambda path: path.stem)
@@ -119,5 +141,113 @@ def test_what_is_stored_comes_back_as_it_was(path: Path, store: KpiWriter) -> No
     found = store.contributed(ids)
     assert {each: decode_contributed(encode_contributed(found[each])) for each in ids} == found
     with world.snapshot() as snapshot:
-        seen = world.keeper._look(snapshot, ids)
+        seen = world.keeper.look(snapshot, ids)
     assert found == seen
+
+
+LAG = golden(FOLDER / "billing-readiness-lag.yaml")
+
+
+def test_another_process_goes_on_where_one_was_cut_off(store: KpiWriter) -> None:
+    world = World(LAG, store)
+    world.fold(LAG.events[:4])
+    world.follow()
+    world.declare(LAG.declaration)
+    assert len(store.versions()) == 1
+    world.fold(LAG.events[4:])
+    world.follow()
+    assert world.kept(WHOLE) == world.from_scratch(WHOLE)
+
+
+def test_what_is_raised_in_the_midst_leaves_all_as_it_was(store: KpiWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(LAG, store)
+    world.fold(LAG.events[:4])
+    world.follow()
+    before, at = world.kept(WHOLE), store.position()
+    world.fold(LAG.events[4:])
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "put_behind", no_room)
+        with pytest.raises(OSError, match="no room"):
+            world.follow()
+    assert (world.kept(WHOLE), store.position()) == (before, at)
+    world.follow()
+    assert world.kept(WHOLE) == world.from_scratch(WHOLE)
+
+
+def no_room(rows: object) -> None:
+    raise OSError("no room")
+
+
+def test_a_changed_declaration_is_another_version_which_answers_once_it_has_looked_at_every_case(
+    store: KpiWriter,
+) -> None:
+    world = World(LAG, store)
+    world.fold(LAG.events)
+    world.follow()
+    before = world.kept(WHOLE)
+    world.declare(dataclasses.replace(LAG.declaration, clock=KpiClock.ELAPSED, version="2"))
+    assert [(row.version, row.complete) for row in store.versions()] == [("1", True), ("2", False)]
+    world.follow()
+    assert [(row.version, row.complete) for row in store.versions()] == [("2", True)]
+    assert world.kept(WHOLE) == world.from_scratch(WHOLE) != before
+    assert store.rows("SELECT DISTINCT cell.kpi FROM cell") == store.rows("SELECT number FROM version")
+
+
+def test_another_title_or_target_is_no_other_version(store: KpiWriter) -> None:
+    world = World(LAG, store)
+    world.declare(dataclasses.replace(LAG.declaration, title="Another", target=None, minimum_sample=5))
+    assert len(store.versions()) == 1
+
+
+def test_all_is_looked_at_anew_by_another_calendar(store: KpiWriter) -> None:
+    world = World(LAG, store)
+    world.fold(LAG.events)
+    world.follow()
+    before = world.kept(WHOLE)
+    region = {"timezone": "Europe/Berlin", "country": "DE", "open": "08:00-20:00"}
+    firm = {"firm": {"default_region": "EMEA"}, "regions": {"EMEA": region}}
+    other = read_estate(YamlDocument("other", firm, {}, {}))
+    world.engine = Engine(world.engine.store.connection, DEFINITIONS, other, Limits())
+    world.declare(LAG.declaration, other)
+    world.follow()
+    assert world.kept(WHOLE) == world.from_scratch(WHOLE) != before
+
+
+def test_all_is_looked_at_anew_where_changes_were_missed_or_the_store_is_another(store: KpiWriter) -> None:
+    world = World(LAG, store)
+    world.fold(LAG.events[:4])
+    world.follow()
+    world.fold(LAG.events[4:])
+    world.engine.store.connection.execute("DELETE FROM changed WHERE seq < (SELECT max(seq) FROM changed)")
+    world.engine.store.set_position(FORGOTTEN, position_of(world.engine.store).seq - 1)
+    world.follow()
+    assert world.kept(WHOLE) == world.from_scratch(WHOLE)
+    world.engine.close()
+    world.engine = Engine.open(":memory:", DEFINITIONS, LAG.estate, Limits())
+    world.fold(LAG.events[:2])
+    world.follow()
+    assert world.kept(WHOLE) == world.from_scratch(WHOLE)
+
+
+def test_a_cell_that_falls_back_to_few_records_is_counted_anew(
+    store: KpiWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So few as to fit a test: the cells of a real one hold 2,000 seconds before they hold bins."""
+    for module in (cell, distribution):
+        monkeypatch.setattr(module, "EXACT", 2)
+    case = golden(FOLDER / "sync-latency.yaml")
+    world = World(case, store)
+    events = [
+        msgspec.structs.replace(each, id=f"{each.id}-{n}", fields={**each.fields, "time_entry": f"T-{n}"})
+        for n in range(4)
+        for each in case.events
+        if each.type in ("time.submitted", "time.approved", "time.posted")
+    ]
+    world.fold(events)
+    world.follow()
+    gone = [
+        msgspec.structs.replace(each, type="time.cancelled", id=f"{each.id}-x", fields=each.fields) for each in events
+    ]
+    world.fold([each for each in gone if each.fields["time_entry"] in ("T-0", "T-1", "T-2")])
+    world.follow()
+    assert world.kept(WHOLE) == world.from_scratch(WHOLE)
