@@ -362,7 +362,7 @@ def test_health_readiness_and_metrics_of_all_parts_are_in_one_place(serve: Servi
     assert serve.get("/healthz").json == {"status": "ok"}
     ready = serve.get("/readyz")
     assert (ready.status, ready.json["ready"]) == (200, True)
-    assert {each["part"] for each in ready.json["parts"]} == {"collector", "engine", "api"}
+    assert {each["part"] for each in ready.json["parts"]} == {"collector", "engine", "watch", "api"}
     until(lambda: 'throughline_folded_position{part="engine"}' in serve.get("/metrics").text, "the engine's metrics")
     metrics = serve.get("/metrics").text
     assert 'throughline_journal_position{part="collector"}' in metrics

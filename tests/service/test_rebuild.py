@@ -63,7 +63,7 @@ def test_a_running_serve_takes_the_rebuilt_store_over_while_events_come_in(tmp_p
         assert state_of(serve) == "done"
         assert beside.answers == {200}
         assert serve.folded(beside.position)["counts"]["events"] == 2 + beside.sent
-        assert serve.parts.keys() == {"supervisor", "collector", "engine", "api"}
+        assert serve.parts.keys() == {"supervisor", "collector", "engine", "watch", "api"}
         serve.kill("engine")
         serve.folded(serve.send(event("3", "ticket.opened", ticket="T-2")))
     with serving(data, "--definitions", str(definitions)) as serve:

@@ -19,13 +19,13 @@ def test_events_in_are_cases_out_also_after_each_part_was_killed(tmp_path: Path)
     with serving(tmp_path / "data") as serve:
         addresses = dict(serve.addresses)
         serve.folded(serve.send(event("e1", "time.submitted", time_entry="TE-1")))
-        for number, part in enumerate(("engine", "collector", "api"), 2):
+        for number, part in enumerate(("engine", "collector", "watch", "api"), 2):
             serve.kill(part)
             until(lambda: serve.get("/readyz").status == 200 if answers(serve.addresses["api"]) else False, "readiness")
             position = serve.send(event(f"e{number}", "time.submitted", time_entry=f"TE-{number}"))
             assert serve.folded(position)["counts"]["events"] == number
         cases = serve.get("/api/v1/cases", process="time-to-bill").json["cases"]
-        assert [case["name"] for case in cases] == ["TE-1", "TE-2", "TE-3", "TE-4"]
+        assert [case["name"] for case in cases] == ["TE-1", "TE-2", "TE-3", "TE-4", "TE-5"]
         assert serve.addresses == addresses
         assert serve.stop() == 0
     assert not (tmp_path / "data" / "addresses.json").exists()

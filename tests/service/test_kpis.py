@@ -1,0 +1,184 @@
+"""KPIs of a running serve: figures follow what comes in, whatever is killed; by API and by the commands."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.service.serving import Serving, event, run, serving, until
+
+pytestmark = pytest.mark.serial
+
+EMEA = {"region": "EMEA", "legal_entity": "DE01", "practice": "cloud", "customer": "ACME"}
+LAG = "/api/v1/kpis/billing-readiness-lag"
+
+
+def approved(number: int, hour: int = 9) -> dict[str, Any]:
+    entry, day = f"TE-{number}", 1 + number % 5
+    told = {"time_entry": entry, "amount": "100.00", "currency": "EUR", "system": "psa", **EMEA}
+    return event(f"a{number}", "time.approved", f"2026-03-0{day}T{hour:02}:00:00Z", **told)
+
+
+def released(number: int) -> dict[str, Any]:
+    told = {"time_entry": f"TE-{number}", "system": "erp", **EMEA}
+    return event(f"r{number}", "billing.released", "2026-03-06T12:00:00Z", "/erp", **told)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "clock").write_text("2026-03-09T12:00:00Z")
+    return tmp_path
+
+
+def readings(serve: Serving, **asked: str | int) -> dict[str, Any]:
+    answer = serve.get(f"{LAG}/readings", **{"from": "2026-03-01", "to": "2026-03-31", **asked})
+    assert answer.status == 200, answer.text
+    return answer.json
+
+
+def began(serve: Serving) -> int:
+    return sum(each["beside"]["began"] for each in readings(serve)["readings"])
+
+
+def done(serve: Serving) -> int:
+    return sum(each["beside"]["done"] for each in readings(serve)["readings"])
+
+
+def test_figures_follow_what_comes_in_whatever_is_killed(folder: Path) -> None:
+    with serving(folder / "data", "--clock", str(folder / "clock")) as serve:
+        serve.send(*(approved(n) for n in range(30)))
+        until(lambda: began(serve) == 30, "thirty approved entries in the figure")
+        serve.kill("watch")
+        serve.send(*(released(n) for n in range(20)))
+        until(lambda: done(serve) == 20, "twenty releases after the part was killed")
+        serve.kill("engine")
+        serve.kill("watch")
+        serve.send(*(released(n) for n in range(20, 25)), *(released(n) for n in range(5)))
+        until(lambda: done(serve) == 25, "five more, and none counted twice")
+        (only,) = readings(serve)["readings"]
+        assert only["beside"] == {"began": 30, "done": 25, "open": 5, "otherwise": {}, "unknown": {}}
+        before = readings(serve, by="region", every="week")["readings"]
+        assert run("kpis", "backfill", "--wait", "--data", str(folder / "data")).returncode == 0
+        assert readings(serve, by="region", every="week")["readings"] == before
+        ready = serve.get("/readyz").json
+        assert {"part": "watch", "ready": True, "reason": None} in ready["parts"]
+        until(lambda: 'throughline_kpi_walking{part="watch"} 0.0' in serve.get("/metrics").text, "its metrics")
+    with serving(folder / "data", "--clock", str(folder / "clock")) as serve:
+        assert readings(serve, by="region", every="week")["readings"] == before
+
+
+@pytest.fixture(scope="module")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    folder = tmp_path_factory.mktemp("kpis")
+    (folder / "clock").write_text("2026-03-09T12:00:00Z")
+    with serving(folder / "data", "--clock", str(folder / "clock")) as serve:
+        serve.send(*(approved(n) for n in range(30)), *(released(n) for n in range(25)))
+        until(lambda: done(serve) == 25, "the figures")
+        until(lambda: serve.get(LAG).json["reading"] is not None, "the reading of now")
+        yield serve
+
+
+def said(serve: Serving, *words: str) -> str:
+    done = run("kpis", *words, "--data", str(serve.data))
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def refused(serve: Serving, *words: str) -> str:
+    done = run("kpis", *words, "--data", str(serve.data))
+    assert done.returncode == 1
+    return done.stderr
+
+
+def test_every_kpi_of_the_catalogue_is_listed_also_those_without_a_source(serve: Serving) -> None:
+    listed = serve.get("/api/v1/kpis").json
+    assert len(listed["kpis"]) > 50
+    lacking = [each for each in listed["kpis"] if each["kpi"]["lacks"]]
+    assert {each["kpi"]["id"] for each in lacking} >= {"probe-success", "reconciliation-match-rate", "completeness"}
+    assert all(each["reading"] is None for each in lacking)
+    text = said(serve, "list")
+    assert "billing-readiness-lag" in text
+    assert "no source yet" in text
+
+
+def test_behind_a_figure_are_its_cases_those_that_weigh_most_first(serve: Serving) -> None:
+    asked = {"from": "2026-03-01", "to": "2026-03-31"}
+    whole = serve.get(f"{LAG}/cases", **asked, limit=1000).json
+    assert (whole["total"], len(whole["cases"]), whole["next"]) == (30, 30, None)
+    seconds = [each["seconds"] for each in whole["cases"]]
+    assert seconds == sorted(seconds, reverse=True)
+    paged: list[Any] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = serve.get(f"{LAG}/cases", **asked, limit=7, **cursor).json
+        paged += page["cases"]
+        if page["next"] is None:
+            break
+        cursor = {"cursor": page["next"]}
+    assert paged == whole["cases"]
+    bar = serve.get(f"{LAG}/cases", **asked, ending="done", at_least=seconds[-1], below=seconds[-1] + 1).json
+    assert {each["seconds"] for each in bar["cases"]} == {seconds[-1]}
+    assert bar["total"] == seconds.count(seconds[-1])
+    first = whole["cases"][0]["case"]
+    assert serve.get(f"/api/v1/cases/{first['process']}/{first['name']}").status == 200
+
+
+def test_a_customer_has_figures_by_whole_months(serve: Serving) -> None:
+    (only,) = readings(serve, by="customer", **{"from": "2026-03-02", "to": "2026-03-02"})["readings"]
+    assert (only["by"], only["first"], only["last"]) == ({"customer": "ACME"}, "2026-03-01", "2026-03-31")
+    assert only["beside"]["began"] == 30
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        ("/api/v1/kpis/nothing/readings", 404, "wanted the id of a KPI"),
+        (f"{LAG}/readings?by=colour", 422, "seen 'colour'"),
+        (f"{LAG}/readings?by=flow", 422, "those are what billing-readiness-lag is told by"),
+        (f"{LAG}/readings?from=2026-03-09&to=2026-03-01", 422, "wanted from no later than to"),
+        (f"{LAG}/readings?from=0001-01-01", 422, "wanted 3,700 at most"),
+        (f"{LAG}/readings?from=yesterday", 422, "from"),
+        (f"{LAG}/readings?every=day&by=customer", 422, "by month"),
+        (f"{LAG}/readings?by=customer&by=instance", 422, "are told apart"),
+        (f"{LAG}/cases?cursor=rubbish", 422, "cursor"),
+        (f"{LAG}/cases?limit=0", 422, "limit"),
+        ("/api/v1/kpis/money-at-risk/readings?from=2026-03-01", 422, "of what stands now"),
+        ("/api/v1/kpis/probe-success/readings", 404, "no source yet"),
+    ],
+)
+def test_what_cannot_be_answered_is_refused_in_words(serve: Serving, path: str, status: int, words: str) -> None:
+    answer = serve.call(serve.url(path))
+    assert answer.status == status, answer.text
+    assert words in answer.json["detail"]
+
+
+def test_the_commands_say_what_the_api_does(serve: Serving, tmp_path: Path) -> None:
+    days = ("--from", "2026-03-01", "--to", "2026-03-31")
+    shown = json.loads(said(serve, "show", "billing-readiness-lag", *days, "--by", "region", "--json"))
+    assert shown["readings"] == readings(serve, by="region")["readings"]
+    assert "EMEA" in said(serve, "show", "billing-readiness-lag", *days, "--by", "region")
+    told = said(serve, "explain", "billing-readiness-lag", *days, "--where", "region=EMEA")
+    assert "30: 25 done, 5 unfinished" in told
+    assert "What weighs most, of 30" in told
+    assert "TE-" in said(serve, "cases", "billing-readiness-lag", *days, "--ending", "open")
+    assert "No published figure" in said(serve, "restatements", "billing-readiness-lag")
+    assert "seen 'x'" in refused(serve, "show", "billing-readiness-lag", "--where", "x")
+    assert "wanted the id of a KPI" in refused(serve, "show", "nothing")
+    assert ".csv or .parquet" in refused(serve, "export", str(tmp_path / "r.txt"))
+
+
+def test_readings_are_exported_as_they_are(serve: Serving, tmp_path: Path) -> None:
+    words = ("--kpi", "billing-readiness-lag", "--from", "2026-03-01", "--to", "2026-03-31", "--by", "region")
+    for name in ("r.csv", "r.parquet"):
+        assert "1 readings written" in said(serve, "export", str(tmp_path / name), *words)
+    (line,) = csv.DictReader((tmp_path / "r.csv").read_text().splitlines())
+    (row,) = import_module("pyarrow.parquet").read_table(tmp_path / "r.parquet").to_pylist()
+    assert (line["kpi"], line["region"], line["began"], line["done"]) == ("billing-readiness-lag", "EMEA", "30", "25")
+    assert (row["kpi"], row["region"], row["began"], row["done"]) == ("billing-readiness-lag", "EMEA", 30, 25)
+    assert float(line["value"]) == row["value"] == readings(serve)["readings"][0]["figure"]["value"]

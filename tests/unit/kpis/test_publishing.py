@@ -1,0 +1,124 @@
+"""What was published stays readable: only late data, corrections and other definitions change a figure, and say so."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Generator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from kpis.ask import Asker
+from kpis.declaration import KpiClock
+from kpis.keep import DECLARED_ANEW, LATE_DATA
+from kpis.publish import PUBLISHED, STOOD, Publisher
+from kpis.scratch import moment_of
+from kpis.store import KpiWriter, PublishedRow, open_kpi_writer
+from tests.unit.kpis.golden import FOLDER, Golden, event, golden, instant
+from tests.unit.kpis.test_keeping import World
+from throughline.core.instants import DAY
+
+# Approved on Monday 2 November 2026; two released on Tuesday, one is open still.
+LAG = golden(FOLDER / "billing-readiness-lag.yaml")._replace(
+    events=[
+        event(1, "2026-11-02 10:00 time.approved T-1 region=EMEA", "time_entry", "Europe/Berlin"),
+        event(2, "2026-11-02 10:00 time.approved T-2 region=EMEA", "time_entry", "Europe/Berlin"),
+        event(3, "2026-11-02 10:00 time.approved T-3 region=EMEA", "time_entry", "Europe/Berlin"),
+        event(4, "2026-11-03 10:00 billing.released T-1 system=erp", "time_entry", "Europe/Berlin"),
+        event(5, "2026-11-03 11:00 billing.released T-2 system=erp", "time_entry", "Europe/Berlin"),
+    ],
+    now=instant("2026-11-10 12:00", "Europe/Berlin"),
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Generator[KpiWriter]:
+    kpis = open_kpi_writer(tmp_path / "kpis.db")
+    with closing(kpis.connection):
+        yield kpis
+
+
+def published(world: World) -> list[PublishedRow]:
+    """Publish all there is to publish, and return everything that was."""
+    world.follow()
+    publisher = Publisher(world.store, Asker(world.store, world.catalogue, world.case.estate), world.catalogue)
+    with world.snapshot() as snapshot:
+        moment = moment_of(snapshot, world.case.estate)
+    while publisher.publish(moment):
+        pass
+    return world.store.published(world.case.declaration.name)
+
+
+def days(rows: list[PublishedRow]) -> list[tuple[str | None, str]]:
+    """Return the figures of days on which anything was, and why each was published."""
+    return [(row.value, row.why) for row in rows if row.every == "day" and row.records]
+
+
+def world_of(case: Golden, store: KpiWriter) -> World:
+    world = World(case, store)
+    world.fold(case.events)
+    return world
+
+
+def test_a_day_is_published_once_it_is_mature(store: KpiWriter) -> None:
+    world = world_of(LAG, store)
+    world.case = world.case._replace(now=LAG.now - DAY)
+    assert published(world) == []
+    world.case = world.case._replace(now=LAG.now)
+    assert days(published(world)) == [("34200", PUBLISHED)]  # T-2: 9 h 30 min of business time
+    assert days(published(world)) == [("34200", PUBLISHED)]
+
+
+def test_what_ends_later_is_no_restatement(store: KpiWriter) -> None:
+    world = world_of(LAG, store)
+    published(world)
+    world.fold([event(6, "2026-11-11 10:00 billing.released T-3 system=erp", "time_entry", "Europe/Berlin")])
+    world.case = world.case._replace(now=LAG.now + 2 * DAY)
+    assert days(published(world)) == [("34200", PUBLISHED)]
+
+
+def test_late_data_restates_a_figure_and_both_stay_readable(store: KpiWriter) -> None:
+    world = world_of(LAG, store)
+    (first,) = published(world)
+    late = "2026-11-02 12:00 billing.released T-3 system=erp received='2026-11-10 11:00'"
+    world.fold([event(6, late, "time_entry", "Europe/Berlin")])
+    world.case = world.case._replace(now=LAG.now + DAY)
+    assert days(published(world)) == [("34200", PUBLISHED), ("30600", LATE_DATA)]
+    ((former, now),) = store.restated(LAG.declaration.name, 0, 10)
+    assert (former, now.value, now.at) == (first, "30600", LAG.now + DAY)
+    assert now.as_of == first.as_of
+
+
+def test_another_definition_restates_what_it_works_out_otherwise(store: KpiWriter) -> None:
+    world = world_of(LAG, store)
+    published(world)
+    world.declare(dataclasses.replace(LAG.declaration, clock=KpiClock.ELAPSED, version="2"))
+    rows = published(world)
+    assert days(rows) == [("34200", PUBLISHED), ("90000", DECLARED_ANEW)]
+    assert [row.version for row in rows] == ["1", "2"]
+
+
+def test_a_share_is_published_once_nothing_of_it_is_left_to_be_told(store: KpiWriter) -> None:
+    share = golden(FOLDER / "timely-billing-rate.yaml")
+    world = World(share._replace(now=LAG.now), store)
+    told = [
+        "2026-11-02 10:00 billing.released T-1 region=EMEA system=erp",
+        "2026-11-03 10:00 invoice.issued T-1 system=erp legal_entity=DE01 invoice=I-1",
+        "2026-11-02 10:00 billing.released T-2 region=EMEA system=erp",
+    ]
+    world.fold([event(n, each, "time_entry", "Europe/Berlin") for n, each in enumerate(told)])
+    assert days(published(world)) == []
+    last = "2026-11-05 10:00 invoice.issued T-2 system=erp legal_entity=DE01 invoice=I-2"
+    world.fold([event(9, last, "time_entry", "Europe/Berlin")])
+    assert days(published(world)) == [("1", PUBLISHED)]
+
+
+def test_what_stands_is_published_as_it_stood_when_a_day_began(store: KpiWriter) -> None:
+    stock = golden(FOLDER / "unbilled-approved-value.yaml")
+    world = world_of(stock, store)
+    first = days(published(world))
+    assert [why for _, why in first] == [STOOD]
+    assert days(published(world)) == first
+    world.case = world.case._replace(now=stock.now + DAY)
+    assert len(days(published(world))) == 2
