@@ -10,7 +10,7 @@ from kpis.clock import Counting
 from kpis.declaration import Declaration, Kind
 from kpis.observation import Ending, Observation
 from kpis.reading import Moment
-from kpis.spot import Grain, spots_of
+from kpis.spot import Grain, Spotting
 from kpis.store import KpiReader
 from throughline.core.estate import Estate
 
@@ -53,7 +53,7 @@ class Finder:
         """
         declaration, version = self._asker.declared(question.kpi)
         grain = grain_of(question, declaration)
-        counting = Counting(declaration.clock, self._estate.calendars)
+        counting, spotting = Counting(declaration.clock, self._estate.calendars), Spotting(declaration)
         ids = self._store.cases_of_cells(version.number, grain, *self._cells(question, declaration, grain))
         if len(ids) > MOST_LOOKED_THROUGH:
             raise TooMany(
@@ -64,7 +64,7 @@ class Finder:
         for start in range(0, len(ids), _AT_ONCE):
             for case_id, contributed in self._store.contributed(ids[start : start + _AT_ONCE]).items():
                 for each in contributed.entries[version.number].observations:
-                    if self._is_in(question, declaration, grain, each):
+                    if self._is_in(question, declaration, grain, spotting, each):
                         seconds = _age(each, counting, moment.now)
                         if _is_wanted(wanted, each, seconds):
                             found.append(Behind(case_id, each, seconds))
@@ -77,13 +77,15 @@ class Finder:
         first, last = widened(question.window, grain)
         return first.toordinal(), last.toordinal(), False
 
-    def _is_in(self, question: Question, declaration: Declaration, grain: Grain, each: Observation) -> bool:
+    def _is_in(
+        self, question: Question, declaration: Declaration, grain: Grain, spotting: Spotting, each: Observation
+    ) -> bool:
         if declaration.formula.kind in STANDING and each.ending not in (Ending.OPEN, Ending.UNKNOWN):
             return False
         window = None if declaration.formula.kind is Kind.AGE else question.window
         return any(
             spot.grain is grain and holds(question, spot.place) and _is_within(window, grain, spot.place)
-            for spot in spots_of(declaration, each)
+            for spot in spotting.of(each)
         )
 
 

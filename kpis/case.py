@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from kpis.declaration import Dimension
 from kpis.money import Money
@@ -24,7 +25,7 @@ class Case:
 
     ``amount`` and ``hours`` are the latest that its events tell of this very case; None: they are unknown. ``exposure``
     is what it holds up; ``counted_elsewhere``: sums count that in another case, downstream. ``dimensions`` are
-    those that are the same for all that it contributes.
+    those that are the same for all that it contributes. ``memo`` is for what several KPIs work out of it alike.
     """
 
     process: Process
@@ -41,6 +42,7 @@ class Case:
     exposure: Exposure | None
     counted_elsewhere: bool
     dimensions: Mapping[Dimension, str | None]
+    memo: dict[object, Any] = field(default_factory=dict[object, Any], compare=False)
 
 
 def case_of(

@@ -118,7 +118,7 @@ class Aged:
         return not self.exact and self.size <= EXACT
 
     def enter(self, age: int, value: Money | None, times: int) -> None:
-        """Count a record at an age with what it is worth; ``times`` -1 takes it back."""
+        """Count so many records at an age with what each is worth; ``times`` below 0 takes them back."""
         place = age if self.exact else bin_of(age)
         sums = self.sums.setdefault(place, Sums())
         sums.add(value, times)
@@ -171,14 +171,14 @@ class Held:
         self.hours_unknown = 0
 
     def enter(self, observation: Observation, times: int) -> None:
-        """Add a wait; ``times`` -1 takes it back."""
+        """Add a wait so many times; ``times`` below 0 takes it back."""
         self.sums.add(observation.amount, times)
         self.value.add(value_of_wait(observation), times)
         hours = observation.hours
         if hours is None:
             self.hours_unknown += times
         else:
-            self.hours = EXACTLY.add(self.hours, hours if times > 0 else EXACTLY.minus(hours))
+            self.hours = EXACTLY.add(self.hours, EXACTLY.multiply(hours, times))
 
     def merge(self, other: Held) -> None:
         """Add what others hold."""
@@ -250,6 +250,7 @@ class Summing:
 
         Raises ValueError where it was never added.
         """
+        times *= observation.times
         ending = observation.ending, observation.word or ""
         left = cell.endings.get(ending, 0) + times
         if left < 0:

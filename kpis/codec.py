@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+import zstandard
 
 from kpis.cell import Aged, Cell, Held, Place, Since
 from kpis.declaration import Dimension
@@ -27,6 +28,8 @@ _NAME = {each: number for number, each in enumerate(_DIMENSIONS)}
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
+_deflate = zstandard.ZstdCompressor(level=1).compress
+_inflate = zstandard.ZstdDecompressor().decompress
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +55,19 @@ class Contributed:
 def encode_contributed(contributed: Contributed) -> bytes:
     """Return what a case contributes as it is stored."""
     shared = _shared(contributed)
-    return _encode(
-        [
-            contributed.process,
-            contributed.case,
-            _plain_shared(shared),
-            [[number, _plain_entry(entry, shared)] for number, entry in contributed.entries.items()],
-            list(contributed.holds),
-        ]
-    )
+    plain = [
+        contributed.process,
+        contributed.case,
+        _plain_shared(shared),
+        [[number, _plain_entry(entry, shared)] for number, entry in contributed.entries.items()],
+        list(contributed.holds),
+    ]
+    return _deflate(_encode(plain))
 
 
 def decode_contributed(content: bytes) -> Contributed:
     """Return what was stored."""
-    process, case, plain, entries, holds = _decode(content)
+    process, case, plain, entries, holds = _decode(_inflate(content))
     shared = _Shared(_dimensions(plain[0]), _money(plain[1]), _decimal(plain[2]), plain[3])
     return Contributed(
         process,
@@ -138,19 +140,20 @@ def _plain_observation(each: Observation, shared: _Shared) -> list[Any]:
         each.gone,
         each.due,
         each.due_age,
+        None if each.times == 1 else each.times,
     ]
     while plain[-1] is None:
         plain.pop()
     return plain
 
 
-_LENGTH = 16
+_LENGTH = 17
 
 
 def _observation(process: str, case: str, plain: list[Any], shared: _Shared) -> Observation:
     plain = plain + [None] * (_LENGTH - len(plain))
     part, day, others, gone, ending, began, ended, amount, hours, region = plain[:10]
-    seconds, word, hit, entered, due, due_age = plain[10:]
+    seconds, word, hit, entered, due, due_age, times = plain[10:]
     dimensions = shared.dimensions
     if others or gone:
         without: set[Dimension] = {_DIMENSIONS[number] for number in gone}
@@ -174,6 +177,7 @@ def _observation(process: str, case: str, plain: list[Any], shared: _Shared) -> 
         amount=shared.amount if amount == [] else _money(amount),
         hours=shared.hours if hours == [] else _decimal(hours),
         region=shared.region if region == [] else region,
+        times=times or 1,
     )
 
 

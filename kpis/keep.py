@@ -23,7 +23,7 @@ from kpis.declaration import Declaration, Kind
 from kpis.look import case_in, ids_after
 from kpis.observation import Observation
 from kpis.observe import Observer
-from kpis.spot import Grain, Spot, spots_of
+from kpis.spot import Grain, Spot, Spotting
 from kpis.store import KpiWriter, VersionRow
 from lineage.changes import Position, changes_after, position_of
 from lineage.definitions import state_fingerprint
@@ -43,6 +43,7 @@ STORED_ANEW = "the lineage store was made anew"
 BACKFILLED = "backfill"
 _WALK_WHY = "walk_why"  # why all cases are looked at
 NOT_KEPT = frozenset({Kind.NONE, Kind.GAUGE, Kind.RATIO, Kind.VARIANCE, Kind.BALANCE})
+MOST_NEAR = 1_000  # cells of a version that are kept in memory
 ROWS_AT_ONCE = 20_000  # of the queue: what changes often is looked at once for many of its rows
 CASES_AT_ONCE = 500
 
@@ -58,42 +59,44 @@ class Kept:
     declaration: Declaration
     observer: Observer
     summing: Summing
+    spotting: Spotting
 
-    def spots(self, observation: Observation) -> tuple[Spot, ...]:
-        return spots_of(self.declaration, observation)
+
+Spotted = tuple[Observation, tuple[Spot, ...]]
+"""An observation, and the cells that it is counted in."""
 
 
 class Change(NamedTuple):
-    """What one case contributed to a KPI before and contributes now."""
+    """What one case no longer contributes to a KPI, and what it contributes new; ``stays``: all that it does now."""
 
     case: int
-    before: tuple[Observation, ...]
-    after: tuple[Observation, ...]
-
-    @property
-    def gone(self) -> list[Observation]:
-        return [each for each in self.before if each not in self.after]
-
-    @property
-    def come(self) -> list[Observation]:
-        return [each for each in self.after if each not in self.before]
+    gone: list[Spotted]
+    come: list[Spotted]
+    stays: tuple[Observation, ...]
 
 
-def replace(
-    summing: Summing,
-    cells: MutableMapping[Spot, Cell],
-    spots: Callable[[Observation], Iterable[Spot]],
-    changes: Iterable[Change],
-) -> set[Spot]:
+def change_of(
+    case: int,
+    before: tuple[Observation, ...],
+    after: tuple[Observation, ...],
+    spots: Callable[[Observation], tuple[Spot, ...]],
+) -> Change:
+    """Return what changes where a case contributed something before and contributes something now."""
+    gone = [(each, spots(each)) for each in before if each not in after]
+    come = [(each, spots(each)) for each in after if each not in before]
+    return Change(case, gone, come, after)
+
+
+def replace(summing: Summing, cells: MutableMapping[Spot, Cell], changes: Iterable[Change]) -> set[Spot]:
     """Take back what cases contributed before and add what they do now; return the cells that were touched.
 
     Those with nothing left are empty; those that are ``stale`` must be counted anew.
     """
     touched: set[Spot] = set()
     for change in changes:
-        for observations, times in ((change.gone, -1), (change.come, 1)):
-            for each in observations:
-                for spot in spots(each):
+        for spotted, times in ((change.gone, -1), (change.come, 1)):
+            for each, spots in spotted:
+                for spot in spots:
                     cell = cells.get(spot)
                     if cell is None:
                         cell = cells[spot] = Cell()
@@ -120,6 +123,8 @@ class Keeper:
         self._estate = estate
         self._made_by = f"{ARITHMETIC}/{state_fingerprint(definitions)}/{estate.fingerprint}"
         self._kept: dict[int, Kept] = {}
+        # Cells that were of use, by version, with their ids: as they are stored, while no transaction is under way.
+        self._near: dict[int, dict[Spot, tuple[int, Cell]]] = {}
 
     @property
     def kept(self) -> Mapping[int, Kept]:
@@ -144,7 +149,7 @@ class Keeper:
                     self._begin_walk(DECLARED_ANEW)
                 observer = Observer(declaration, self._estate)
                 summing = Summing(declaration, observer.counting, self._estate.calendars)
-                self._kept[row.number] = Kept(row, declaration, observer, summing)
+                self._kept[row.number] = Kept(row, declaration, observer, summing, Spotting(declaration))
 
     def backfill(self, snapshot: Snapshot) -> None:
         """Forget what was looked at, and begin to look at every case anew."""
@@ -152,6 +157,7 @@ class Keeper:
             self._begin_anew(snapshot, BACKFILLED)
 
     def _begin_anew(self, snapshot: Snapshot, why: str) -> None:
+        self._near.clear()
         self._store.begin_anew(position_of(snapshot.store))
         self._begin_walk(why)
 
@@ -213,7 +219,7 @@ class Keeper:
     ) -> None:
         """Bring the cells up to date with some cases, in one transaction with how far that is."""
         store = self._store
-        with transaction(store):
+        with self._forgetting(), transaction(store):
             before: dict[int, Contributed] = {}
             after: dict[int, Contributed | None] = {}
             ahead = list(dict.fromkeys(cases))
@@ -224,16 +230,21 @@ class Keeper:
             store.put_contributed({case: each for case, each in after.items() if each is not None or case in before})
             store.count(_tallied(before, after))
             self._looked_at(len(after))
-            for number, kept in self._kept.items():
-                changes = [
-                    change for case, now in after.items() if (change := _change(case, number, before.get(case), now))
-                ]
-                if changes:
-                    self._enter(kept, changes, why)
+            for number, changes in self._changes(before, after).items():
+                self._enter(self._kept[number], changes, why)
             if position is not None:
                 store.set_position(position)
             if walked is not None:
                 store.set_walked(walked)
+
+    @contextmanager
+    def _forgetting(self) -> Generator[None]:
+        """Forget the cells in memory where a transaction that changes them fails."""
+        try:
+            yield
+        except BaseException:
+            self._near.clear()
+            raise
 
     def look(self, snapshot: Snapshot, cases: Iterable[int]) -> dict[int, Contributed | None]:
         """Return what cases contribute as they stand; None: nothing."""
@@ -269,35 +280,57 @@ class Keeper:
                 found |= snapshot.following.upstream(process, {*held, *holds})
         return found
 
+    def _changes(
+        self, before: Mapping[int, Contributed], after: Mapping[int, Contributed | None]
+    ) -> dict[int, list[Change]]:
+        """Return what changed, by version."""
+        found: dict[int, list[Change]] = {}
+        for case, now in after.items():
+            former = before.get(case)
+            numbers = {*(former.entries if former else ()), *(now.entries if now else ())} & self._kept.keys()
+            for number in numbers:
+                held, holds = _observations(former, number), _observations(now, number)
+                if held != holds:
+                    change = change_of(case, held, holds, self._kept[number].spotting.of)
+                    found.setdefault(number, []).append(change)
+        return found
+
     def _enter(self, kept: Kept, changes: Sequence[Change], why: str) -> None:
         """Bring the cells of one version up to date."""
-        store, number = self._store, kept.row.number
-        spots = {spot for change in changes for each in (*change.gone, *change.come) for spot in kept.spots(each)}
-        stored = store.cells_at(number, spots)
-        cells = {spot: cell for spot, (_, cell) in stored.items()}
-        touched = replace(kept.summing, cells, kept.spots, changes)
+        store, number, near = self._store, kept.row.number, self._near.setdefault(kept.row.number, {})
+        wanted = {spot for change in changes for _, spots in (*change.gone, *change.come) for spot in spots}
+        near |= store.cells_at(number, wanted - near.keys())
+        cells = {spot: near[spot][1] for spot in wanted & near.keys()}
+        ids = {spot: near[spot][0] for spot in cells}
+        touched = replace(kept.summing, cells, changes)
         days = {spot.place.day.toordinal() for spot in touched if spot.grain is Grain.DAY}
         store.touch((kept.declaration.name, day, why) for day in days)
-        ids = {spot: number for spot, (number, _) in stored.items()}
         for spot in touched:
             if not cells[spot].empty:
                 ids[spot] = store.put_cell(number, spot, ids.get(spot), cells[spot])
+                near[spot] = ids[spot], cells[spot]
         self._note_behind(kept, changes, ids)
         for spot in touched:
             if cells[spot].stale and not cells[spot].empty:
-                store.put_cell(number, spot, ids[spot], self._counted_anew(kept, spot))
-        store.drop_cells([ids[spot] for spot in touched if cells[spot].empty and spot in ids])
+                near[spot] = ids[spot], self._counted_anew(kept, spot)
+                store.put_cell(number, spot, *near[spot])
+        gone = [spot for spot in touched if cells[spot].empty]
+        store.drop_cells([ids[spot] for spot in gone if spot in ids])
+        for spot in gone:
+            near.pop(spot, None)
+        if len(near) > MOST_NEAR:
+            near.clear()
 
     def _note_behind(self, kept: Kept, changes: Iterable[Change], ids: Mapping[Spot, int]) -> None:
-        """Note which cases are behind which cells."""
+        """Note which cases are behind which cells: one that lost an observation may still be, by another."""
         gone: list[tuple[int, int]] = []
         come: list[tuple[int, int]] = []
         for change in changes:
-            former, now = (
-                {spot for each in some for spot in kept.spots(each)} for some in (change.before, change.after)
-            )
-            gone += ((ids[spot], change.case) for spot in former - now if spot in ids)
-            come += ((ids[spot], change.case) for spot in now - former)
+            come += ((ids[spot], change.case) for _, spots in change.come for spot in spots)
+            left = {spot for _, spots in change.gone for spot in spots}
+            if left:
+                left -= {spot for each in change.stays for spot in kept.spotting.of(each)}
+                gone += ((ids[spot], change.case) for spot in left if spot in ids)
         self._store.drop_behind(gone)
         self._store.put_behind(come)
 
@@ -307,19 +340,12 @@ class Keeper:
         cases = self._store.cases_behind(number, spot.grain, spot.place)
         for contributed in self._store.contributed(cases).values():
             for each in contributed.entries[number].observations:
-                if spot in kept.spots(each):
+                if spot in kept.spotting.of(each):
                     kept.summing.enter(cell, spot.place.day, each)
         return cell
 
 
 _NOBODY = Contributed("", "", {})
-
-
-def _change(case: int, number: int, before: Contributed | None, after: Contributed | None) -> Change | None:
-    former, now = (_observations(each, number) for each in (before, after))
-    if former == now:
-        return None
-    return Change(case, former, now)
 
 
 def _observations(contributed: Contributed | None, number: int) -> tuple[Observation, ...]:

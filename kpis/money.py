@@ -39,7 +39,7 @@ class Sums:
             self.add(amount)
 
     def add(self, money: Money | None, records: int = 1) -> None:
-        """Add a record's amount, None where it is unknown; ``records`` -1 takes it back.
+        """Add the amount of so many records each, None where it is unknown; ``records`` below 0 takes it back.
 
         Raises ValueError where there is not so much to take back.
         """
@@ -48,7 +48,7 @@ class Sums:
                 raise ValueError("seen an unknown amount to take back, wanted one that was added")
             self.unknown += records
         else:
-            amount = money.amount if records >= 0 else EXACTLY.minus(money.amount)
+            amount = money.amount if records == 1 else EXACTLY.multiply(money.amount, records)
             self._enter(money.currency, Part(amount, records))
 
     def merge(self, other: Sums, times: int = 1) -> None:

@@ -49,7 +49,8 @@ class Observation:
     a case contributes. ``word``: of a competing ending what it was, of an unknown one the reason. ``seconds``: by the
     KPI's clock, from beginning to end; None while it is open or unknown. ``gone``: the seconds that it had lasted when
     watching began. ``due``: when it had to end to be in time; ``due_age``: how old it is then, in seconds. ``hit``: of
-    a share, whether it hits as it stands; None: that is for ``due`` to say.
+    a share, whether it hits as it stands; None: that is for ``due`` to say. ``times``: how many such there are, of what
+    was over at once.
     """
 
     process: str
@@ -69,6 +70,7 @@ class Observation:
     amount: Money | None = None
     hours: Decimal | None = None
     region: str | None = None
+    times: int = 1
 
 
 class Observed(NamedTuple):

@@ -83,18 +83,21 @@ class OfAttempts:
         return not self._formula.processes or case.process.name in self._formula.processes
 
     def observations(self, case: Case) -> tuple[Observation, ...]:
-        return tuple(
-            _happened(
-                case,
-                self._estate,
-                f"{each.round.number} {each.step.name} {each.fact.source} {each.fact.id} {each.flow or ''}",
-                each.fact,
-                each.step,
-                each.flow,
-                hit=self._is_hit(each),
-            )
-            for each in _tried(case, self._flows(case))
-        )
+        """Return the attempts of a case; those of one day that differ in nothing that is told apart are one."""
+        alike: dict[tuple[object, ...], list[_Tried]] = {}
+        for each in _tried(case, self._flows(case)):
+            fact, day = each.fact, self._estate.calendars.day_of(each.fact.time, None)
+            system = fact.system or "+".join(each.step.systems)
+            apart = (day, system, fact.instance, fact.category, each.flow, self._is_hit(each))
+            alike.setdefault(apart, []).append(each)
+        return tuple(self._together(case, some) for some in alike.values())
+
+    def _together(self, case: Case, some: list[_Tried]) -> Observation:
+        """Return attempts that are alike as one observation, of the first of them."""
+        first = min(some, key=lambda each: (each.fact.time, each.round.number, each.fact.source, each.fact.id))
+        part = f"{first.round.number} {first.step.name} {first.number} {first.flow or ''}"
+        hit = self._is_hit(first)
+        return _happened(case, self._estate, part, first.fact, first.step, first.flow, hit=hit, times=len(some))
 
     def _flows(self, case: Case) -> Mapping[str, Sequence[str | None]]:
         """Return the flows that an attempt at each step belongs to; without flows, each step once."""
@@ -226,7 +229,15 @@ def _tried(case: Case, flows: Mapping[str, Sequence[str | None]]) -> Iterator[_T
 
 
 def _happened(
-    case: Case, estate: Estate, part: str, fact: Fact, step: Step, flow: str | None, *, hit: bool | None = None
+    case: Case,
+    estate: Estate,
+    part: str,
+    fact: Fact,
+    step: Step,
+    flow: str | None,
+    *,
+    hit: bool | None = None,
+    times: int = 1,
 ) -> Observation:
     """Return what an event contributes: it was over at once."""
     dimensions = {
@@ -236,7 +247,7 @@ def _happened(
         Dimension.INSTANCE: fact.instance,
         Dimension.CATEGORY: fact.category,
     }
-    return _at_once(case, estate, part, fact.time, dimensions, hit)
+    return _at_once(case, estate, part, fact.time, dimensions, hit, times)
 
 
 def _over(case: Case, estate: Estate, word: str, at: int) -> Observation:
@@ -244,7 +255,13 @@ def _over(case: Case, estate: Estate, word: str, at: int) -> Observation:
 
 
 def _at_once(
-    case: Case, estate: Estate, part: str, at: int, dimensions: Mapping[Dimension, str | None], hit: bool | None
+    case: Case,
+    estate: Estate,
+    part: str,
+    at: int,
+    dimensions: Mapping[Dimension, str | None],
+    hit: bool | None,
+    times: int = 1,
 ) -> Observation:
     return Observation(
         process=case.process.name,
@@ -260,4 +277,5 @@ def _at_once(
         amount=case.amount,
         hours=case.hours,
         region=case.place.region,
+        times=times,
     )

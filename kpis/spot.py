@@ -7,9 +7,10 @@ entity and system are in both: they decide a cell's calendar, and whose watermar
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from datetime import date
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kpis.cell import Place
 from kpis.declaration import Declaration, Dimension
@@ -40,10 +41,32 @@ class Spot(NamedTuple):
     place: Place
 
 
-def spots_of(declaration: Declaration, observation: Observation) -> tuple[Spot, ...]:
-    """Return the cells of a KPI that an observation is counted in."""
-    by_day = _spot(Grain.DAY, observation)
-    return (by_day, _spot(Grain.MONTH, observation)) if has_months(declaration) else (by_day,)
+class Spotting:
+    """Tells in which cells of a KPI an observation is counted: they tell apart what it declares, and what they need."""
+
+    def __init__(self, declaration: Declaration) -> None:
+        wanted = {*declaration.dimensions, *ALWAYS}
+        self._by_day = _keys(wanted & KEPT[Grain.DAY])
+        self._by_month = _keys(wanted & KEPT[Grain.MONTH]) if has_months(declaration) else None
+
+    def of(self, observation: Observation) -> tuple[Spot, ...]:
+        """Return the cells that an observation is counted in."""
+        value, day = observation.dimensions.get, observation.day
+        by_day = Spot(Grain.DAY, Place(day, tuple(map(value, self._by_day))))
+        if self._by_month is None:
+            return (by_day,)
+        return by_day, Spot(Grain.MONTH, Place(day.replace(day=1), tuple(map(value, self._by_month))))
+
+
+ALWAYS = (Dimension.SYSTEM, Dimension.REGION, Dimension.LEGAL_ENTITY)
+"""What every cell tells apart, as it decides the calendar and whose watermark counts."""
+
+_NOTHING: Any = ""  # no dimension: nothing has a value of it
+
+
+def _keys(kept: AbstractSet[Dimension]) -> tuple[Dimension, ...]:
+    """Return what to look up for each dimension, in the order of a place's values."""
+    return tuple(dimension if dimension in kept else _NOTHING for dimension in Dimension)
 
 
 def has_months(declaration: Declaration) -> bool:
@@ -54,9 +77,3 @@ def has_months(declaration: Declaration) -> bool:
 def grain_for(asked: frozenset[Dimension]) -> Grain | None:
     """Return the finest cells that tell some dimensions apart; None: none do."""
     return next((grain for grain in Grain if asked <= KEPT[grain]), None)
-
-
-def _spot(grain: Grain, observation: Observation) -> Spot:
-    kept, found = KEPT[grain], observation.dimensions
-    values = tuple(found.get(dimension) if dimension in kept else None for dimension in Dimension)
-    return Spot(grain, Place(grain.begins(observation.day), values))

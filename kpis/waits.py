@@ -38,6 +38,14 @@ class Wait(NamedTuple):
 
 def waits_of(case: Case, span: Span, rounds: Rounds, calendars: BusinessTime) -> list[Wait]:
     """Return the waits of a span in a case whose version has its steps; one that neither began nor ended is none."""
+    asked = span.from_step, span.from_field, span.to_step, rounds
+    found: list[Wait] | None = case.memo.get(asked)
+    if found is None:
+        found = case.memo[asked] = _waits(case, span, rounds, calendars)
+    return found
+
+
+def _waits(case: Case, span: Span, rounds: Rounds, calendars: BusinessTime) -> list[Wait]:
     steps = {step.name: index for index, step in enumerate(case.course.version.steps)}
     end = steps[span.to_step or ""]
     if span.from_field is not None or span.from_step is None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -80,7 +81,19 @@ def local_instant(zone: ZoneInfo, day: date, minutes: int) -> int:
 
 def local_date(zone: ZoneInfo, instant: int) -> date:
     """Return the local date of an instant."""
-    return to_datetime(instant).astimezone(zone).date()
+    if instant < _WHOLE_QUARTERS:
+        return to_datetime(instant).astimezone(zone).date()
+    return _date_of_quarter(zone, instant // _QUARTER)
+
+
+_QUARTER = 15 * MINUTE
+# Since then every zone is whole quarters of an hour off, so that none of these has two dates.
+_WHOLE_QUARTERS = from_datetime(datetime(1980, 1, 1, tzinfo=UTC))
+
+
+@lru_cache(maxsize=65_536)
+def _date_of_quarter(zone: ZoneInfo, quarter: int) -> date:
+    return to_datetime(quarter * _QUARTER).astimezone(zone).date()
 
 
 class _Table(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 from hypothesis import given
@@ -16,6 +16,7 @@ from throughline.core.calendar import (
     Hours,
     RegionCalendar,
     Unit,
+    local_date,
     local_instant,
     parse_duration,
     parse_hours,
@@ -285,3 +286,14 @@ def test_where_the_years_of_the_calendar_end_time_is_open_as_it_elapses() -> Non
 @given(calendars, minutes_of_a_week, st.integers(1, 60))
 def test_what_hours_are_added_is_open_time_again(calendar: RegionCalendar, start: int, count: int) -> None:
     assert calendar.open_between(start, calendar.add(start, hours(count))) == count * HOUR
+
+
+@pytest.mark.parametrize("zone", sorted(available_timezones()))
+def test_the_date_is_that_of_the_clock_on_the_wall_to_the_second_around_each_midnight(zone: str) -> None:
+    place = ZoneInfo(zone)
+    for year in (1979, 1980, 1986, 2007, 2026):
+        for month in range(1, 13):
+            midnight = datetime(year, month, 1, tzinfo=place)
+            for seconds in (-1, 0, 1):
+                at = midnight.astimezone(UTC) + timedelta(seconds=seconds)
+                assert local_date(place, from_datetime(at)) == at.astimezone(place).date()

@@ -16,7 +16,7 @@ from kpis.cell import Cell, Summing, cells_of, place_of
 from kpis.clock import Counting
 from kpis.declaration import Declaration, Dimension
 from kpis.distribution import ACCURACY, EXACT
-from kpis.keep import Change, replace
+from kpis.keep import change_of, replace
 from kpis.money import Money
 from kpis.observation import Ending, Observation, Unknown
 from kpis.reading import Lag, Moment, Reader, Share, Stock
@@ -91,7 +91,7 @@ def spots(each: Observation) -> tuple[Spot, ...]:
 
 def changed(sums: Summing, cells: dict[Spot, Cell], before: list[Observation], after: list[Observation]) -> set[Spot]:
     """Bring cells up to date with one case; return those to be counted anew."""
-    touched = replace(sums, cells, spots, [Change(1, tuple(before), tuple(after))])
+    touched = replace(sums, cells, [change_of(1, tuple(before), tuple(after), spots)])
     for spot in touched:
         if cells[spot].empty:
             del cells[spot]

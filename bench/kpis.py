@@ -1,0 +1,167 @@
+"""What KPIs cost: to keep them up to date beside the fold, and to read them, at several sizes.
+
+``python -m bench.kpis --events 100_000,1_000_000``: no service; CPU of this process, one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import tempfile
+from collections.abc import Iterable
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from time import perf_counter, process_time
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.fold import BEGIN, DEFINITIONS, blocks, decompress
+from bench.workload import Workload
+from kpis.ask import TIMELESS, Asker, Question, Window
+from kpis.catalogue import load_catalogue
+from kpis.declaration import Dimension
+from kpis.keep import Keeper
+from kpis.latest import DAYS, Latest
+from kpis.reading import Moment
+from kpis.scratch import moment_of
+from kpis.store import FILE_NAME, open_kpi_writer
+from lineage.definitions import load_definitions
+from lineage.engine import Limits
+from lineage.generations import STORE_FILE
+from lineage.read import CaseReader
+from lineage.run import MOST_EVENTS, Subject, open_engine
+from throughline.core.clock import RealClock
+from throughline.core.estate import load_estate
+from throughline.core.event import decode_block
+
+SIZES = "30_000,100_000,300_000"
+TIMES = 5  # that each question is asked
+
+
+class Figures(NamedTuple):
+    """What one size gave: µs of CPU an event, looks at cases, cells and bytes an event, and ms to read."""
+
+    fold: float
+    upkeep: float
+    looked_at: float
+    cells: float
+    bytes: float
+    reading: float
+    reading_p99: float
+    split: float
+    split_p99: float
+    latest: float
+
+
+MEANINGS = {
+    "fold": "CPU to fold an event, µs",
+    "upkeep": "CPU to keep all KPIs up to date, µs an event",
+    "looked_at": "looks at a case, an event",
+    "cells": "cells an event",
+    "bytes": "bytes of kpis.db an event",
+    "reading": "a reading of 30 days, mean, ms",
+    "reading_p99": "a reading of 30 days, p99, ms",
+    "split": "the same by region, mean, ms",
+    "split_p99": "the same by region, p99, ms",
+    "latest": "the readings of now of all KPIs, ms",
+}
+
+
+class _Looks:
+    """Counts how many cases were looked at."""
+
+    count = 0
+
+    def __call__(self, cases: int) -> None:
+        self.count += cases
+
+
+def measure(workload: Workload, folder: Path, batches: int) -> Figures:
+    """Fold a workload, bring KPIs up to date after each so many batches, and read them."""
+    definitions, estate = load_definitions(DEFINITIONS), load_estate(DEFINITIONS)
+    catalogue = load_catalogue(DEFINITIONS, definitions)
+    made, looks = list(blocks(workload, MOST_EVENTS)), _Looks()
+    now, fold, upkeep = made[-1][0], 0.0, 0.0
+    cases = CaseReader(folder / STORE_FILE, definitions, estate, Limits(), lambda: now)
+    with (
+        closing(open_engine(Subject(folder, definitions, estate, Limits(), RealClock()))) as engine,
+        closing(cases),
+        closing((store := open_kpi_writer(folder / FILE_NAME)).connection),
+    ):
+        keeper = Keeper(store, catalogue, definitions, estate, looks)
+        with cases.snapshot() as snapshot:
+            keeper.begin(snapshot)
+        keeper.follow(cases.snapshot)
+        gc.collect()
+        gc.freeze()
+        for number, (received, block) in enumerate(made, 1):
+            began = process_time()
+            engine.fold(decode_block(decompress(block)), received)
+            while engine.settle(received):
+                pass
+            folded = process_time()
+            if number % batches == 0 or number == len(made):
+                while keeper.follow(cases.snapshot):
+                    pass
+            fold, upkeep = fold + folded - began, upkeep + process_time() - folded
+        with cases.snapshot() as snapshot:
+            moment = moment_of(snapshot, estate)
+        asker = Asker(store, catalogue, estate)
+        questions = [_question(asker, kpi, moment) for kpi in (each.declaration.name for each in keeper.kept.values())]
+        reading = _times(asker, questions, moment)
+        by_region = [Question(each.kpi, each.window, by=(Dimension.REGION,)) for each in questions]
+        split = _times(asker, [each for each in by_region if _tells_region(asker, each.kpi)], moment)
+        started = perf_counter()
+        Latest(asker, catalogue, estate).documents(moment)
+        latest = (perf_counter() - started) * 1e3
+        (cells,), size = store.rows("SELECT count(*) FROM cell")[0], store.connection.size()
+    each = 1 / workload.events
+    return Figures(
+        fold * 1e6 * each, upkeep * 1e6 * each, looks.count * each, cells * each, size * each, *reading, *split, latest
+    )
+
+
+def _question(asker: Asker, kpi: str, moment: Moment) -> Question:
+    declaration, _ = asker.declared(kpi)
+    window = Window(moment.today - timedelta(days=DAYS - 1), moment.today)
+    return Question(kpi, None if declaration.formula.kind in TIMELESS else window)
+
+
+def _tells_region(asker: Asker, kpi: str) -> bool:
+    return Dimension.REGION in asker.declared(kpi)[0].dimensions
+
+
+def _times(asker: Asker, questions: Iterable[Question], moment: Moment) -> tuple[float, float]:
+    """Ask each question several times; return the mean and the 99th percentile in ms."""
+    took: list[float] = []
+    for question in questions:
+        for _ in range(TIMES):
+            started = perf_counter()
+            asker.ask(question, moment)
+            took.append((perf_counter() - started) * 1e3)
+    return sum(took) / len(took), sorted(took)[len(took) * 99 // 100]
+
+
+def main() -> None:
+    """Measure and print; see ``--help``."""
+    parser = argparse.ArgumentParser(description="Measure what KPIs cost.")
+    parser.add_argument("--events", default=SIZES, metavar="N,N", help="sizes, in events")
+    parser.add_argument("--batches", type=int, default=1, help="after how many batches of events KPIs follow")
+    given = parser.parse_args()
+    sizes = [int(each) for each in given.events.split(",")]
+    found: list[Figures] = []
+    for size in sizes:
+        with tempfile.TemporaryDirectory(prefix="throughline-bench-") as folder:
+            found.append(measure(Workload(size, BEGIN), Path(folder), given.batches))
+    table = Table("", *(f"{size:,} events" for size in sizes))
+    for name, meaning in MEANINGS.items():
+        table.add_row(meaning, *(f"{getattr(each, name):,.3g}" for each in found))
+    table.add_row("upkeep as a share of the fold", *(f"{each.upkeep / each.fold:.0%}" for each in found))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
