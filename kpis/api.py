@@ -23,6 +23,7 @@ from kpis.documents import KpiList, LatestDocument, ReadingsDocument, kpi_docume
 from kpis.latest import DAYS
 from kpis.observation import Ending
 from kpis.reading import Moment
+from kpis.risk import Assessor, NoDeadline, Risk
 from kpis.scratch import moment_of
 from kpis.store import BACKFILL_FILE, FILE_NAME, KpiReader, PublishedRow, open_kpi_reader, order_backfill
 from lineage.changes import position_of
@@ -73,6 +74,48 @@ class BehindList(msgspec.Struct, frozen=True):
     next: str | None
 
 
+class RiskDocument(msgspec.Struct, frozen=True):
+    """An open wait. ``chance``: that it is still open when it is due, learnt of so many like it; null: nobody can tell.
+
+    One that is past its deadline has missed it: 1.
+    """
+
+    case: CaseReference
+    part: str
+    began: str | None
+    due: str | None
+    chance: float | None
+    learnt_from: int | None
+    amount: str | None
+    currency: str | None
+    dimensions: dict[str, str | None]
+
+
+class BinDocument(msgspec.Struct, frozen=True):
+    """Of what began lately and was decided, what had a chance between ``from`` and ``to`` (shares) at its beginning.
+
+    ``said``: the mean of these chances; ``missed``: the share that missed, between ``low`` and ``high`` at 95 %.
+    """
+
+    from_: float = msgspec.field(name="from")
+    to: float
+    count: int
+    said: float
+    missed: float
+    low: float
+    high: float
+
+
+class RiskList(msgspec.Struct, frozen=True):
+    """A page of open waits, those most likely to miss their deadline first, and how good such chances were."""
+
+    kpi: str
+    at_risk: list[RiskDocument]
+    total: int
+    calibration: list[BinDocument]
+    next: str | None
+
+
 class RestatementDocument(msgspec.Struct, frozen=True):
     """A published figure that another one has taken the place of. ``every``: day, or the month that begins on ``day``.
 
@@ -106,7 +149,7 @@ class BackfillDocument(msgspec.Struct, frozen=True):
     ordered: bool
 
 
-DOCUMENTS = (KpiList, LatestDocument, ReadingsDocument, BehindList, RestatementList, BackfillDocument)
+DOCUMENTS = (KpiList, LatestDocument, ReadingsDocument, BehindList, RiskList, RestatementList, BackfillDocument)
 
 Text = Annotated[str, Field(max_length=1024)]
 
@@ -129,11 +172,6 @@ class FigureAsked(BaseModel):
     practice: Text | None = None
     customer: Text | None = None
 
-    def only(self) -> dict[Dimension, str | None]:
-        """Return the values asked for, by dimension."""
-        asked = {each: getattr(self, each.value, None) for each in Dimension}
-        return {each: value or None for each, value in asked.items() if value is not None}
-
 
 class ReadingsAsked(FigureAsked):
     """Which readings."""
@@ -150,6 +188,19 @@ class BehindAsked(FigureAsked):
     ending: list[Ending] = Field([], description="Only what ended so; several: any of these.")
     at_least: int | None = Field(None, ge=0, description="Only what took at least so many seconds.")
     below: int | None = Field(None, ge=0, description="Only what took fewer seconds.")
+    limit: int = Field(100, ge=1, le=MOST_CASES)
+    cursor: str | None = Field(None, description="The `next` of the page before.")
+
+
+class RiskAsked(BaseModel):
+    """Which open work to tell the chances of."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    process: Text | None = None
+    flow: Text | None = None
+    region: Text | None = None
+    legal_entity: Text | None = None
     limit: int = Field(100, ge=1, le=MOST_CASES)
     cursor: str | None = Field(None, description="The `next` of the page before.")
 
@@ -221,7 +272,7 @@ class KpiDesk:
                 _window(declaration, asked, moment),
                 asked.every,
                 by,
-                asked.only(),
+                _only(asked),
                 equal_maturity=asked.equal_maturity,
             )
             with _named(kpi):
@@ -242,13 +293,30 @@ class KpiDesk:
         endings = frozenset(asked.ending) or frozenset(Ending)
         with self.open() as store, self.cases.snapshot() as snapshot:
             moment = moment_of(snapshot, self._estate)
-            question = Question(kpi, _window(declaration, asked, moment), only=asked.only())
+            question = Question(kpi, _window(declaration, asked, moment), only=_only(asked))
             finder = Finder(store, Asker(store, self.catalogue, self._estate), self._estate)
             with _named(kpi):
                 found = finder.find(question, Wanted(endings, asked.at_least, asked.below), moment)
             page = [_behind(each, snapshot) for each in found[after : after + asked.limit]]
         more = write_cursor((after + asked.limit,)) if after + asked.limit < len(found) else None
         return BehindList(kpi, page, len(found), more)
+
+    def at_risk(self, kpi: str, asked: RiskAsked) -> RiskList:
+        """Return the open work of a KPI with the chance that it misses its deadline."""
+        self.declared(kpi)
+        (after,) = read_cursor(asked.cursor, tuple[int]) if asked.cursor else (0,)
+        with self.open() as store, self.cases.snapshot() as snapshot:
+            moment = moment_of(snapshot, self._estate)
+            asker = Asker(store, self.catalogue, self._estate)
+            with _named(kpi):
+                found = Assessor(asker, Finder(store, asker, self._estate)).assess(kpi, _only(asked), moment)
+            page = [_risk(each, snapshot) for each in found.open[after : after + asked.limit]]
+        more = write_cursor((after + asked.limit,)) if after + asked.limit < len(found.open) else None
+        bins = [
+            BinDocument(each.low, each.high, each.waits, each.said, each.missed, *each.interval)
+            for each in found.calibration
+        ]
+        return RiskList(kpi, page, len(found.open), bins, more)
 
     def restatements(self, kpi: str, asked: RestatementsAsked) -> RestatementList:
         """Return the published figures of a KPI that others took the place of, and those."""
@@ -305,6 +373,11 @@ def routes(desk: KpiDesk) -> APIRouter:
         """What weighs most first: by what it is worth, then by how long it took."""
         return _answer(desk.behind(kpi, asked))
 
+    @router.get("/{kpi}/at-risk", summary="Open work that may miss its deadline", **_answers(RiskList))
+    def at_risk(kpi: str, asked: Annotated[RiskAsked, Query()]) -> Response:
+        """Chances are learnt from how long the same step took others; how good they were is told beside them."""
+        return _answer(desk.at_risk(kpi, asked))
+
     @router.get("/{kpi}/restatements", summary="Published figures that changed", **_answers(RestatementList))
     def restatements(kpi: str, asked: Annotated[RestatementsAsked, Query()]) -> Response:
         """The former and the new value, when and why."""
@@ -318,6 +391,12 @@ def desk_over(data: Path, catalogue: Catalogue, estate: Estate, cases: CaseReade
     return KpiDesk(data, catalogue, estate, cases, order_backfill)
 
 
+def _only(asked: BaseModel) -> dict[Dimension, str | None]:
+    """Return the values asked for, by dimension."""
+    values = {each: getattr(asked, each.value, None) for each in Dimension}
+    return {each: value or None for each, value in values.items() if value is not None}
+
+
 @contextmanager
 def _named(kpi: str) -> Generator[None]:
     """Turn what cannot be answered into problems."""
@@ -327,7 +406,7 @@ def _named(kpi: str) -> Generator[None]:
         raise Problem(
             ProblemKind.NOT_FOUND, f"{kpi} has no readings: it has no source yet, or none was made so far"
         ) from None
-    except (NotTold, TooMany) as error:
+    except (NotTold, TooMany, NoDeadline) as error:
         raise Problem(ProblemKind.INVALID, str(error)) from error
 
 
@@ -365,6 +444,22 @@ def _behind(each: Behind, snapshot: Snapshot) -> BehindDocument:
         amount=None if money is None else text_of(money.amount),
         currency=None if money is None else money.currency,
         hours=text_of(observation.hours),
+        dimensions={name.value: value for name, value in observation.dimensions.items()},
+    )
+
+
+def _risk(each: Risk, snapshot: Snapshot) -> RiskDocument:
+    observation, key = each.behind.observation, Key.decode(each.behind.observation.case)
+    money = observation.amount
+    return RiskDocument(
+        case=CaseReference(observation.process, key.type, key.value, snapshot.scope(key)),
+        part=observation.part,
+        began=_instant(observation.began),
+        due=_instant(observation.due),
+        chance=None if each.chance is None else each.chance.share,
+        learnt_from=None if each.chance is None else each.chance.learnt_from,
+        amount=None if money is None else text_of(money.amount),
+        currency=None if money is None else money.currency,
         dimensions={name.value: value for name, value in observation.dimensions.items()},
     )
 

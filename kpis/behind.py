@@ -53,13 +53,27 @@ class Finder:
         """
         declaration, version = self._asker.declared(question.kpi)
         grain = grain_of(question, declaration)
-        counting, spotting = Counting(declaration.clock, self._estate.calendars), Spotting(declaration)
         ids = self._store.cases_of_cells(version.number, grain, *self._cells(question, declaration, grain))
         if len(ids) > MOST_LOOKED_THROUGH:
             raise TooMany(
                 f"seen {len(ids):,} cases behind this figure, wanted {MOST_LOOKED_THROUGH:,} at most: ask for fewer"
                 " days, or for one value of a dimension"
             )
+        found = self._observed(question, wanted, moment, ids)
+        return sorted(found, key=lambda each: _weight(each, moment))
+
+    def latest(self, question: Question, moment: Moment, most: int) -> list[Behind]:
+        """Return what is behind a figure, of so many cases at most: those of the last days. Raises as ``find``."""
+        declaration, version = self._asker.declared(question.kpi)
+        grain = grain_of(question, declaration)
+        cells = self._cells(question, declaration, grain)
+        ids = self._store.cases_of_cells(version.number, grain, *cells, latest=most)
+        return self._observed(question, Wanted(), moment, ids)
+
+    def _observed(self, question: Question, wanted: Wanted, moment: Moment, ids: list[int]) -> list[Behind]:
+        declaration, version = self._asker.declared(question.kpi)
+        grain, spotting = grain_of(question, declaration), Spotting(declaration)
+        counting = Counting(declaration.clock, self._estate.calendars)
         found: list[Behind] = []
         for start in range(0, len(ids), _AT_ONCE):
             for case_id, contributed in self._store.contributed(ids[start : start + _AT_ONCE]).items():
@@ -68,7 +82,7 @@ class Finder:
                         seconds = _age(each, counting, moment.now)
                         if _is_wanted(wanted, each, seconds):
                             found.append(Behind(case_id, each, seconds))
-        return sorted(found, key=lambda each: _weight(each, moment))
+        return found
 
     def _cells(self, question: Question, declaration: Declaration, grain: Grain) -> tuple[int | None, int | None, bool]:
         """Return the first and last day of the cells that a figure is of, and whether only those that stand are."""

@@ -176,15 +176,21 @@ class KpiReader:
         )
         return [row[0] for row in found]
 
-    def cases_of_cells(self, kpi: int, grain: Grain, first: int | None, last: int | None, standing: bool) -> list[int]:
-        """Return the cases behind the cells of some days (ordinals), or of those only that hold what is not over."""
+    def cases_of_cells(
+        self, kpi: int, grain: Grain, first: int | None, last: int | None, standing: bool, *, latest: int = -1
+    ) -> list[int]:
+        """Return the cases behind the cells of some days (ordinals), or of those only that hold what is not over.
+
+        ``latest``: so many at most, of the last days.
+        """
         found = self.rows(
-            "SELECT DISTINCT case_id FROM cell JOIN behind ON behind.cell = cell.id"
+            "SELECT case_id FROM cell JOIN behind ON behind.cell = cell.id"
             f" WHERE kpi = ? AND grain = ? AND day BETWEEN ? AND ?{' AND stands > 0' if standing else ''}"
-            " ORDER BY case_id",
+            " GROUP BY case_id ORDER BY max(day) DESC, case_id LIMIT ?",
             kpi,
             int(grain),
             *_between(first, last),
+            latest,
         )
         return [row[0] for row in found]
 

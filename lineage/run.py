@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +26,7 @@ from lineage.process import Definitions
 from lineage.retention import Counted
 from lineage.steadiness import Steadiness
 from lineage.store import StoreReader
-from lineage.upgrade import refuse_other_format, upgrade
+from lineage.upgrade import make, refuse_other_format, upgrade
 from throughline.core.clock import Clock, RealClock
 from throughline.core.database import DAMAGED, is_damage, passing_cause
 from throughline.core.decisions import FILE_NAME as DECISIONS_FILE
@@ -95,13 +96,11 @@ def run_engine(
     while not stop.is_set():
         try:
             with ExitStack() as stack:
-                engine = stack.enter_context(closing(open_engine(subject, place)))
                 journal = stack.enter_context(closing(JournalReader(subject.data / JOURNAL_FILE)))
                 decisions = stack.enter_context(closing(DecisionReader(subject.data / DECISIONS_FILE)))
-                engine.store.connection.claim()
-                check_logs(engine.store, journal, decisions, subject.data)
+                admit = partial(_admit, journal, decisions, subject.data, ready)
+                engine = stack.enter_context(closing(open_engine(subject, place, admit)))
                 engine.store.set_meta(OPENED, str(subject.clock.now()))
-                ready()
                 _Loop(engine, journal, decisions, subject, seen, watch, former, waits).run(stop)
         except (sqlite3.DatabaseError, StoreUnavailable, OSError) as error:
             if is_damaged(error):
@@ -125,6 +124,15 @@ def run_engine(
         else:
             former, place = place, wanted
             _log.info("rebuilt_store_taken_over", store=str(place))
+
+
+def _admit(
+    journal: JournalReader, decisions: DecisionReader, data: Path, ready: Callable[[], None], store: StoreReader
+) -> None:
+    """Let events in once the store may be used: what of it is kept in memory takes longer to read."""
+    store.connection.claim()
+    check_logs(store, journal, decisions, data)
+    ready()
 
 
 class _Waits:
@@ -187,9 +195,12 @@ def _fitting(subject: Subject, place: Place) -> Subject:
     return subject
 
 
-def open_engine(subject: Subject, place: Place | None = None) -> Engine:
+def open_engine(
+    subject: Subject, place: Place | None = None, admit: Callable[[StoreReader], None] = lambda _: None
+) -> Engine:
     """Open the store in force for its one writer, or that at ``place``.
 
+    ``admit`` is given the store once it is found to fit, before any of it is read into memory; it may raise.
     One that an earlier version made is brought up to date. All cases are put on the queue where what they are derived
     by has changed. Raises RebuildNeeded where the stored links were drawn with other key definitions, and
     StoreFormatUnknown where another version wrote it that this one does not know.
@@ -199,16 +210,19 @@ def open_engine(subject: Subject, place: Place | None = None) -> Engine:
     try:
         for why in upgrade(connection, place):
             _log.info("store_upgraded", store=str(place), why=why)
+        make(connection)
+        store = StoreReader(connection)
+        _check_fit(store, subject, place)
+        admit(store)
         engine = Engine(connection, subject.definitions, subject.estate, subject.limits)
-        _check(engine, subject, place)
+        _check(engine, subject)
     except BaseException:
         connection.close()
         raise
     return engine
 
 
-def _check(engine: Engine, subject: Subject, place: Place) -> None:
-    _check_fit(engine.store, subject, place)
+def _check(engine: Engine, subject: Subject) -> None:
     known = engine.store.meta()
     derived_by = "/".join(
         (state_fingerprint(subject.definitions), subject.estate.fingerprint, str(subject.limits.orphan_time))

@@ -62,6 +62,15 @@ def make(connection: Connection) -> None:
     connection.execute("COMMIT")
 
 
+def renew_identity(connection: Connection) -> None:
+    """Call a store otherwise, as it is no longer what those followed who follow it: it was put back as it was before.
+
+    One of a format that knows no identity gets one as it is brought up to date.
+    """
+    connection.execute("UPDATE meta SET value = ? WHERE name = ?", (uuid4().hex, IDENTITY))
+    connection.settle()
+
+
 def upgrade(connection: Connection, place: Place, revisions: Revisions = SHIPPED) -> list[str]:
     """Bring a store up to the last format; return what each revision says, none where it is there or not yet made.
 

@@ -48,7 +48,7 @@ def test_a_damaged_store_is_found_and_the_last_backup_and_the_journal_give_it_ba
     found = run("verify", "--data", str(data), "--json")
     assert found.returncode == 1
     verdicts = {each["file"]: bool(each["faults"]) for each in json.loads(found.stdout)["files"]}
-    assert verdicts == {"store.db": True, "decisions.db": False, "journal.db": False}
+    assert verdicts == {"kpis.db": False, "store.db": True, "decisions.db": False, "journal.db": False}
     refused = run("backup", str(tmp_path / "other"), "--data", str(data))
     assert (refused.returncode, (tmp_path / "other").exists()) == (1, False)
     assert "the file is damaged" in refused.stderr
@@ -82,7 +82,7 @@ def test_a_store_that_the_journal_no_longer_reaches_is_not_put_back(tmp_path: Pa
     refused = run("restore", str(kept), "--only-store", "--data", str(data))
     assert refused.returncode == 1
     assert "journal.db: seen records up to j1, wanted j3, which is folded" in refused.stderr
-    assert sorted(path.name for path in data.glob("*.db")) == ["decisions.db", "journal.db", "store.db"]
+    assert sorted(path.name for path in data.glob("*.db")) == ["decisions.db", "journal.db", "kpis.db", "store.db"]
     assert not [*data.glob(".store*")]
 
 

@@ -99,6 +99,22 @@ def cases(
     run(kpi, [*asked, ("limit", limit), ("cursor", cursor)], where or (), url, data, json)
 
 
+@kpis.command("at-risk")
+def at_risk(
+    kpi: Annotated[str, typer.Argument(metavar="KPI", help="One with a deadline, such as sla-adherence.")],
+    where: Where = None,
+    limit: Limit = None,
+    cursor: Cursor = None,
+    url: Url = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """List open work that may miss its deadline, with the chance of that, and how good such chances were."""
+    from throughline.cli.kpis import at_risk as run
+
+    run(kpi, [("limit", limit), ("cursor", cursor)], where or (), url, data, json)
+
+
 @kpis.command("restatements")
 def restatements(
     kpi: Kpi, limit: Limit = None, cursor: Cursor = None, url: Url = None, data: Data = None, json: Json = False

@@ -224,6 +224,40 @@ def _cases(kpi: Mapping[str, Any], lines: list[Document]) -> Table:
     return table
 
 
+def at_risk(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data: Path | None, as_json: bool) -> None:
+    """Print what may miss its deadline."""
+    found = Client(api_place(url, data)).get(f"{_path(kpi)}/at-risk", [*asked, *_values(where)])
+    if as_json:
+        print_json(found)
+        return
+    out = console()
+    if not found["at_risk"]:
+        out.print("No open work of it has a deadline.")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("process", "name", "due (UTC)", "chance to miss it", "learnt from", "worth"):
+        table.add_column(title, overflow="fold")
+    for each in found["at_risk"]:
+        case, chance = each["case"], each["chance"]
+        table.add_row(
+            case["process"],
+            key_text({"type": case["key_type"], "value": case["name"], "scope": case["scope"]}),
+            moment(each["due"]),
+            "not known" if chance is None else f"{chance:.0%}" if each["learnt_from"] else "missed",
+            f"{each['learnt_from']:,}" if each["learnt_from"] else "–",
+            "unknown" if each["amount"] is None else f"{each['currency']} {Decimal(each['amount']):,f}",
+        )
+    out.print(table)
+    for each in found["calibration"]:
+        out.print(
+            f"Of {each['count']:,} with a chance of {each['from']:.0%} to {each['to']:.0%} (mean {each['said']:.0%})"
+            f" {each['missed']:.0%} missed it.",
+            style="dim",
+        )
+    if found["next"]:
+        out.print(f"There is more: add --cursor {found['next']}", style="dim", soft_wrap=True)
+
+
 def restatements(kpi: str, asked: Asked, url: str | None, data: Path | None, as_json: bool) -> None:
     """Print what was published and changed."""
     client = Client(api_place(url, data))

@@ -1,7 +1,8 @@
 """Backup of a data folder while its serve runs, and restoring it: each file one state, checked by digest.
 
-The store is copied before the statements and the journal, so that what it has folded is in them: a restored folder
-goes on like one whose machine stopped, and folds the rest from its journal.
+Who follows is copied before what he follows: KPIs before the store, and that before the statements and the journal, so
+that what it has folded is in them. A restored folder goes on like one whose machine stopped: it folds the rest from its
+journal.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ import msgspec
 
 from lineage.generations import POINTER, STORE_FILE, store_path
 from lineage.logs import check_logs
-from lineage.places import BESIDE
+from lineage.places import BESIDE, open_writing
 from lineage.store import StoreReader
+from lineage.upgrade import renew_identity
 from throughline.core.database import DAMAGED, failures_named, open_reader, passing_cause
 from throughline.core.decisions import FILE_NAME as DECISIONS_FILE
 from throughline.core.decisions import DecisionReader
@@ -163,6 +165,9 @@ def restore_store(folder: Path, data: Path, tell: Tell) -> Path | None:
         if fault:
             raise BackupDamaged(fault)
         _check_fits(draft, data)
+        with closing(open_writing(draft)) as connection:
+            renew_identity(connection)
+        sync(draft)
         moved = _move_aside(data)
         draft.replace(data / STORE_FILE)
         sync(data)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from kpis.store import FILE_NAME as KPIS_FILE
 from lineage.generations import STORE_FILE, store_path, store_place
 from lineage.places import open_reading
 from throughline.core.database import failures_named, open_reader
@@ -89,6 +90,7 @@ def verify(data: Path, tell: Callable[[str], None], url: StoreUrl | None = None)
 def files_of(data: Path) -> dict[str, Path]:
     """Return the databases of a data folder, by what each holds."""
     return {
+        KPIS_FILE: data / KPIS_FILE,  # before the store that it follows
         STORE_FILE: store_path(data),
         DECISIONS_FILE: data / DECISIONS_FILE,
         JOURNAL_FILE: data / JOURNAL_FILE,
@@ -96,14 +98,14 @@ def files_of(data: Path) -> dict[str, Path]:
 
 
 def verify_file(path: Path, name: str) -> Verdict:
-    """Read one file whole; ``name`` says which of the three it is."""
+    """Read one file whole; ``name`` says which of them it is."""
     values, faults = 0, list[str]()
     try:
         with failures_named(path), closing(open_reader(path)) as connection:
             connection.text_factory = bytes  # of a value that is none any more
             rows = connection.execute(f"PRAGMA integrity_check({MOST_FAULTS})")
             faults += [text.decode("utf-8", "replace") for (text,) in rows if text != b"ok"]
-            for packed in _PACKED[name]:
+            for packed in _PACKED.get(name, ()):
                 for fault in _read(connection.stream(packed.sql), packed):
                     values += 1
                     faults += [fault] if fault and len(faults) < MOST_FAULTS else []
