@@ -75,9 +75,9 @@ class BehindList(msgspec.Struct, frozen=True):
 
 
 class RiskDocument(msgspec.Struct, frozen=True):
-    """An open wait. ``chance``: that it is still open when it is due, learnt of so many like it; null: nobody can tell.
+    """An open wait. ``chance``: that it is still open when it is due, learnt of so many like it.
 
-    One that is past its deadline has missed it: 1.
+    Null: too little like it was seen.
     """
 
     case: CaseReference
@@ -107,11 +107,15 @@ class BinDocument(msgspec.Struct, frozen=True):
 
 
 class RiskList(msgspec.Struct, frozen=True):
-    """A page of open waits, those most likely to miss their deadline first, and how good such chances were."""
+    """A page of open waits that are not due yet, those most likely to miss their deadline first.
+
+    ``missed``: how many are open beyond it. ``calibration``: how good such chances were.
+    """
 
     kpi: str
     at_risk: list[RiskDocument]
     total: int
+    missed: int
     calibration: list[BinDocument]
     next: str | None
 
@@ -316,7 +320,7 @@ class KpiDesk:
             BinDocument(each.low, each.high, each.waits, each.said, each.missed, *each.interval)
             for each in found.calibration
         ]
-        return RiskList(kpi, page, len(found.open), bins, more)
+        return RiskList(kpi, page, len(found.open), found.missed, bins, more)
 
     def restatements(self, kpi: str, asked: RestatementsAsked) -> RestatementList:
         """Return the published figures of a KPI that others took the place of, and those."""

@@ -45,7 +45,7 @@ class Chance(NamedTuple):
 
 
 class Risk(NamedTuple):
-    """An open wait. ``chance`` None: too little like it was seen. One that is past its deadline has missed it."""
+    """An open wait that is not due yet. ``chance`` None: too little like it was seen."""
 
     behind: Behind
     chance: Chance | None
@@ -63,9 +63,10 @@ class Bin(NamedTuple):
 
 
 class AtRisk(NamedTuple):
-    """Open waits, those most likely to miss first, and how good such chances were of what was decided lately."""
+    """Open waits, those most likely to miss their deadline first; how many have missed it; how good chances were."""
 
     open: list[Risk]
+    missed: int
     calibration: list[Bin]
 
 
@@ -89,8 +90,9 @@ class Assessor:
         seen = self._finder.latest(Question(kpi, window), moment, MOST_LEARNT)
         whole = Learnt(seen)
         waiting = self._finder.find(Question(kpi, window, only=only), Wanted(frozenset({Ending.OPEN})), moment)
-        risks = [Risk(each, _chance(whole, each, moment.now)) for each in waiting if each.observation.due is not None]
-        return AtRisk(sorted(risks, key=_urgency), calibrated(seen, moment.now))
+        dues = [(each, each.observation.due) for each in waiting if each.observation.due is not None]
+        risks = [Risk(each, _chance(whole, each)) for each, due in dues if due >= moment.now]
+        return AtRisk(sorted(risks, key=_urgency), len(dues) - len(risks), calibrated(seen, moment.now))
 
 
 class Learnt:
@@ -162,10 +164,8 @@ def _missed(observation: Observation, now: int) -> bool | None:
     return True if now > observation.due else None
 
 
-def _chance(learnt: Learnt, each: Behind, now: int) -> Chance | None:
+def _chance(learnt: Learnt, each: Behind) -> Chance | None:
     observation = each.observation
-    if observation.due is not None and now > observation.due:
-        return Chance(1.0, 0)
     if observation.due_age is None or each.seconds is None:
         return None
     return learnt.chance(observation, each.seconds, observation.due_age)

@@ -231,8 +231,10 @@ def at_risk(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data:
         print_json(found)
         return
     out = console()
+    if found["missed"]:
+        out.print(f"{found['missed']:,} have missed their deadline and are open still.")
     if not found["at_risk"]:
-        out.print("No open work of it has a deadline.")
+        out.print("No open work of it is due yet.")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("process", "name", "due (UTC)", "chance to miss it", "learnt from", "worth"):
@@ -243,8 +245,8 @@ def at_risk(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data:
             case["process"],
             key_text({"type": case["key_type"], "value": case["name"], "scope": case["scope"]}),
             moment(each["due"]),
-            "not known" if chance is None else f"{chance:.0%}" if each["learnt_from"] else "missed",
-            f"{each['learnt_from']:,}" if each["learnt_from"] else "–",
+            "not known" if chance is None else f"{chance:.0%}",
+            "–" if chance is None else f"{each['learnt_from']:,}",
             "unknown" if each["amount"] is None else f"{each['currency']} {Decimal(each['amount']):,f}",
         )
     out.print(table)
