@@ -195,6 +195,7 @@ def _side(form: SideForm) -> Side:
         form.touches,
         form.distinct,
         form.capacity,
+        form.not_applicable,
         _condition(form.where),
     )
 

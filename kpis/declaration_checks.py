@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from kpis.declaration import UNFINISHED, Bound, Dimension, Good, Kind, KpiClock, Measure, Unfinished, Unit
 from kpis.declaration_file import FormulaForm, InTimeForm, KpiFile, SideForm, SpanForm
+from kpis.stretch import STRETCHES
 from lineage.process import Definitions, Process
 from lineage.process_file import EVENT_TYPE, FIELD, PROCESS
 from throughline.core import calendar
@@ -51,7 +52,7 @@ ENTRIES = {
     Kind.SUM: Entries((("of",), ("measure",)), (), (Unit.MONEY, Unit.HOURS, Unit.RECORDS)),
     Kind.COUNT: Entries((("of", "per"),), (), (Unit.PER_HOUR,)),
     Kind.ATTEMPTS: Entries((("attempts",),), ("per", "processes", "categories"), (Unit.PERCENT,)),
-    Kind.RATIO: Entries((("numerator",), ("denominator",)), (), (Unit.PERCENT, Unit.PER_RECORD)),
+    Kind.RATIO: Entries((("numerator",), ("denominator",)), ("match",), (Unit.PERCENT, Unit.PER_RECORD)),
     Kind.VARIANCE: Entries((("numerator",), ("denominator",), ("match",)), ("horizon",), (Unit.PERCENT,)),
     Kind.BALANCE: Entries((("numerator",), ("denominator",), ("match",)), ("of", "closed_by"), (Unit.MONEY,)),
     Kind.DEVIATIONS: Entries(
@@ -126,6 +127,7 @@ class _Kpi:
         for entry in ("numerator", "denominator"):
             for n, side in enumerate(getattr(self._formula, entry)):
                 yield from self._side_faults(("formula", entry, n), side)
+        yield from self._match_faults()
         yield from self._name_faults()
         yield from self._in_time_faults()
         yield from self._unit_faults()
@@ -233,6 +235,16 @@ class _Kpi:
             yield self._fault((*here, "distinct"), show(side.distinct), wanted)
         if side.where is not None:
             yield from self._condition_faults((*here, "where"), side.where)
+
+    def _match_faults(self) -> Iterator[Fault]:
+        """Yield what values cannot be matched by: forecasts by no stretch of time, capacity by nobody."""
+        formula = self._formula
+        if formula.kind is Kind.VARIANCE and formula.match and not set(formula.match) & set(STRETCHES):
+            wanted = f"one of {', '.join(STRETCHES)} among them: by it a comparison has its day"
+            yield self._fault(("formula", "match"), show(", ".join(formula.match)), wanted)
+        has_capacity = any(side.capacity for side in (*formula.numerator, *formula.denominator))
+        if has_capacity and not formula.match:
+            yield self._fault(("formula",), "capacity without match", "match: the key of a worker, such as worker")
 
     def _name_faults(self) -> Iterator[Fault]:
         """Yield the processes, steps, fields and categories that nobody knows."""

@@ -73,6 +73,7 @@ class SideForm(Form):
     touches: bool = Field(default=False, description="count the events that say that a person acted")
     distinct: KeyTypeName | None = Field(default=None, description="count the different keys of this type")
     capacity: bool = Field(default=False, description="the hours that people could work")
+    not_applicable: bool = Field(default=False, description="count cases as well to which their process does not apply")
     where: ConditionText | None = None
 
 

@@ -290,6 +290,16 @@ more.yaml:1:1: kpi: seen 7, wanted a text
             "one of due",
         ),
         ("unit: percent\nformula: {kind: share, per: flow, hit: in_time}", "hit: in_time, wanted in_time beside it"),
+        (
+            "unit: percent\nformula: {kind: variance, numerator: {process: staffing, at: confirmed},"
+            " denominator: {process: time-to-bill, at: approved}, match: worker}",
+            "seen 'worker', wanted one of week, month, period among them",
+        ),
+        (
+            "unit: percent\nformula: {kind: ratio, numerator: {process: time-to-bill, at: approved},"
+            " denominator: {process: capacity-sync, at: changed, capacity: true}}",
+            "seen capacity without match, wanted match",
+        ),
         ("unit: percent\nformula: {kind: gauge, gauge: luck}", "'luck', wanted"),
         ("unit: percent\nformula: {kind: none}", "a none without lacks"),
     ],

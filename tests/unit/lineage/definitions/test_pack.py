@@ -142,7 +142,7 @@ KEYS = {
     "pipeline-to-forecast": "opportunity / / /",
     "opportunity-to-project": "opportunity / / quote project staffing_request contract / customer",
     "contract-to-billing-terms": "contract / / project /",
-    "staffing": "staffing_request / / assignment / project",
+    "staffing": "staffing_request / / assignment / project worker",
     "assignment-change": "assignment_change / / / assignment project",
     "time-to-bill": "time_entry / erp_document / billing_event invoice timesheet"
     " / worker assignment project contract customer",
@@ -152,7 +152,7 @@ KEYS = {
     "invoice-to-cash": "invoice / / payment / contract customer",
     "change-order": "change_order / / / contract project",
     "subcontractor-cost": "requisition_line / purchase_order_line / supplier_invoice / project",
-    "capacity-sync": "resource_change / / / resource",
+    "capacity-sync": "resource_change / / / resource worker",
     "payroll-feed": "payroll_item / / payroll_run / worker time_entry",
     "customer-master": "account_change / / / account",
     "forecast-cycle": "forecast_revision / / report /",
@@ -177,7 +177,8 @@ def test_carriers_hand_cases_on_where_the_table_says_so() -> None:
         "milestone-to-invoice": REBILLED,
     }
     assert {name: process.links for name, process in PACK.processes.items() if process.links} == {
-        "time-to-bill": {"document.registered"}
+        "time-to-bill": {"document.registered"},
+        "contract-to-billing-terms": {"project.closed"},
     }
     assert {name: process.unique for name, process in PACK.processes.items() if process.unique} == {
         "opportunity-to-project": {"project": ("legal_entity",)}
