@@ -13,7 +13,8 @@ from typing import NamedTuple
 from kpis.case import Case
 from kpis.cell import Summing, cells_of
 from kpis.contribution import Contribution
-from kpis.declaration import MATCHED, Declaration, Dimension
+from kpis.declaration import MATCHED, Declaration, Dimension, Kind
+from kpis.gauge import read_gauge
 from kpis.look import case_in, ids_after
 from kpis.matched import matched_cells
 from kpis.observation import LeftOut, Observation
@@ -79,6 +80,8 @@ def read_from_scratch(
 
     A stock is of all days, as what is unfinished may have begun on any.
     """
+    if declaration.formula.kind is Kind.GAUGE:
+        return Answers({(): read_gauge(snapshot, declaration)}, {})
     if declaration.formula.kind in MATCHED:
         return _matched_from_scratch(snapshot, declaration, estate, scope)
     observer = Observer(declaration, estate, watched_since)

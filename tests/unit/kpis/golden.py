@@ -65,7 +65,7 @@ def golden(path: Path) -> Golden:
     declaration = own(content["declared"]) if "declared" in content else CATALOGUE.kpis[content["kpi"]]
     formula = declaration.formula
     process = content.get("process") or next((each.process for each in (*formula.of, *formula.numerator)), None)
-    name_key = DEFINITIONS.processes[process or ""].name_key
+    name_key = DEFINITIONS.processes[process or "time-to-bill"].name_key
     scope = content.get("scope", {})
     options = {name: instant(scope[name], zone) for name in ("watched_since",) if name in scope}
     options |= {name: scope[name] for name in ("maturity",) if name in scope}
