@@ -22,9 +22,14 @@ PLAIN = ""
 
 
 class Part(StrEnum):
-    """Which part of a formula a contribution belongs to. ``ended``: of a balance, what was given up for good."""
+    """Which part of a formula a contribution belongs to.
+
+    Of a balance ``added`` are the further numerators, which tell nothing where the first is not known, and ``ended`` is
+    what was given up for good.
+    """
 
     NUMERATOR = "numerator"
+    ADDED = "added"
     DENOMINATOR = "denominator"
     CLOSING = "closing"
     ENDED = "ended"

@@ -59,7 +59,7 @@ class OfSides:
         self._dimensions = declaration.dimensions
         self._calendars = estate.calendars
         self._sides = (
-            *((Part.NUMERATOR, side) for side in formula.numerator),
+            *((_numerator(formula.kind, n), side) for n, side in enumerate(formula.numerator)),
             *((Part.DENOMINATOR, side) for side in formula.denominator),
         )
         self._processes = {side.process for _, side in self._sides} | {span.process for span in formula.of}
@@ -260,6 +260,10 @@ class OfSides:
             fact = member.fact
             dimensions = {**dimensions, Dimension.SYSTEM: fact.system, Dimension.INSTANCE: fact.instance}
         return Contribution(part, match, day, {name: dimensions.get(name) for name in self._dimensions}, told)
+
+
+def _numerator(kind: Kind, place: int) -> Part:
+    return Part.ADDED if kind is Kind.BALANCE and place else Part.NUMERATOR
 
 
 def _is_inside(asked: Side | Span, case: Case) -> bool:

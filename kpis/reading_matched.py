@@ -22,6 +22,7 @@ from kpis.reading import NO_DATA, Balance, Beside, Moment, Ratio, Reading, Varia
 from throughline.core.business_time import BusinessTime
 from throughline.core.instants import MICROSECONDS
 
+_OF_BALANCE = (Part.NUMERATOR, Part.ADDED, Part.DENOMINATOR)
 NOTHING_TO_DIVIDE_BY = "nothing to divide by"
 Values = tuple[str | None, ...]
 Match = tuple[str, ...]
@@ -301,9 +302,12 @@ class MatchedReader:
 
     def _left(self, sides: Sides, day: date) -> Money | Missing:
         """Return what nobody has taken of what was added, never below 0; in one currency as it is, else converted."""
-        added, taken = (sides.get(part, _Side()).sums for part in (Part.NUMERATOR, Part.DENOMINATOR))
-        if not added.records or added.unknown or taken.unknown:
+        first, further, taken = (sides.get(part, _Side()).sums for part in _OF_BALANCE)
+        if not first.records or first.unknown or further.unknown or taken.unknown:
             return Missing.VALUE
+        added = Sums()
+        added.merge(first)
+        added.merge(further)
         currencies = added.parts.keys() | taken.parts.keys()
         if len(currencies) == 1:
             (currency,) = currencies

@@ -82,7 +82,7 @@ def write_off(chronicle: Chronicle, rng: Random, posted: list[Entry]) -> None:
             worth: Fields = {"amount": money(entry.life.amount or Decimal(0)), "currency": entry.life.currency}
             written_off = {"time_entry": entry.life.name, "contract": entry.assignment.contract.id} | worth
             written_off |= {"reason": "goodwill", "actor_kind": "person"}
-            chronicle.tell("psa", "time.written_off", at, written_off)
+            entry.life.touches.append(chronicle.tell("psa", "time.written_off", at, written_off).id)
             entry.life.end("written_off", at)
             entry.life.stories.append(entry.fault.value)
 
