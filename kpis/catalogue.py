@@ -181,9 +181,7 @@ def _formula(form: FormulaForm, clock: KpiClock) -> Formula:
 
 
 def _span(form: SpanForm) -> Span:
-    return Span(
-        form.process, form.by, form.from_, form.from_field, form.to, form.at, form.ended_as, _condition(form.where)
-    )
+    return Span(form.process, form.from_, form.from_field, form.to, form.at, form.ended_as, _condition(form.where))
 
 
 def _side(form: SideForm) -> Side:

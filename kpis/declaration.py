@@ -174,12 +174,10 @@ class InTime(NamedTuple):
 class Span:
     """Where a KPI looks in a case: a wait from one step to another, or one step (``at``), or an ending.
 
-    Exactly one of ``process`` and ``by``. With ``by``, the key type that holds events together which no process has;
-    the steps are event types then. ``from_field``: the wait begins with the day in this fact.
+    ``from_field``: the wait begins with the day in this fact.
     """
 
-    process: str | None = None
-    by: str | None = None
+    process: str
     from_step: str | None = None
     from_field: str | None = None
     to_step: str | None = None

@@ -166,11 +166,8 @@ class _Kpi:
         for n, span in enumerate(self._formula.of):
             here = ("formula", "of", n)
             yield from self._shape_faults(here, span, wait)
-            if span.by is not None:
-                yield from self._held_faults(here, span)
-            elif span.process is not None:
-                yield from self._process_faults((*here, "process"), span.process)
-                yield from self._step_faults(here, span.process, span, ("from", "to", "at"))
+            yield from self._process_faults((*here, "process"), span.process)
+            yield from self._step_faults(here, span.process, span, ("from", "to", "at"))
             if span.from_field is not None and not re.fullmatch(FIELD, span.from_field):
                 yield self._fault((*here, "from_field"), show(span.from_field), "a field of events, such as worked_on")
             if span.where is not None:
@@ -180,9 +177,7 @@ class _Kpi:
         def given(*entries: str) -> list[str]:
             return [entry for entry in entries if self._is_written(here, entry)]
 
-        wanted = (
-            (("process", "by"), ("from", "from_field"), ("to",)) if wait else (("process", "by"), ("at", "ended_as"))
-        )
+        wanted = (("from", "from_field"), ("to",)) if wait else (("at", "ended_as"),)
         for several in wanted:
             found = given(*several)
             if len(found) != 1:
@@ -198,16 +193,6 @@ class _Kpi:
         """Tell whether an item of a list has an entry: one item may be written without the list."""
         bare = self._examined.lacks(here)
         return not self._examined.lacks((*(here[:-1] if bare else here), entry))
-
-    def _held_faults(self, here: Location, span: SpanForm) -> Iterator[Fault]:
-        """Yield what is wrong with events that a key holds together."""
-        assert span.by is not None
-        if span.by not in self._definitions.key_types:
-            wanted = f"a key type of keys.yaml: {nearest(span.by, self._definitions.key_types)}"
-            yield self._fault((*here, "by"), show(span.by), wanted)
-        for entry, event_type in (("from", span.from_), ("to", span.to), ("at", span.at)):
-            if event_type is not None and not re.fullmatch(EVENT_TYPE, event_type):
-                yield self._fault((*here, entry), show(event_type), "an event type, such as billing_run.started")
 
     def _process_faults(self, here: Location, name: str) -> Iterator[Fault]:
         if name not in self._definitions.processes:

@@ -34,8 +34,8 @@ def has(told: Iterable[CaseTruth], kind: str, *, is_open: bool) -> bool:
     return any(each.kind == kind and each.open is is_open for truth in told for each in truth.deviations)
 
 
-def test_the_pack_has_eighteen_processes():
-    assert len(PROCESSES) == 18
+def test_the_pack_has_nineteen_processes():
+    assert len(PROCESSES) == 19
 
 
 @pytest.mark.parametrize("seed", SEEDS)
