@@ -28,7 +28,7 @@ Values = tuple[str | None, ...]
 Match = tuple[str, ...]
 
 
-class Window(NamedTuple):
+class Days(NamedTuple):
     """The days that a question is about, both included; None: any."""
 
     first: date | None = None
@@ -77,11 +77,11 @@ def matched_readings(
     calendars: BusinessTime,
     moment: Moment,
     cells: Mapping[Place, MatchedCell],
-    window: Window,
+    window: Days,
     by: tuple[Dimension, ...],
     looked_at: int = 0,
 ) -> dict[Values, Reading]:
-    """Return a reading for each value of some dimensions, from all cells that the window needs (``Window.holds``).
+    """Return a reading for each value of some dimensions, from all cells that the window needs (``Days.holds``).
 
     A side that tells no value of a dimension counts where the other side does, if that tells only one. Raises
     ValueError for a kind that compares nothing.
@@ -95,7 +95,7 @@ class MatchedReader:
     """Makes readings of one KPI at one moment for one window. ``looked_at``: how many cases it is about at all."""
 
     def __init__(
-        self, declaration: Declaration, calendars: BusinessTime, moment: Moment, window: Window, looked_at: int
+        self, declaration: Declaration, calendars: BusinessTime, moment: Moment, window: Days, looked_at: int
     ) -> None:
         self._declaration = declaration
         self._formula = declaration.formula

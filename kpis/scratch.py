@@ -20,7 +20,7 @@ from kpis.matched import matched_cells
 from kpis.observation import LeftOut, Observation
 from kpis.observe import Observer
 from kpis.reading import Asked, Moment, Reader, Reading, readings
-from kpis.reading_matched import Window, matched_readings
+from kpis.reading_matched import Days, matched_readings
 from lineage.read import Snapshot
 from throughline.core.estate import Estate
 from throughline.core.rates import Rates
@@ -105,7 +105,7 @@ def read_from_scratch(
 
 def _matched_from_scratch(snapshot: Snapshot, declaration: Declaration, estate: Estate, scope: Scope) -> Answers:
     """Return the readings of a KPI that compares across cases: of the scope's days, and of what belongs to none."""
-    observer, window = Observer(declaration, estate), Window(scope.first, scope.last)
+    observer, window = Observer(declaration, estate), Days(scope.first, scope.last)
     found: list[Contribution] = []
     left_out: Counter[LeftOut] = Counter()
     looked_at = 0

@@ -32,7 +32,7 @@ from kpis.declaration import Declaration, Dimension
 from kpis.matched import MatchedCell, matched_cells, place_of, replace_matched
 from kpis.money import Money
 from kpis.reading import Moment, Ratio, Reading
-from kpis.reading_matched import Window, matched_readings
+from kpis.reading_matched import Days, matched_readings
 from lineage.definitions import load_definitions
 from lineage.sight import Reporting, SourceSight
 from throughline.core.estate import load_estate
@@ -143,10 +143,10 @@ def hours(number: str) -> Worth:
     return Worth(Money(Decimal(number), PLAIN))
 
 
-EVER = Window()
+EVER = Days()
 
 
-def reading(name: str, found: list[Contribution], window: Window = EVER) -> Reading:
+def reading(name: str, found: list[Contribution], window: Days = EVER) -> Reading:
     made = matched_readings(kpi(name), ESTATE.calendars, MOMENT, matched_cells(found), window, ())
     return made[()]
 
@@ -157,7 +157,7 @@ def at_work(weekly: str, since: date = MONDAY, region: str | None = None) -> Con
 
 def test_months_that_lie_whole_in_the_window_give_the_same_ratio_as_their_days() -> None:
     found = [at_work("40"), *(brought(Part.NUMERATOR, hours("4"), "W-1", day=MONDAY + timedelta(n)) for n in range(5))]
-    november = Window(date(2026, 11, 1), date(2026, 11, 30))
+    november = Days(date(2026, 11, 1), date(2026, 11, 30))
     month = [each._replace(day=date(2026, 11, 1)) if each.day != NO_DAY else each for each in found]
     assert reading("billable-utilisation", month, november) == reading("billable-utilisation", found, november)
     assert isinstance(reading("billable-utilisation", found, november).answer, Ratio)
@@ -166,7 +166,7 @@ def test_months_that_lie_whole_in_the_window_give_the_same_ratio_as_their_days()
 def test_capacity_belongs_to_where_a_worker_was_on_each_day() -> None:
     found = [at_work("40", region="EMEA"), at_work("20", MONDAY + timedelta(3), "AMER")]
     found += [brought(Part.NUMERATOR, hours("8"), "W-1", day=MONDAY, region="EMEA")]
-    week = Window(MONDAY, MONDAY + timedelta(6))
+    week = Days(MONDAY, MONDAY + timedelta(6))
     made = matched_readings(
         kpi("billable-utilisation"), ESTATE.calendars, MOMENT, matched_cells(found), week, (Dimension.REGION,)
     )
@@ -187,12 +187,12 @@ def test_leave_without_an_end_lasts_until_the_next_change() -> None:
     back = Standing(MONDAY + timedelta(4), 2, None, Decimal(40), None)
     found = [at_work("40"), *(brought(Part.DENOMINATOR, told, "W-1") for told in (away, back))]
     found += [brought(Part.NUMERATOR, hours("8"), "W-1", day=MONDAY)]
-    answer = reading("billable-utilisation", found, Window(MONDAY, MONDAY + timedelta(6))).answer
+    answer = reading("billable-utilisation", found, Days(MONDAY, MONDAY + timedelta(6))).answer
     assert answer == Ratio(0.5, Decimal(8), Decimal(16))  # Monday and Friday
 
 
 def test_fewer_than_the_minimum_sample_give_no_answer() -> None:
     declared = dataclasses.replace(kpi("utilisation-forecast-variance"), minimum_sample=2)
     found = [brought(part, hours("8"), "W-1", "2026-W45", day=MONDAY) for part in (Part.NUMERATOR, Part.DENOMINATOR)]
-    made = matched_readings(declared, ESTATE.calendars, MOMENT, matched_cells(found), Window(), ())[()]
+    made = matched_readings(declared, ESTATE.calendars, MOMENT, matched_cells(found), Days(), ())[()]
     assert (made.answer, made.why_not, made.beside.done) == (None, "1 of at least 2", 1)
