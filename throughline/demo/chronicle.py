@@ -85,6 +85,7 @@ class Life:
 
     ``amount`` None: nobody has said what it is worth. ``weeks``: by assignment, what must come every week. ``knows``:
     what else the firm knows of it, by the words of its systems. ``touches``: the happenings by which a person acted.
+    ``anew``: the rounds that nobody rejected, and that were left for another one.
     """
 
     process: str
@@ -106,6 +107,7 @@ class Life:
     weeks: dict[str, Weeks] = field(default_factory=dict[str, "Weeks"])
     knows: Fields = field(default_factory=Fields)
     touches: list[str] = field(default_factory=list[str])
+    anew: set[int] = field(default_factory=set[int])
     applies: bool = True
     provisional: bool = False
     due_at: int | None = None
@@ -125,6 +127,7 @@ class Life:
     def again(self, time: int) -> None:
         """Write down that it begins anew, without any rejection: what follows belongs to the next round."""
         self.closed[self.round] = time
+        self.anew.add(self.round)
         self.round += 1
         self.rejected_at = None
 

@@ -176,7 +176,7 @@ def leakage(told: Plan) -> Figure:
             left += max(Decimal(0), total([*worth, *changes]) - total(taken))
             closed += 1
     lost = total(given_up)
-    return {"amount": lost + left, "given_up": lost, "left": left, "done": closed}
+    return {"amount": lost + left, "given_up": lost, "left": left, "beside.done": closed}
 
 
 def _of_contract(told: Plan, contract: str, process: str, kind: str) -> list[Life]:

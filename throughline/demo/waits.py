@@ -10,13 +10,14 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from throughline.core.instants import MICROSECONDS, MINUTE
-from throughline.demo.chronicle import Life
+from throughline.demo.chronicle import Life, last_reading
 from throughline.demo.expectations import COURSES, ExpectedStep
 from throughline.demo.firm import REGIONS
+from throughline.demo.lives.routes import POLLED
 from throughline.demo.plan import Plan
 
 SKEW = 5 * MINUTE  # clocks of two systems may differ by as much
-DONE, OPEN, REJECTED = "done", "open", "rejected"
+DONE, OPEN, REJECTED, BEGUN_AGAIN = "done", "open", "rejected", "begun again"
 
 Spans = Mapping[str, tuple[str, str]]
 """By process, the types of the step with which a wait begins and of that with which it ends."""
@@ -66,9 +67,16 @@ def _of_round(told: Plan, life: Life, start: str, end: str, number: int) -> Iter
     if ended is not None and (closed is None or ended <= closed):
         yield Wait(life, began, ended, DONE)
     elif closed is not None:
-        yield Wait(life, began, closed, life.ended_as or REJECTED if number == life.round else REJECTED)
+        yield Wait(life, began, closed, _word(life, number))
     else:
-        yield Wait(life, began, told.ends, OPEN)
+        yield Wait(life, began, _seen_until(told, life, end), OPEN)
+
+
+def _word(life: Life, number: int) -> str:
+    """Return what closed a round of a life."""
+    if number == life.round:
+        return life.ended_as or REJECTED
+    return BEGUN_AGAIN if number in life.anew else REJECTED
 
 
 def _of_life(told: Plan, life: Life, start: str, end: str) -> Iterator[Wait]:
@@ -84,7 +92,13 @@ def _of_life(told: Plan, life: Life, start: str, end: str) -> Iterator[Wait]:
     elif closed is not None:
         yield Wait(life, began, closed, life.ended_as or REJECTED)
     else:
-        yield Wait(life, began, told.ends, OPEN)
+        yield Wait(life, began, _seen_until(told, life, end), OPEN)
+
+
+def _seen_until(told: Plan, life: Life, kind: str) -> int:
+    """Return up to when it is known that a step has not come: of the system that is read out at night, its last one."""
+    step = step_of(life, kind)
+    return last_reading(told.ends) if step is not None and step.role == POLLED else told.ends
 
 
 def _is_passed(life: Life, kind: str, number: int) -> bool:
