@@ -18,6 +18,7 @@ from kpis.contribution import NO_DAY, PLAIN, Closed, Missing, Named, Part, Stand
 from kpis.declaration import Declaration, Dimension, Kind
 from kpis.matched import MatchedCell, Slot
 from kpis.money import EXACTLY, Converted, Money, Sums, convert, total
+from kpis.money import Part as Share
 from kpis.reading import NO_DATA, Balance, Beside, Moment, Ratio, Reading, Variance
 from throughline.core.business_time import BusinessTime
 from throughline.core.instants import MICROSECONDS
@@ -347,7 +348,7 @@ class _Measured:
 
     def _count(self, match: Match, number: Decimal, records: int) -> None:
         sums = Sums()
-        sums.add(Money(number, PLAIN), records)
+        sums.parts[PLAIN] = Share(number, records)
         self.known.setdefault(match, []).append((sums, NO_DAY))
 
     @property

@@ -209,7 +209,8 @@ def verify_plan(told: Plan, console: Console, data: Path | None, *, as_json: boo
     return DIFFERENT if differences else OK
 
 
-NOT_KEPT_YET = frozenset({"ratio", "variance", "balance", "gauge"})  # kinds of which the product can tell, but keeps nothing
+# Kinds of which the product can tell, but keeps nothing yet.
+NOT_KEPT_YET = frozenset({"ratio", "variance", "balance", "gauge"})
 
 
 def kept(known: dict[str, Told], listed: list[Document]) -> dict[str, Told]:
