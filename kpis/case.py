@@ -23,6 +23,8 @@ from throughline.core.key import Key
 class Case:
     """One case. ``name`` is its interned name; ``facts`` are what conditions see; ``keys`` its values by key type.
 
+    ``by_id`` holds the keys beside its name by the ids under which its events name them.
+
     ``amount`` and ``hours`` are the latest that its events tell of this very case; None: they are unknown. ``exposure``
     is what it holds up; ``counted_elsewhere``: sums count that in another case, downstream. ``dimensions`` are
     those that are the same for all that it contributes. ``memo`` is for what several KPIs work out of it alike.
@@ -36,6 +38,7 @@ class Case:
     place: Place
     facts: Mapping[str, object]
     keys: Mapping[str, tuple[str, ...]]
+    by_id: Mapping[int, Key]
     amount: Money | None
     hours: Decimal | None
     deviations: tuple[Deviation, ...]
@@ -50,14 +53,18 @@ def case_of(
     name: str,
     members: Iterable[Member],
     derived: Derived,
-    keys: Iterable[Key],
+    keys: Mapping[int, Key],
     *,
     counted_elsewhere: bool = False,
 ) -> Case:
-    """Return the case of an interned name from its members in any order, and what lineage derived from them."""
+    """Return the case of an interned name from its members in any order, and what lineage derived from them.
+
+    ``keys``: its aliases, carriers and relations by id; the name is added to them, unless it is the word of an alias.
+    """
     version, ordered = in_order(process, members)
     facts = facts_of(ordered)
-    place, by_type = place_of(facts), _by_type(keys)
+    own = Key.decode(name)
+    place, by_type = place_of(facts), _by_type([own, *keys.values()] if own.type == process.name_key else keys.values())
     share = latest_share(version, reversed(ordered), name)
     hours = latest_hours(reversed(ordered))
     return Case(
@@ -69,6 +76,7 @@ def case_of(
         place=place,
         facts=seen_by_conditions(version, ordered, name, facts),
         keys=by_type,
+        by_id=keys,
         amount=None if share is None else money_of(*share),
         hours=None if hours is None else decimal_of(hours),
         deviations=derived.deviations,

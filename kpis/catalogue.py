@@ -181,9 +181,7 @@ def _formula(form: FormulaForm, clock: KpiClock) -> Formula:
 
 
 def _span(form: SpanForm) -> Span:
-    return Span(
-        form.process, form.by, form.from_, form.from_field, form.to, form.at, form.ended_as, _condition(form.where)
-    )
+    return Span(form.process, form.from_, form.from_field, form.to, form.at, form.ended_as, _condition(form.where))
 
 
 def _side(form: SideForm) -> Side:
@@ -195,6 +193,7 @@ def _side(form: SideForm) -> Side:
         form.touches,
         form.distinct,
         form.capacity,
+        form.not_applicable,
         _condition(form.where),
     )
 

@@ -25,11 +25,12 @@ class Kind(StrEnum):
     sum: what the cases are worth that did a step, or ended so, in the window.
     count: how often a step was done in the window, by hour.
     attempts: how many of the attempts at steps failed, or were repeated.
-    ratio: one measure over another, both of the same window.
+    ratio: one measure over another, both of the same window; with ``match`` only what the denominator knows as well.
     variance: how near one side's values F come to the other's A: 1 less the sum of |F - A| over that of |A|, over all
     that both name alike. Where a side does not tell a ``week`` or a ``month`` by which it is matched, it is that of its
     fact ``worked_on``, else of its time.
-    balance: what some steps add less what others take, over all that one key holds together.
+    balance: what was given up (``of``), and what some steps added less what others took and what was given up, of all
+    that one key holds together once nothing more is to come.
     deviations: the open deviations of an instant: how many cases, what they hold up.
     age: how long ago a step was done last.
     gauge: a figure that lineage keeps by itself.
@@ -49,6 +50,10 @@ class Kind(StrEnum):
     AGE = "age"
     GAUGE = "gauge"
     NONE = "none"
+
+
+MATCHED = frozenset({Kind.RATIO, Kind.VARIANCE, Kind.BALANCE})
+"""The kinds that compare values of different cases: these contribute one half of a comparison each."""
 
 
 class Unit(StrEnum):
@@ -169,12 +174,10 @@ class InTime(NamedTuple):
 class Span:
     """Where a KPI looks in a case: a wait from one step to another, or one step (``at``), or an ending.
 
-    Exactly one of ``process`` and ``by``. With ``by``, the key type that holds events together which no process has;
-    the steps are event types then. ``from_field``: the wait begins with the day in this fact.
+    ``from_field``: the wait begins with the day in this fact.
     """
 
-    process: str | None = None
-    by: str | None = None
+    process: str
     from_step: str | None = None
     from_field: str | None = None
     to_step: str | None = None
@@ -189,7 +192,8 @@ class Side:
 
     ``field``: a fact that holds the value, instead of a measure. ``touches``: how many of their events say that a
     person acted. ``distinct``: how many different keys of a type they hold. ``capacity``: hours that people could
-    have worked, from the weekly hours and the leave that ``resource.changed`` told last.
+    have worked, from the weekly hours and the leave that ``resource.changed`` told last. ``not_applicable``: cases
+    count as well to which their process does not apply, such as time that is not billed.
     """
 
     process: str
@@ -199,6 +203,7 @@ class Side:
     touches: bool = False
     distinct: str | None = None
     capacity: bool = False
+    not_applicable: bool = False
     where: Expression | None = None
 
 

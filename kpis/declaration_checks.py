@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from kpis.declaration import UNFINISHED, Bound, Dimension, Good, Kind, KpiClock, Measure, Unfinished, Unit
 from kpis.declaration_file import FormulaForm, InTimeForm, KpiFile, SideForm, SpanForm
+from kpis.stretch import STRETCHES
 from lineage.process import Definitions, Process
 from lineage.process_file import EVENT_TYPE, FIELD, PROCESS
 from throughline.core import calendar
@@ -51,7 +52,7 @@ ENTRIES = {
     Kind.SUM: Entries((("of",), ("measure",)), (), (Unit.MONEY, Unit.HOURS, Unit.RECORDS)),
     Kind.COUNT: Entries((("of", "per"),), (), (Unit.PER_HOUR,)),
     Kind.ATTEMPTS: Entries((("attempts",),), ("per", "processes", "categories"), (Unit.PERCENT,)),
-    Kind.RATIO: Entries((("numerator",), ("denominator",)), (), (Unit.PERCENT, Unit.PER_RECORD)),
+    Kind.RATIO: Entries((("numerator",), ("denominator",)), ("match",), (Unit.PERCENT, Unit.PER_RECORD)),
     Kind.VARIANCE: Entries((("numerator",), ("denominator",), ("match",)), ("horizon",), (Unit.PERCENT,)),
     Kind.BALANCE: Entries((("numerator",), ("denominator",), ("match",)), ("of", "closed_by"), (Unit.MONEY,)),
     Kind.DEVIATIONS: Entries(
@@ -126,6 +127,7 @@ class _Kpi:
         for entry in ("numerator", "denominator"):
             for n, side in enumerate(getattr(self._formula, entry)):
                 yield from self._side_faults(("formula", entry, n), side)
+        yield from self._match_faults()
         yield from self._name_faults()
         yield from self._in_time_faults()
         yield from self._unit_faults()
@@ -164,11 +166,8 @@ class _Kpi:
         for n, span in enumerate(self._formula.of):
             here = ("formula", "of", n)
             yield from self._shape_faults(here, span, wait)
-            if span.by is not None:
-                yield from self._held_faults(here, span)
-            elif span.process is not None:
-                yield from self._process_faults((*here, "process"), span.process)
-                yield from self._step_faults(here, span.process, span, ("from", "to", "at"))
+            yield from self._process_faults((*here, "process"), span.process)
+            yield from self._step_faults(here, span.process, span, ("from", "to", "at"))
             if span.from_field is not None and not re.fullmatch(FIELD, span.from_field):
                 yield self._fault((*here, "from_field"), show(span.from_field), "a field of events, such as worked_on")
             if span.where is not None:
@@ -178,9 +177,7 @@ class _Kpi:
         def given(*entries: str) -> list[str]:
             return [entry for entry in entries if self._is_written(here, entry)]
 
-        wanted = (
-            (("process", "by"), ("from", "from_field"), ("to",)) if wait else (("process", "by"), ("at", "ended_as"))
-        )
+        wanted = (("from", "from_field"), ("to",)) if wait else (("at", "ended_as"),)
         for several in wanted:
             found = given(*several)
             if len(found) != 1:
@@ -196,16 +193,6 @@ class _Kpi:
         """Tell whether an item of a list has an entry: one item may be written without the list."""
         bare = self._examined.lacks(here)
         return not self._examined.lacks((*(here[:-1] if bare else here), entry))
-
-    def _held_faults(self, here: Location, span: SpanForm) -> Iterator[Fault]:
-        """Yield what is wrong with events that a key holds together."""
-        assert span.by is not None
-        if span.by not in self._definitions.key_types:
-            wanted = f"a key type of keys.yaml: {nearest(span.by, self._definitions.key_types)}"
-            yield self._fault((*here, "by"), show(span.by), wanted)
-        for entry, event_type in (("from", span.from_), ("to", span.to), ("at", span.at)):
-            if event_type is not None and not re.fullmatch(EVENT_TYPE, event_type):
-                yield self._fault((*here, entry), show(event_type), "an event type, such as billing_run.started")
 
     def _process_faults(self, here: Location, name: str) -> Iterator[Fault]:
         if name not in self._definitions.processes:
@@ -233,6 +220,16 @@ class _Kpi:
             yield self._fault((*here, "distinct"), show(side.distinct), wanted)
         if side.where is not None:
             yield from self._condition_faults((*here, "where"), side.where)
+
+    def _match_faults(self) -> Iterator[Fault]:
+        """Yield what values cannot be matched by: forecasts by no stretch of time, capacity by nobody."""
+        formula = self._formula
+        if formula.kind is Kind.VARIANCE and formula.match and not set(formula.match) & set(STRETCHES):
+            wanted = f"one of {', '.join(STRETCHES)} among them: by it a comparison has its day"
+            yield self._fault(("formula", "match"), show(", ".join(formula.match)), wanted)
+        has_capacity = any(side.capacity for side in (*formula.numerator, *formula.denominator))
+        if has_capacity and not formula.match:
+            yield self._fault(("formula",), "capacity without match", "match: the key of a worker, such as worker")
 
     def _name_faults(self) -> Iterator[Fault]:
         """Yield the processes, steps, fields and categories that nobody knows."""

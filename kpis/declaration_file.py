@@ -40,8 +40,6 @@ from throughline.core.faults import Location
 from throughline.core.forms import Form, OneOrMore, OrText
 
 ProcessName = Annotated[str, Field(max_length=100, json_schema_extra={"pattern": PROCESS})]
-# A step of a process, or an event type where the span is held together by a key.
-StepOrType = Annotated[str, Field(min_length=1, max_length=200)]
 Words = Annotated[tuple[str, ...], OneOrMore()]
 BoundText = Annotated[str | int | float, Field(description='in the unit of the KPI: "2 bd", "15 min", "95 %", 0')]
 
@@ -49,16 +47,13 @@ BoundText = Annotated[str | int | float, Field(description='in the unit of the K
 class SpanForm(Form):
     """Where to look in a case: a wait (``from`` … ``to``), one step (``at``), or an ending (``ended_as``)."""
 
-    process: ProcessName | None = None
-    by: KeyTypeName | None = Field(
-        default=None, description="instead of process: the key that holds event types together"
-    )
-    from_: StepOrType | None = Field(default=None, alias="from", description="the step with which the wait begins")
+    process: ProcessName
+    from_: StepName | None = Field(default=None, alias="from", description="the step with which the wait begins")
     from_field: FieldName | None = Field(
         default=None, description="instead of from: a fact that holds the day it begins"
     )
-    to: StepOrType | None = Field(default=None, description="the step with which it ends")
-    at: StepOrType | None = Field(default=None, description="the step that counts, where nothing is waited for")
+    to: StepName | None = Field(default=None, description="the step with which it ends")
+    at: StepName | None = Field(default=None, description="the step that counts, where nothing is waited for")
     ended_as: Words = Field(default=(), description="the endings that count, such as written_off")
     where: ConditionText | None = None
 
@@ -73,6 +68,7 @@ class SideForm(Form):
     touches: bool = Field(default=False, description="count the events that say that a person acted")
     distinct: KeyTypeName | None = Field(default=None, description="count the different keys of this type")
     capacity: bool = Field(default=False, description="the hours that people could work")
+    not_applicable: bool = Field(default=False, description="count cases as well to which their process does not apply")
     where: ConditionText | None = None
 
 

@@ -12,7 +12,7 @@ from kpis.clock import Counting
 from kpis.declaration import Declaration, Dimension, Headline, Kind, Unit
 from kpis.figures import Standing, bound_number, figure_of, standing_of
 from kpis.money import Converted, Sums, rounded
-from kpis.reading import Answer, Beside, Lag, Newest, Pace, Reading, Share, Stock, Total
+from kpis.reading import Answer, Balance, Beside, Lag, Newest, Pace, Ratio, Reading, Share, Stock, Total, Variance
 from kpis.survival import Reached
 from throughline.core.instants import format_instant
 
@@ -130,7 +130,46 @@ class NewestDocument(msgspec.Struct, frozen=True, tag="newest", tag_field="kind"
     age: int
 
 
-AnswerDocument = LagDocument | ShareDocument | StockDocument | TotalDocument | PaceDocument | NewestDocument
+class RatioDocument(msgspec.Struct, frozen=True, tag="ratio", tag_field="kind"):
+    """One side over the other: records, hours, or money in the reporting currency."""
+
+    ratio: float
+    numerator: str
+    denominator: str
+
+
+class VarianceDocument(msgspec.Struct, frozen=True, tag="variance", tag_field="kind"):
+    """How near forecasts come, 1 at best and below 0 where they are further off than all that came true is worth.
+
+    ``difference``, ``forecast``, ``actual``: sums over all that was ``matched``, money in the reporting currency.
+    """
+
+    accuracy: float
+    difference: str
+    forecast: str
+    actual: str
+    matched: int
+
+
+class BalanceDocument(msgspec.Struct, frozen=True, tag="balance", tag_field="kind"):
+    """What was lost: ``given_up``, and what was ``left`` of all that nothing more is to come of."""
+
+    money: MoneyDocument
+    given_up: MoneyDocument
+    left: MoneyDocument
+
+
+AnswerDocument = (
+    LagDocument
+    | ShareDocument
+    | StockDocument
+    | TotalDocument
+    | PaceDocument
+    | NewestDocument
+    | RatioDocument
+    | VarianceDocument
+    | BalanceDocument
+)
 
 
 class BesideDocument(msgspec.Struct, frozen=True):
@@ -375,6 +414,17 @@ def _answer(answer: Answer, curves: bool) -> AnswerDocument:
             return PaceDocument(answer.records, answer.per_hour)
         case Newest():
             return NewestDocument(answer.age)
+        case Ratio():
+            return RatioDocument(answer.ratio, f"{answer.numerator:f}", f"{answer.denominator:f}")
+        case Variance():
+            return _variance(answer)
+        case Balance():
+            return BalanceDocument(_money(answer.amount), _money(answer.given_up), _money(answer.left))
+
+
+def _variance(variance: Variance) -> VarianceDocument:
+    difference, forecast, actual = (f"{each:f}" for each in (variance.difference, variance.forecast, variance.actual))
+    return VarianceDocument(variance.accuracy, difference, forecast, actual, variance.matched)
 
 
 def _lag(lag: Lag, curves: bool) -> LagDocument:

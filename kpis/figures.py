@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from kpis.clock import Counting
 from kpis.declaration import Bound, Declaration, Good, Measure
-from kpis.reading import Answer, Lag, Newest, Pace, Reading, Share, Stock, Total
+from kpis.reading import Answer, Balance, Lag, Newest, Pace, Ratio, Reading, Share, Stock, Total, Variance
 
 
 class Standing(StrEnum):
@@ -50,6 +50,12 @@ def _figure(declaration: Declaration, answer: Answer) -> Figure:
             return Figure(_number(answer.per_hour))
         case Newest():
             return Figure(Decimal(answer.age))
+        case Ratio():
+            return Figure(_number(answer.ratio))
+        case Variance():
+            return Figure(_number(answer.accuracy))
+        case Balance():
+            return Figure(answer.amount.amount)
 
 
 def _measured(measure: Measure, answer: Stock | Total) -> Decimal | None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from kpis.case import Case, case_of
 from lineage.read import CaseView, Snapshot
+from throughline.core.key import Key
 
 
 def case_in(snapshot: Snapshot, view: CaseView) -> Case:
     """Return a case of a snapshot as KPIs see it."""
-    keys = (key for role in snapshot.keys_by_role(view).values() for key in role)
-    elsewhere = snapshot.following.counted_in(view.process.name, view.row.name, view.joined, view.derived)
-    return case_of(
-        view.process, view.row.name, view.joined.members, view.derived, keys, counted_elsewhere=bool(elsewhere)
-    )
+    joined = view.joined
+    ids = joined.aliases | joined.conflicting | joined.carriers | joined.relations
+    keys = {number: Key.decode(text) for number, text in snapshot.store.value_texts(ids).items()}
+    elsewhere = snapshot.following.counted_in(view.process.name, view.row.name, joined, view.derived)
+    return case_of(view.process, view.row.name, joined.members, view.derived, keys, counted_elsewhere=bool(elsewhere))
 
 
 def ids_after(snapshot: Snapshot, after: int, limit: int) -> list[int]:

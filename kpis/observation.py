@@ -9,6 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
+from kpis.contribution import Contribution
 from kpis.declaration import Dimension
 from kpis.money import Money
 
@@ -76,12 +77,14 @@ class Observation:
 class Observed(NamedTuple):
     """What a case contributes to a KPI. ``concerned``: the KPI is about its process and steps.
 
-    ``left_out``: why it contributes nothing though it is concerned.
+    ``left_out``: why it contributes nothing though it is concerned. ``contributions``: of a kind that compares across
+    cases (``MATCHED``), and then instead of observations.
     """
 
     observations: tuple[Observation, ...] = ()
     concerned: bool = False
     left_out: LeftOut | None = None
+    contributions: tuple[Contribution, ...] = ()
 
     @property
     def looked_at(self) -> bool:

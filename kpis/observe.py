@@ -1,7 +1,7 @@
 """Observing: from a case to what it contributes to one KPI; pure, and free of now.
 
-Waits are in kpis/of_waits.py, what happens or stands in a case without a wait in kpis/occurrences.py. Ratios, variances
-and balances compare values across cases; nothing observes those yet.
+Waits are in kpis/of_waits.py, what happens or stands in a case without a wait in kpis/occurrences.py, the halves of
+what is compared across cases in kpis/of_sides.py.
 """
 
 from __future__ import annotations
@@ -13,9 +13,12 @@ from kpis.clock import Counting
 from kpis.declaration import Declaration, Kind
 from kpis.observation import LeftOut, Observation, Observed
 from kpis.occurrences import OfAges, OfAttempts, OfCounts, OfDeviations, OfSums
+from kpis.of_sides import OfSides
 from kpis.of_waits import OfWaits
 from lineage.fact import CaseState
 from throughline.core.estate import Estate
+
+_OUTSIDE = Observed((), True, LeftOut.POPULATION)
 
 
 class Rule(Protocol):
@@ -48,22 +51,28 @@ class Observer:
         left_out = self._left_out(case)
         if left_out is not None:
             return Observed((), True, left_out)
+        if isinstance(self._rule, OfSides):
+            halves = self._rule.contributions(case)
+            return _OUTSIDE if halves is None else Observed((), True, None, halves)
         found = self._rule.observations(case)
-        return Observed((), True, LeftOut.POPULATION) if found is None else Observed(found, True)
+        return _OUTSIDE if found is None else Observed(found, True)
 
     def _left_out(self, case: Case) -> LeftOut | None:
         if case.synthetic:
             return LeftOut.SYNTHETIC
         if case.state is CaseState.PROVISIONAL:
             return LeftOut.PROVISIONAL
-        if case.state is CaseState.NOT_APPLICABLE:
+        counts_as_well = isinstance(self._rule, OfSides) and self._rule.counts_inapplicable(case)
+        if case.state is CaseState.NOT_APPLICABLE and not counts_as_well:
             return LeftOut.NOT_APPLICABLE
         outside = self._population is not None and self._population.holds(case.facts) is False
         return LeftOut.POPULATION if outside else None
 
 
-def _rule(declaration: Declaration, estate: Estate, watched_since: int | None) -> Rule:
+def _rule(declaration: Declaration, estate: Estate, watched_since: int | None) -> Rule | OfSides:
     match declaration.formula.kind:
+        case Kind.RATIO | Kind.VARIANCE | Kind.BALANCE:
+            return OfSides(declaration, estate)
         case Kind.LAG | Kind.SHARE | Kind.STOCK:
             return OfWaits(declaration, estate, watched_since)
         case Kind.DEVIATIONS:

@@ -101,7 +101,7 @@ class OfWaits:
             if due is None or wait.began is None
             else self._counting.seconds(wait.began, due, place.region),
             hit=self._hit(case, wait, ending, word),
-            amount=_margin(case) if self._formula.measure is Measure.MARGIN else case.amount,
+            amount=margin_of(case) if self._formula.measure is Measure.MARGIN else case.amount,
             hours=case.hours,
             region=place.region,
         )
@@ -177,7 +177,7 @@ def _touched(case: Case, wait: Wait) -> bool:
     return any(fact.fields.get(ACTOR) == PERSON and wait.began < fact.time <= wait.done for fact in between)
 
 
-def _margin(case: Case) -> Money | None:
+def margin_of(case: Case) -> Money | None:
     """Return the amount of a case less its fact ``cost_amount``, of the same currency; None where either is unknown."""
     cost = case.facts.get("cost_amount")
     if case.amount is None or cost is None:

@@ -47,7 +47,10 @@ class Moment:
 
 
 class Beside(NamedTuple):
-    """What stands beside a figure, as numbers of waits: by ending, the competing by word, the unknown by reason."""
+    """What stands beside a figure, as numbers of waits: by ending, the competing by word, the unknown by reason.
+
+    Of what is compared across cases: ``done`` are matched values in the figure, ``open`` those that are not over yet.
+    """
 
     began: int
     done: int
@@ -121,7 +124,40 @@ class Newest(NamedTuple):
     age: int
 
 
-Answer = Lag | Share | Stock | Total | Pace | Newest
+class Ratio(NamedTuple):
+    """One side over the other: records, hours or money in the reporting currency, each at the rate of its day."""
+
+    ratio: float
+    numerator: Decimal
+    denominator: Decimal
+
+
+class Variance(NamedTuple):
+    """How near forecasts come: 1 less the sum of all differences over that of all actual values; below 0 where worse.
+
+    ``difference``, ``forecast`` and ``actual``: these sums over all that was matched, at the rates of the reading.
+    """
+
+    accuracy: float
+    difference: Decimal
+    forecast: Decimal
+    actual: Decimal
+    matched: int
+
+
+class Balance(NamedTuple):
+    """What was lost: ``given_up`` on its day, and what was ``left`` when nothing more was to come, at that day's rates.
+
+    ``sums``: both together by currency.
+    """
+
+    amount: Converted
+    given_up: Converted
+    left: Converted
+    sums: Sums
+
+
+Answer = Lag | Share | Stock | Total | Pace | Newest | Ratio | Variance | Balance
 
 
 class Asked(NamedTuple):

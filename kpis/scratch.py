@@ -12,11 +12,15 @@ from typing import NamedTuple
 
 from kpis.case import Case
 from kpis.cell import Summing, cells_of
-from kpis.declaration import Declaration, Dimension
+from kpis.contribution import Contribution
+from kpis.declaration import MATCHED, Declaration, Dimension, Kind
+from kpis.gauge import read_gauge
 from kpis.look import case_in, ids_after
+from kpis.matched import matched_cells
 from kpis.observation import LeftOut, Observation
 from kpis.observe import Observer
 from kpis.reading import Asked, Moment, Reader, Reading, readings
+from kpis.reading_matched import Days, matched_readings
 from lineage.read import Snapshot
 from throughline.core.estate import Estate
 from throughline.core.rates import Rates
@@ -76,6 +80,10 @@ def read_from_scratch(
 
     A stock is of all days, as what is unfinished may have begun on any.
     """
+    if declaration.formula.kind is Kind.GAUGE:
+        return Answers({(): read_gauge(snapshot, declaration)}, {})
+    if declaration.formula.kind in MATCHED:
+        return _matched_from_scratch(snapshot, declaration, estate, scope)
     observer = Observer(declaration, estate, watched_since)
     summing = Summing(declaration, observer.counting, estate.calendars)
     reader = Reader(declaration, observer.counting, summing, moment_of(snapshot, estate))
@@ -93,3 +101,20 @@ def read_from_scratch(
         hours = reader.hours(first, last)
     asked = Asked(looked_at, maturity, hours)
     return Answers(readings(reader, cells_of(summing, found), scope.by, asked), dict(left_out))
+
+
+def _matched_from_scratch(snapshot: Snapshot, declaration: Declaration, estate: Estate, scope: Scope) -> Answers:
+    """Return the readings of a KPI that compares across cases: of the scope's days, and of what belongs to none."""
+    observer, window = Observer(declaration, estate), Days(scope.first, scope.last)
+    found: list[Contribution] = []
+    left_out: Counter[LeftOut] = Counter()
+    looked_at = 0
+    for case in every_case(snapshot):
+        observed = observer.observe(case)
+        found += (each for each in observed.contributions if window.holds(each.day))
+        looked_at += observed.looked_at
+        if observed.left_out is not None:
+            left_out[observed.left_out] += 1
+    moment, cells = moment_of(snapshot, estate), matched_cells(found)
+    made = matched_readings(declaration, estate.calendars, moment, cells, window, scope.by, looked_at)
+    return Answers(made, dict(left_out))

@@ -22,7 +22,8 @@ class Fact(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     ``aliases``, ``carriers`` and ``relations`` are the interned ids of values that this event links to the case.
     ``amount``, ``currency`` and ``hours`` are this case's own share (its entry in ``amounts``, or the whole where the
-    event names only it), None where the event does not tell it. ``amounts`` is kept for events that reach cases
+    event names only it), None where the event does not tell it; at a carrier ``amount`` is that one's own total and no
+    case's. ``amounts`` is kept for events that reach cases
     through an alias or a carrier: amounts by normalised value of the name. ``from_names`` and ``to_names`` hold the
     interned names at either end of stated pairs name → name (for endings such as *superseded*). ``uniques`` holds (key
     type, interned key, scope text) of values declared unique within a scope. ``shared``: the event names other cases

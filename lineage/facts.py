@@ -47,14 +47,17 @@ class FactMaker:
         )
 
     def of_value(self, drawing: Drawing, owned: Owned | None, ids: Mapping[str, int]) -> Fact:
-        """Return the fact that stands at an alias or a carrier; a carrier's own total is no case's share."""
+        """Return the fact that stands at an alias or a carrier.
+
+        A carrier's own total is no case's share (lineage/amounts.py): it is kept for what is asked of the carrier.
+        """
         event = self._event
         is_alias = drawing.stand is Stand.ALIAS
         alone = len(drawing.at) == 1 or (is_alias and len({_kind(text) for text in drawing.at}) == len(drawing.at))
         return self._fact(
             owned or _NOTHING,
             ids,
-            event.amount if alone and is_alias else None,
+            event.amount if alone else None,
             event.hours if alone and is_alias else None,
             self._amounts(drawing.process) if event.amounts else None,
             (),

@@ -36,7 +36,8 @@ IN_COMPANY = Flag.SHARED | Flag.LINKED
 
 
 # Counters of what events draw and name, told anew by whoever draws anew.
-DRAWN = frozenset({"placeholders", "lacking_scope", "ambiguous", "instances", "flows"})
+KEYLESS, SYNTHETIC_EVENTS = "keyless", "synthetic_events"
+DRAWN = frozenset({"placeholders", "lacking_scope", "ambiguous", "instances", "flows", KEYLESS, SYNTHETIC_EVENTS})
 
 TOO_OLD = "too_old"
 NONE_LEFT: Mapping[int, Gone] = {}
@@ -275,7 +276,7 @@ class Folder:
         for seq, event in numbered:
             known = ahead.pop(id(event), None)
             keys, drawings = self._wiring.draw(event) if known is None else known[1]
-            if keys is not NOTHING_TO_COUNT:
+            if keys is not NOTHING_TO_COUNT or not drawings or event.synthetic:
                 count_faults(counted, event, keys, drawings, 1)
             if drawings:
                 maker = FactMaker(self._definitions, event, seq, keys)
@@ -516,7 +517,11 @@ def named_places(events: Sequence[Event]) -> Counter[tuple[str, str]]:
 
 
 def count_faults(counted: Counter[tuple[str, str]], event: Event, keys: Keys, drawings: list[Drawing], by: int) -> None:
-    """Count what an event's keys lack, by its source."""
+    """Count what an event's keys lack, by its source, and by its type an event without keys, or of probe traffic."""
+    if event.synthetic:
+        counted[SYNTHETIC_EVENTS, event.type] += by
+    elif not drawings:
+        counted[KEYLESS, event.type] += by
     if keys.placeholders:
         counted["placeholders", event.source] += by * keys.placeholders
     if keys.lacking_scope:

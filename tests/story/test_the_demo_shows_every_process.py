@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
 from functools import cache
 
 import pytest
 
 from lineage.definitions import load_definitions
 from lineage.process import Process
+from throughline.core.instants import to_datetime
 from throughline.demo.plan import plan
 from throughline.demo.play import seen_until
 from throughline.demo.product import DEFINITIONS
@@ -32,8 +34,8 @@ def has(told: Iterable[CaseTruth], kind: str, *, is_open: bool) -> bool:
     return any(each.kind == kind and each.open is is_open for truth in told for each in truth.deviations)
 
 
-def test_the_pack_has_eighteen_processes():
-    assert len(PROCESSES) == 18
+def test_the_pack_has_nineteen_processes():
+    assert len(PROCESSES) == 19
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -70,7 +72,7 @@ def test_weekly_time_comes_late_for_one_assignment_and_never_for_another(seed: i
 
 
 FACTS = {
-    "resource.changed": {"worker", "weekly_hours", "leave_from", "leave_to"},
+    "resource.changed": {"worker", "weekly_hours"},
     "assignment.confirmed": {"planned_hours", "week"},
     "assignment.changed": {"planned_hours", "week"},
     "time.submitted": {"worked_on", "billable", "hours", "cost_amount"},
@@ -95,3 +97,10 @@ def test_what_kpis_need_is_told(kind: str):
     assert told
     for each in told:
         assert FACTS[kind] <= each.fields.keys()
+
+
+def test_somebody_is_on_leave_while_the_firm_is_watched():
+    told = plan(7, "small")
+    leaves = [each.fields for each in told.happenings if "leave_from" in each.fields]
+    assert all({"leave_from", "leave_to"} <= fields.keys() for fields in leaves)
+    assert any(date.fromisoformat(fields["leave_to"]) < to_datetime(told.ends).date() for fields in leaves)

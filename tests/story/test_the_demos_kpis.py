@@ -1,29 +1,31 @@
 """KPIs of the firm, told from its own record of what happened and counted one by one, against those of the product.
 
-What is counted here shares nothing with the product: the firm's lives, its wall calendars, and sums over lists.
+What is counted there (throughline/demo/figures.py) shares nothing with the product: the firm's lives, its wall
+calendars, and sums over lists.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
-from collections.abc import Iterator
-from datetime import timedelta
-from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from random import Random
-from typing import NamedTuple
+from typing import Any
 
+import msgspec
 import pytest
 
+from kpis.ask import Part
 from kpis.catalogue import load_catalogue
-from kpis.cell import Cell, Place, Summing, cells_of, replace
-from kpis.declaration import Headline
+from kpis.cell import STANDING, Cell, Place, Summing, cells_of, place_of
+from kpis.clock import Counting
+from kpis.contribution import Contribution
+from kpis.declaration import MATCHED, Kind
+from kpis.documents import reading_documents
+from kpis.matched import MatchedCell, matched_cells, replace_matched
 from kpis.observation import Observation
 from kpis.observe import Observer
-from kpis.reading import Lag, Reading, Share, Stock
-from kpis.scratch import every_case, read_from_scratch
+from kpis.scratch import EVERYTHING, Scope, every_case, read_from_scratch
 from lineage.acceptance import Acceptances
 from lineage.definitions import load_definitions
 from lineage.derive import Context
@@ -31,31 +33,29 @@ from lineage.engine import Engine, Limits
 from lineage.process import Definitions
 from lineage.read import CaseReader, Snapshot, Stated
 from lineage.sight import Reporting, SourceSight
-from tests.story.test_the_demos_truth import reports
+from tests.story.test_the_demos_truth import event_of, reports
 from throughline.core.estate import Estate, load_estate
-from throughline.core.instants import MICROSECONDS, MINUTE
-from throughline.demo.chronicle import Life
-from throughline.demo.firm import REGIONS
+from throughline.demo.counted import count_once
+from throughline.demo.figures import Told, figures
+from throughline.demo.firm import SYSTEMS
 from throughline.demo.plan import Plan, plan
+from throughline.demo.play import POLLED, heartbeat, seen_until
 from throughline.demo.product import DEFINITIONS
+from throughline.demo.readings import compare_reading
+from throughline.demo.run import days_of
+from throughline.demo.truth import tell_truth
 
 SEEDS = (1, 7)
 FOLLOWED = ("billing-readiness-lag", "sync-latency", "sla-adherence", "money-at-risk", "failure-rate", "throughput")
-BILLED = {
-    "time-to-bill": ("time.approved", "billing.released", "invoice.issued"),
-    "expense-to-bill": ("expense.approved", "billing.released", "invoice.issued"),
-    "milestone-to-invoice": ("milestone.approved", "billing.released", "invoice.issued"),
-    "subscription-to-invoice": ("schedule_line.due", "invoice.issued", "revenue.recognised"),
+# What the firm cannot know: how its flows fared in detail, and what has no source yet.
+UNKNOWN_TO_THE_FIRM = {
+    "utilisation-reporting-latency",
+    "timely-billing-rate",
+    "leakage-at-risk",
+    "margin-not-synchronised",
+    "sla-adherence",
+    "retries",
 }
-
-
-class Wait(NamedTuple):
-    """One wait of one life: from when to when, how it ended, and the life."""
-
-    life: Life
-    began: int
-    until: int
-    ending: str  # done, open, or what the firm calls it
 
 
 @cache
@@ -63,86 +63,33 @@ def told(seed: int) -> Plan:
     return plan(seed, "small")
 
 
-def waits(told: Plan, spans: dict[str, tuple[str, str]]) -> Iterator[Wait]:
-    """Yield every wait that has begun and can be measured, round by round."""
-    for life in told.lives:
-        if life.process not in spans or not life.applies or life.provisional:
-            continue
-        for number in range(1, life.round + 1):
-            start, end = spans[life.process]
-            began, done = first(told, life, start, number), first(told, life, end, number)
-            closed = life.closed.get(number)
-            if began is None or (done is not None and done < began - 5 * MINUTE) or passed(told, life, end, number):
-                continue
-            if done is not None and (closed is None or done <= closed):
-                yield Wait(life, began, done, "done")
-            elif closed is not None and closed <= told.ends:
-                yield Wait(life, began, closed, life.ended_as or "rejected" if number == life.round else "rejected")
-            else:
-                yield Wait(life, began, told.ends, "open")
-
-
-def first(told: Plan, life: Life, step: str, number: int) -> int | None:
-    times = [
-        mark.time
-        for mark in life.marks
-        if (mark.step, mark.round, mark.category) == (step, number, None) and mark.time <= told.ends
-    ]
-    return min(times, default=None)
-
-
-def passed(told: Plan, life: Life, step: str, number: int) -> bool:
-    """Tell whether a step was never seen although what comes after it was."""
-    path = ("time.posted", *BILLED[life.process][1:])
-    later = path[path.index(step) + 1 :]
-    seen = any(first(told, life, each, number) is not None for each in later)
-    return seen and first(told, life, step, number) is None
-
-
-def office_seconds(region: str, start: int, end: int) -> int:
-    """Count the seconds of open office between two instants, day by day on the wall calendar."""
-    place, total = REGIONS[region], 0
-    day = place.local(start).date()
-    while place.at(day, place.opens) < end:
-        if place.is_workday(day):
-            total += max(0, min(end, place.at(day, place.closes)) - max(start, place.at(day, place.opens)))
-        day += timedelta(days=1)
-    return total // MICROSECONDS
-
-
-def quantile(ages: list[tuple[int, str]], share: float) -> int | None:
-    """Return when a share of all was done, from each wait by itself; None: it never was."""
-    unfinished, done = 1.0, 0.0
-    for age in sorted({age for age, ending in ages if ending != "open"}):
-        at_risk = sum(1 for other, _ in ages if other >= age)
-        here = [ending for other, ending in ages if other == age and ending != "open"]
-        done += unfinished * here.count("done") / at_risk
-        unfinished *= 1 - len(here) / at_risk
-        if done >= share - 1e-9:
-            return age
-    return None
+@cache
+def known(seed: int) -> dict[str, Told]:
+    """Return what the firm says of its KPIs."""
+    plan = told(seed)
+    until = seen_until(plan)
+    return figures(plan, count_once(plan.lives, [tell_truth(life, plan.ends, until) for life in plan.lives]))
 
 
 @cache
-def read(folder: Path, seed: int) -> dict[str, Reading]:
-    """Return the readings of some KPIs over what the engine makes of the firm's reports."""
+def read(folder: Path, seed: int) -> dict[str, dict[str, Any]]:
+    """Return the readings of these KPIs over what the engine makes of the firm's reports."""
     definitions, estate, plan = load_definitions(DEFINITIONS), load_estate(DEFINITIONS), told(seed)
     engine = Engine.open(folder / f"{seed}.db", definitions, estate)
-    engine.fold(reports(plan, plan.happenings), plan.ends)
+    ends = [event_of(system, heartbeat(system, plan.ends), plan.ends) for system in SYSTEMS if system != POLLED]
+    engine.fold([*reports(plan, plan.happenings), *ends], plan.ends)
     while engine.settle(plan.ends) or engine.tick(plan.ends):
         pass
     reader = CaseReader(folder / f"{seed}.db", definitions, estate, Limits(), lambda: plan.ends)
     kpis = load_catalogue(DEFINITIONS, definitions).kpis
-    found: dict[str, Reading] = {}
+    found: dict[str, dict[str, Any]] = {}
     with reader.snapshot() as snapshot:
-        for name in (
-            "billing-readiness-lag",
-            "time-entry-sync-latency",
-            "unbilled-approved-value",
-            "released-by-first-cut-off",
-        ):
+        for name in known(seed):
             kpi = dataclasses.replace(kpis[name], minimum_sample=1)
-            found[name] = read_from_scratch(snapshot, kpi, estate).readings[()]
+            scope = EVERYTHING if kpi.formula.kind in STANDING else Scope(*days_of(plan))
+            part = Part(None, read_from_scratch(snapshot, kpi, estate, scope).readings, None)
+            (document,) = reading_documents(kpi, Counting(kpi.clock, estate.calendars), part, (), "EUR")
+            found[name] = msgspec.to_builtins(document)
     reader.close()
     engine.close()
     return found
@@ -153,67 +100,23 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("stores")
 
 
-def same_counts(reading: Reading, found: list[Wait]) -> None:
-    endings = Counter(wait.ending for wait in found)
-    assert (reading.beside.done, reading.beside.open) == (endings.pop("done"), endings.pop("open", 0))
-    assert dict(reading.beside.competing) == dict(endings)
-
-
 @pytest.mark.parametrize("seed", SEEDS)
-def test_billing_readiness_lag_is_that_of_the_firm(folder: Path, seed: int) -> None:
-    reading = read(folder, seed)["billing-readiness-lag"]
-    found = list(waits(told(seed), {process: steps[:2] for process, steps in BILLED.items()}))
-    same_counts(reading, found)
-    ages = [(office_seconds(wait.life.region, wait.began, wait.until), wait.ending) for wait in found]
-    assert isinstance(reading.answer, Lag)
-    for headline, share in ((Headline.MEDIAN, 0.5), (Headline.P90, 0.9)):
-        reached = reading.answer.quantiles[headline]
-        assert reached is not None
-        assert (None if reached.beyond else reached.age) == quantile(ages, share)
+@pytest.mark.parametrize("name", sorted(known(SEEDS[0])))
+def test_a_kpi_is_what_the_firm_itself_counts(folder: Path, name: str, seed: int) -> None:
+    reading = read(folder, seed)[name]
+    assert reading["answer"] is not None
+    assert [str(each) for each in compare_reading(name, known(seed)[name], reading)] == []
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_the_latency_of_time_entries_is_that_of_the_firm(folder: Path, seed: int) -> None:
-    reading = read(folder, seed)["time-entry-sync-latency"]
-    found = list(waits(told(seed), {"time-to-bill": ("time.approved", "time.posted")}))
-    same_counts(reading, found)
-    ages = [(max(0, wait.until - wait.began) // MICROSECONDS, wait.ending) for wait in found]
-    assert isinstance(reading.answer, Lag)
-    reached = reading.answer.quantiles[Headline.MEDIAN]
-    assert reached is not None
-    assert reached.age == quantile(ages, 0.5)
+@pytest.mark.parametrize("name", sorted(known(SEEDS[0])))
+def test_the_firm_has_something_to_count_for_each(name: str) -> None:
+    assert any(value for seed in SEEDS for value in known(seed)[name].values())
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_what_is_approved_and_not_invoiced_is_worth_what_the_firm_says(folder: Path, seed: int) -> None:
-    reading = read(folder, seed)["unbilled-approved-value"]
-    spans = {process: (steps[0], steps[2]) for process, steps in BILLED.items() if process != "subscription-to-invoice"}
-    still = [wait.life for wait in waits(told(seed), spans) if wait.ending == "open"]
-    worth: dict[str, Decimal] = {}
-    for life in still:
-        if life.amount is not None:
-            worth[life.currency] = worth.get(life.currency, Decimal(0)) + life.amount
-    assert isinstance(reading.answer, Stock)
-    assert {currency: part.amount for currency, part in reading.answer.sums.parts.items()} == worth
-    assert reading.answer.sums.unknown == sum(1 for life in still if life.amount is None)
-    assert reading.answer.records == len(still) > 0
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-def test_the_share_that_made_its_first_cut_off_is_that_of_the_firm(folder: Path, seed: int) -> None:
-    reading = read(folder, seed)["released-by-first-cut-off"]
-    hits = misses = 0
-    spans = {process: steps[:2] for process, steps in BILLED.items() if process != "subscription-to-invoice"}
-    for wait in waits(told(seed), spans):
-        cutoff = REGIONS[wait.life.region].cutoff(wait.began)
-        if wait.ending == "done" and wait.until <= cutoff:
-            hits += 1
-        elif wait.until > cutoff:
-            misses += 1
-    assert isinstance(reading.answer, Share)
-    assert (reading.answer.hits, reading.answer.of) == (hits, hits + misses)
-    assert hits
-    assert misses
+def test_the_firm_counts_every_kpi_that_it_can_know() -> None:
+    kpis = load_catalogue(DEFINITIONS, load_definitions(DEFINITIONS)).kpis
+    told_of = {name for name, kpi in kpis.items() if kpi.formula.kind is not Kind.NONE}
+    assert told_of - set(known(SEEDS[0])) == UNKNOWN_TO_THE_FIRM
 
 
 @pytest.mark.parametrize("batch", [40, 333])
@@ -234,12 +137,50 @@ def test_cells_that_follow_the_engine_are_those_made_from_scratch(batch: int) ->
         for observer, summing, cells, before in zip(observers, sums, kept, held, strict=True):
             now = {(case.process.name, case.name): observer.observe(case).observations for case in cases}
             for name in before.keys() | now.keys():
-                replace(summing, cells, before.pop(name, ()), now.get(name, ()))
+                follow(summing, cells, before.pop(name, ()), now.get(name, ()))
             before.update(now)
     cases = list(every_case(snapshot_of(engine, definitions, estate, plan.ends)))
     engine.close()
     for observer, summing, cells in zip(observers, sums, kept, strict=True):
         assert cells == cells_of(summing, (each for case in cases for each in observer.observe(case).observations))
+    assert all(kept)
+
+
+def follow(
+    summing: Summing, cells: dict[Place, Cell], before: tuple[Observation, ...], after: tuple[Observation, ...]
+) -> None:
+    for observations, times in ((before, -1), (after, 1)):
+        for each in observations:
+            place = place_of(each)
+            cell = cells.setdefault(place, Cell())
+            summing.enter(cell, place.day, each, times)
+            if cell.empty:
+                del cells[place]
+
+
+@pytest.mark.parametrize("batch", [40, 333])
+def test_what_is_compared_follows_the_engine_as_well(batch: int) -> None:
+    """As above, for KPIs whose cells hold one half of each comparison; stored and read again on the way."""
+    definitions, estate, plan = load_definitions(DEFINITIONS), load_estate(DEFINITIONS), told(7)
+    events = Random(batch).sample(reports(plan, plan.happenings), k=len(plan.happenings) // 2)
+    catalogue = load_catalogue(DEFINITIONS, definitions).kpis.values()
+    observers = [Observer(kpi, estate) for kpi in catalogue if kpi.formula.kind in MATCHED]
+    kept: list[dict[Place, MatchedCell]] = [{} for _ in observers]
+    held: list[dict[tuple[str, str], list[Any]]] = [{} for _ in observers]
+    engine = Engine.open(":memory:", definitions, estate)
+    for start in range(0, len(events), batch):
+        engine.fold(events[start : start + batch], plan.ends)
+        cases = list(every_case(snapshot_of(engine, definitions, estate, plan.ends)))
+        for observer, cells, before in zip(observers, kept, held, strict=True):
+            now = {(case.process.name, case.name): observer.observe(case).contributions for case in cases}
+            for name in before.keys() | now.keys():
+                stored = [Contribution.from_plain(each) for each in before.pop(name, [])]
+                replace_matched(cells, stored, now.get(name, ()))
+            before.update({name: [each.to_plain() for each in found] for name, found in now.items()})
+    cases = list(every_case(snapshot_of(engine, definitions, estate, plan.ends)))
+    engine.close()
+    for observer, cells in zip(observers, kept, strict=True):
+        assert cells == matched_cells(each for case in cases for each in observer.observe(case).contributions)
     assert all(kept)
 
 

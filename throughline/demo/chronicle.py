@@ -83,7 +83,9 @@ class Weeks:
 class Life:
     """One piece of work as the firm knows it, and how it went; ``closed`` says when a round was cut short.
 
-    ``amount`` None: nobody has said what it is worth. ``weeks``: by assignment, what must come every week.
+    ``amount`` None: nobody has said what it is worth. ``weeks``: by assignment, what must come every week. ``knows``:
+    what else the firm knows of it, by the words of its systems. ``touches``: the happenings by which a person acted.
+    ``anew``: the rounds that nobody rejected, and that were left for another one.
     """
 
     process: str
@@ -103,6 +105,9 @@ class Life:
     closed: dict[int, int] = field(default_factory=dict[int, int])
     ended_as: str | None = None
     weeks: dict[str, Weeks] = field(default_factory=dict[str, "Weeks"])
+    knows: Fields = field(default_factory=Fields)
+    touches: list[str] = field(default_factory=list[str])
+    anew: set[int] = field(default_factory=set[int])
     applies: bool = True
     provisional: bool = False
     due_at: int | None = None
@@ -122,6 +127,7 @@ class Life:
     def again(self, time: int) -> None:
         """Write down that it begins anew, without any rejection: what follows belongs to the next round."""
         self.closed[self.round] = time
+        self.anew.add(self.round)
         self.round += 1
         self.rejected_at = None
 
@@ -151,12 +157,16 @@ PUNCTUAL = Post()
 
 @dataclass
 class Chronicle:
-    """The firm's history while it is being written: everything that happens, and every life."""
+    """The firm's history while it is being written: everything that happens, and every life.
+
+    ``closed``: when the work under each contract was over, by the contract's id.
+    """
 
     begins: int
     ends: int
     happenings: list[Happening] = field(default_factory=list[Happening])
     lives: list[Life] = field(default_factory=list[Life])
+    closed: dict[str, int] = field(default_factory=dict[str, int])
 
     def tell(
         self,

@@ -211,6 +211,12 @@ COURSES = {
             ExpectedStep("report.refreshed", "report_refreshed", "bi", Term(hours=4)),
         )
     ),
+    "billing-run": Course(
+        (
+            ExpectedStep("billing_run.started", "started", "billing"),
+            ExpectedStep("billing_run.completed", "completed", "billing", Term(hours=4)),
+        )
+    ),
     "period-close": Course(
         (
             ExpectedStep("period.ended", "ended", "erp"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from random import Random
@@ -24,7 +25,10 @@ from throughline.demo.lives.time_entries import make_sheets, tell_sheets
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that will happen between two instants, in the order of reporting, and the truth about every life."""
+    """Everything that will happen between two instants, in the order of reporting, and the truth about every life.
+
+    ``closed``: when the work under each contract was over.
+    """
 
     seed: int
     begins: int
@@ -33,6 +37,7 @@ class Plan:
     outages: tuple[Outage, ...]
     happenings: tuple[Happening, ...]
     lives: tuple[Life, ...]
+    closed: Mapping[str, int]
 
 
 def plan(seed: int = 7, scale: str = "default", weeks: int = DEFAULT_WEEKS) -> Plan:
@@ -62,7 +67,8 @@ def plan(seed: int = 7, scale: str = "default", weeks: int = DEFAULT_WEEKS) -> P
     tell_back_office(chronicle, Random(f"{seed}:back office"), BEGINS, firm, size, entries)
     tell_planning(chronicle, Random(f"{seed}:planning"), BEGINS, size)
     happenings = sorted(chronicle.happenings, key=lambda each: (each.reported, each.sequence))
-    return Plan(seed, begins, chronicle.ends, firm, outages, tuple(happenings), tuple(chronicle.lives))
+    lives = tuple(chronicle.lives)
+    return Plan(seed, begins, chronicle.ends, firm, outages, tuple(happenings), lives, chronicle.closed)
 
 
 def outages_of(weeks: int) -> tuple[Outage, ...]:

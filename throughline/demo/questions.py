@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date
 from urllib.parse import quote
 
 from throughline.demo.product import Api
@@ -24,6 +25,35 @@ def wait_until_folded(api: Api, position: str) -> None:
             return
         if time.monotonic() > until:
             raise DemoFailed(f"position {position} was not folded within {FOLD_SECONDS:.0f} s, only {status['folded']}")
+
+
+def wait_until_counted(api: Api) -> list[Document]:
+    """Wait until every change of a case is in the figures of KPIs; return the list of these.
+
+    Raise DemoFailed where that takes too long.
+    """
+    until = time.monotonic() + FOLD_SECONDS
+    while True:
+        listed = api.get("/kpis")
+        if listed["behind"] == 0 and not listed["walking"]:
+            return listed["kpis"]
+        if time.monotonic() > until:
+            raise DemoFailed(f"{listed['behind']} changes were not counted within {FOLD_SECONDS:.0f} s")
+        time.sleep(ASK_EVERY_SECONDS)
+
+
+OF_THE_MOMENT = frozenset({"stock", "deviations", "age", "gauge"})  # kinds of KPIs that tell what stands
+
+
+def readings_of(api: Api, listed: Iterable[Document], first: date, last: date) -> dict[str, Document]:
+    """Return the reading of each KPI that has one: of some days, or of what stands."""
+    found: dict[str, Document] = {}
+    for kpi in (each["kpi"] for each in listed):
+        days = {} if kpi["kind"] in OF_THE_MOMENT else {"from": first.isoformat(), "to": last.isoformat()}
+        answered = api.find(f"/kpis/{kpi['id']}/readings", **days)
+        if answered is not None and answered["readings"]:
+            (found[kpi["id"]],) = answered["readings"]
+    return found
 
 
 def case_lines(api: Api) -> Iterator[Document]:

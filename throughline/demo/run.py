@@ -9,13 +9,16 @@ from collections import Counter
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from rich.console import Console
 
+from throughline.core.instants import to_datetime
 from throughline.demo.counted import count_once
+from throughline.demo.figures import Told, figures
 from throughline.demo.firm import DEFAULT_WEEKS, SCALES, SYSTEMS
 from throughline.demo.plan import Plan, plan
 from throughline.demo.play import IN_A_HURRY, ClockFile, Pace, Played, play, seen_until
@@ -28,9 +31,12 @@ from throughline.demo.questions import (
     events_counted,
     known,
     occasionally,
+    readings_of,
     set_aside,
+    wait_until_counted,
     wait_until_folded,
 )
+from throughline.demo.readings import compare_readings
 from throughline.demo.screen import (
     Live,
     commands_for,
@@ -185,18 +191,41 @@ def verify_plan(told: Plan, console: Console, data: Path | None, *, as_json: boo
         wait_until_folded(on.api, ended.position)
         documents = [document(on.api, line) for line in told_lines(on.api)]
         differences = [*compare_reports(on.api, ended), *compare(truths, documents)]
+        listed = wait_until_counted(on.api)
+        known = kept(figures(told, truths), listed)
+        differences += compare_readings(known, readings_of(on.api, listed, *days_of(told)))
     if as_json:
-        print(report_text(told, truths, documents, differences))
+        print(report_text(told, truths, documents, differences, len(known)))
     else:
         show_comparison(console, tally_truth(truths), tally_documents(documents), differences)
         took = time.monotonic() - began
         verdict = f"{len(differences):,} differences" if differences else "no difference"
         console.print(
             f"Seed {told.seed}: {ended.reports:,} reports, of which {ended.copies:,} were sent twice; {len(truths):,} "
-            f"cases as they happened, {len(documents):,} as reconstructed, in {took:.0f} s: {verdict}.",
+            f"cases as they happened, {len(documents):,} as reconstructed, {len(known)} KPIs, in {took:.0f} s: "
+            f"{verdict}.",
             soft_wrap=True,
         )
     return DIFFERENT if differences else OK
+
+
+# Kinds of which the product can tell, but keeps nothing yet.
+NOT_KEPT_YET = frozenset({"ratio", "variance", "balance", "gauge"})
+
+
+def kept(known: dict[str, Told], listed: list[Document]) -> dict[str, Told]:
+    """Return the figures of which the product keeps readings."""
+    without = {each["kpi"]["id"] for each in listed if each["kpi"]["kind"] in NOT_KEPT_YET}
+    return {name: told for name, told in known.items() if name not in without}
+
+
+LOOKED_BACK = timedelta(weeks=9)  # what the first weeks' reports speak of lies as far back
+
+
+def days_of(told: Plan) -> tuple[date, date]:
+    """Return the days of all that is told."""
+    first, last = (to_datetime(at).date() for at in (told.begins, told.ends))
+    return first - LOOKED_BACK, last
 
 
 def told_lines(api: Api) -> list[Document]:
@@ -213,11 +242,14 @@ def compare_reports(api: Api, ended: Played) -> list[Difference]:
     return found
 
 
-def report_text(told: Plan, truths: list[CaseTruth], documents: list[Document], differences: list[Difference]) -> str:
+def report_text(
+    told: Plan, truths: list[CaseTruth], documents: list[Document], differences: list[Difference], kpis: int
+) -> str:
     return as_text(
         {
             "seed": told.seed,
             "cases": {"truth": len(truths), "seen": len(documents)},
+            "kpis": kpis,
             "differences": [difference._asdict() for difference in differences],
         }
     )

@@ -41,6 +41,7 @@ PIECES = {
     "forecast-cycle": ("forecast", "forecasts"),
     "actuals-to-plan": ("ledger batch", "ledger batches"),
     "period-close": ("close of a period", "closes of a period"),
+    "billing-run": ("billing run", "billing runs"),
 }
 
 # Where a piece of work stopped, by process and the step that it waits for.
@@ -81,6 +82,7 @@ PLACES = {
     ("forecast-cycle", "report_refreshed"): "before the report showed it",
     ("actuals-to-plan", "report_refreshed"): "before the report showed it",
     ("period-close", "revenue_posted"): "costs complete, revenue not posted",
+    ("billing-run", "completed"): "begun, and nobody heard of its end",
 }
 
 FAILURES = {

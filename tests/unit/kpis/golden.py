@@ -22,7 +22,8 @@ import msgspec
 
 from kpis.catalogue import load_catalogue
 from kpis.declaration import Declaration, Dimension
-from kpis.reading import Answer, Lag, Newest, Pace, Reading, Share, Stock, Total
+from kpis.money import Converted
+from kpis.reading import Answer, Balance, Lag, Newest, Pace, Ratio, Reading, Share, Stock, Total, Variance
 from kpis.scratch import Answers, Scope, read_from_scratch
 from kpis.survival import Reached
 from lineage.acceptance import Acceptances
@@ -62,8 +63,9 @@ def golden(path: Path) -> Golden:
     zone = content.get("zone", "UTC")
     estate = read_estate(YamlDocument(f"{path.name}: estate", content.get("estate", {}), {}, {}))
     declaration = own(content["declared"]) if "declared" in content else CATALOGUE.kpis[content["kpi"]]
-    process = content.get("process") or (declaration.formula.of[0].process if declaration.formula.of else None)
-    name_key = DEFINITIONS.processes[process or ""].name_key
+    formula = declaration.formula
+    process = content.get("process") or next((each.process for each in (*formula.of, *formula.numerator)), None)
+    name_key = DEFINITIONS.processes[process or "time-to-bill"].name_key
     scope = content.get("scope", {})
     options = {name: instant(scope[name], zone) for name in ("watched_since",) if name in scope}
     options |= {name: scope[name] for name in ("maturity",) if name in scope}
@@ -196,6 +198,29 @@ def show_answer(answer: Answer) -> dict[str, Any]:
             return {"records": answer.records, "per_hour": round(answer.per_hour, 4)}
         case Newest():
             return {"age": answer.age}
+        case Ratio():
+            sides = {"numerator": str(answer.numerator), "denominator": str(answer.denominator)}
+            return {"ratio": round(answer.ratio, 4), **sides}
+        case Variance():
+            return {
+                "accuracy": round(answer.accuracy, 4),
+                "difference": str(answer.difference),
+                "forecast": str(answer.forecast),
+                "actual": str(answer.actual),
+                "matched": answer.matched,
+            }
+        case Balance():
+            return {
+                "amount": show_amount(answer.amount),
+                "amount_unknown": answer.amount.unknown,
+                "given_up": show_amount(answer.given_up),
+                "left": show_amount(answer.left),
+                "by_currency": {currency: str(part.amount) for currency, part in sorted(answer.sums.parts.items())},
+            }
+
+
+def show_amount(amount: Converted) -> str | None:
+    return None if amount.amount is None else str(amount.amount)
 
 
 def show_reached(reached: Reached | None) -> str | float | None:

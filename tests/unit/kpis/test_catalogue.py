@@ -190,8 +190,8 @@ formula:
   of:
     - {process: time-to-bil, from: submitted, to: approved}
     - {process: time-to-bill, from: submited, to: approved, where: facts.}
-    - {process: time-to-bill, by: invoice, to: time.approved}
-    - {by: envoice, from: time.submitted, to: approved}
+    - {process: time-to-bill, from: submitted, from_field: worked_on, to: approved}
+    - {process: time-to-bill, to: approvd}
     - {process: time-to-bill, from: approved, to: approved, at: posted}
   rounds: all
   measure: amount
@@ -222,10 +222,9 @@ kpis/faulty.yaml:6:1: unit: seen 'percent', wanted the unit of the formula: seco
 kpis/faulty.yaml:11:8: formula.of[0].process: seen 'time-to-bil', wanted a process: time-to-bill, or another
 kpis/faulty.yaml:12:31: formula.of[1].from: seen 'submited', wanted a step of time-to-bill: submitted, or another
 kpis/faulty.yaml:12:61: formula.of[1].where: seen 'facts.', wanted a condition in CEL
-kpis/faulty.yaml:13:7: formula.of[2]: seen process and by, wanted one of process, by
-kpis/faulty.yaml:13:7: formula.of[2]: seen no from, wanted one of from, from_field
-kpis/faulty.yaml:14:8: formula.of[3].by: seen 'envoice', wanted a key type of keys.yaml: invoice, or another
-kpis/faulty.yaml:14:43: formula.of[3].to: seen 'approved', wanted an event type
+kpis/faulty.yaml:13:7: formula.of[2]: seen from and from_field, wanted one of from, from_field
+kpis/faulty.yaml:14:7: formula.of[3]: seen no from, wanted one of from, from_field
+kpis/faulty.yaml:14:31: formula.of[3].to: seen 'approvd', wanted a step of time-to-bill: approved, or another
 kpis/faulty.yaml:15:47: formula.of[4].to: seen 'approved', wanted another step
 kpis/faulty.yaml:15:61: formula.of[4].at: seen 'at', wanted from and to: a wait
 kpis/faulty.yaml:16:3: formula.rounds: seen 'all', wanted 'each' or 'whole'
@@ -290,6 +289,16 @@ more.yaml:1:1: kpi: seen 7, wanted a text
             "one of due",
         ),
         ("unit: percent\nformula: {kind: share, per: flow, hit: in_time}", "hit: in_time, wanted in_time beside it"),
+        (
+            "unit: percent\nformula: {kind: variance, numerator: {process: staffing, at: confirmed},"
+            " denominator: {process: time-to-bill, at: approved}, match: worker}",
+            "seen 'worker', wanted one of week, month, period among them",
+        ),
+        (
+            "unit: percent\nformula: {kind: ratio, numerator: {process: time-to-bill, at: approved},"
+            " denominator: {process: capacity-sync, at: changed, capacity: true}}",
+            "seen capacity without match, wanted match",
+        ),
         ("unit: percent\nformula: {kind: gauge, gauge: luck}", "'luck', wanted"),
         ("unit: percent\nformula: {kind: none}", "a none without lacks"),
     ],

@@ -136,6 +136,8 @@ CAPACITY = Route(
         Fault.CANCELLED: Befalls(1, "resource_change.cancelled"),
     },
 )
+HIRES = Route("capacity-sync", CAPACITY.stops, {})
+IDLE = 4  # people whom nobody has sent to a project yet
 PAYROLL = Route(
     "payroll-feed",
     (
@@ -190,6 +192,7 @@ def tell_back_office(
     }
     for route, pieces in made.items():
         send_all(chronicle, rng, route, pieces, begins, size.weeks)
+    send_all(chronicle, rng, HIRES, hires(begins, firm), begins, 1, days=(0,))
     paid = [entry for entry in entries if entry.week == 0][: size.routed]
     after_the_first = begins + timedelta(weeks=1)
     send_all(chronicle, rng, PAYROLL, payroll_items(paid), after_the_first, size.weeks - 1, days=(0, 1))
@@ -287,6 +290,29 @@ def resource_changes(rng: Random, begins: date, assignments: list[Assignment]) -
                 "leave_to": (leave + timedelta(days=rng.choice((1, 4, 11)))).isoformat(),
             },
         )
+
+
+def hires(begins: date, firm: Firm) -> Iterator[Piece]:
+    """Tell what everybody works a week as the play begins, those without a project too; one of them is on leave."""
+    workers = {each.worker: each.contract.entity for each in firm.assignments}
+    workers |= {f"W-{BENCH + number}": entity for number, entity in enumerate(ENTITIES[:IDLE])}
+    for number, (worker, entity) in enumerate(workers.items(), start=FIRST_HIRE):
+        knows = {
+            "resource_change": f"RC-{number}",
+            "resource": worker,
+            "worker": worker,
+            "change": "hire",
+            "weekly_hours": "40" if number % PART_TIME else "32",
+        }
+        if worker == f"W-{BENCH}":
+            first = begins + timedelta(weeks=1, days=3)
+            leave = {"leave_from": first.isoformat(), "leave_to": (first + timedelta(days=5)).isoformat()}
+            yield Piece(life_of(HIRES, f"RC-{number}", entity), knows | leave)
+        else:
+            yield Piece(life_of(HIRES, f"RC-{number}", entity), knows)
+
+
+BENCH, FIRST_HIRE, PART_TIME = 800, 300, 9
 
 
 def payroll_items(entries: list[Entry]) -> Iterator[Piece]:

@@ -11,10 +11,26 @@ from throughline.core.instants import DAY
 from throughline.demo.chronicle import Chronicle, Error, Fields, Happening, Life, minutes, money, travel
 from throughline.demo.faults import Fault
 from throughline.demo.firm import ENTITIES, REGIONS, Contract, Size, erp_of
+from throughline.demo.lives.routes import Befalls, Piece, Route, Stop, begin
 from throughline.demo.lives.time_entries import Entry
 from throughline.demo.worktime import Region
 
 STEP = "billing.released"
+RUNS = Route(
+    "billing-run",
+    (
+        Stop("billing_run.started", "billing", ("billing_run",)),
+        Stop("billing_run.completed", "billing", ("billing_run",), spread=(120, 170)),
+    ),
+    {
+        Fault.LOST: Befalls(1),
+        Fault.BELATED: Befalls(1),
+        Fault.RESENT: Befalls(1),
+        Fault.CANCELLED: Befalls(1, "billing_run.cancelled"),
+    },
+)
+# What befalls the first run of some entities: what it billed is billed, only nobody hears in time that it has ended.
+FAULTY = {"UK01": Fault.CANCELLED, "US01": Fault.LOST, "CA01": Fault.RESENT, "JP01": Fault.BELATED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +77,10 @@ def tell_run(chronicle: Chronicle, rng: Random, region: Region, week: int, start
     """Tell that the run of each legal entity began and ended, as the billing system sees it."""
     for entity in ENTITIES:
         if entity.region == region.name:
-            body = {"billing_run": f"BR-{entity.code}-{week}", "region": region.name, "legal_entity": entity.code}
-            chronicle.tell("billing", "billing_run.started", start, body)
-            chronicle.tell("billing", "billing_run.completed", start + minutes(rng, 120, 170), body)
+            name = f"BR-{entity.code}-{week}"
+            life = Life(RUNS.process, name, entity.region, entity.code, None, entity.currency)
+            fault = FAULTY.get(entity.code) if week == 1 else None
+            begin(chronicle, rng, RUNS, Piece(life, {"billing_run": name}, fault), start)
 
 
 def is_ready(entry: Entry, start: int) -> bool:
@@ -82,7 +99,7 @@ def write_off(chronicle: Chronicle, rng: Random, posted: list[Entry]) -> None:
             worth: Fields = {"amount": money(entry.life.amount or Decimal(0)), "currency": entry.life.currency}
             written_off = {"time_entry": entry.life.name, "contract": entry.assignment.contract.id} | worth
             written_off |= {"reason": "goodwill", "actor_kind": "person"}
-            chronicle.tell("psa", "time.written_off", at, written_off)
+            entry.life.touches.append(chronicle.tell("psa", "time.written_off", at, written_off).id)
             entry.life.end("written_off", at)
             entry.life.stories.append(entry.fault.value)
 

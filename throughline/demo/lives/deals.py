@@ -166,6 +166,7 @@ def start_project(chronicle: Chronicle, rng: Random, deal: Deal, validated: Happ
     created = create(chronicle, rng, deal, validated, at, deal.project)
     if deal.fault is Fault.PROJECT_TWICE:
         create(chronicle, rng, deal, validated, at + minutes(rng, 10, 30), f"{deal.project}B")
+        deal.life.knows["projects"] = (deal.project, f"{deal.project}B")
         deal.life.flag("conflicting_keys")
     activated = activate(chronicle, rng, deal, created)
     if activated is None:
@@ -192,6 +193,7 @@ def create(chronicle: Chronicle, rng: Random, deal: Deal, cause: Happening, at: 
         "customer": deal.customer.id,
     }
     deal.life.keys |= {"project": deal.project, "contract": deal.contract}
+    deal.life.knows.setdefault("projects", (deal.project,))
     deal.life.did("project.created", at, "psa")
     return chronicle.tell("psa", "project.created", at, body, after=cause, flow="crm-psa-projects", post=travel(rng))
 

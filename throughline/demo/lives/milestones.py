@@ -51,6 +51,7 @@ class Milestone:
         return {
             "milestone": self.life.name,
             "project": self.contract.project,
+            "contract": self.contract.id,
             "customer": self.contract.customer.id,
             "practice": self.contract.practice,
             "amount": money(self.life.amount),
@@ -93,6 +94,7 @@ def close_projects(chronicle: Chronicle, begins: date, contracts: list[Contract]
         at = min(region.at(region.workday(friday), time(11)), chronicle.ends - HOUR)
         body = {"project": contract.project, "contract": contract.id, "region": region.name}
         chronicle.tell("psa", "project.closed", at, body | {"legal_entity": contract.entity.code})
+        chronicle.closed[contract.id] = at
 
 
 def make(rng: Random, number: int, contract: Contract, fault: Fault | None) -> Milestone:
@@ -100,6 +102,7 @@ def make(rng: Random, number: int, contract: Contract, fault: Fault | None) -> M
     amount = (entity.rate * rng.randint(80, 400)).quantize(Decimal("0.01"))
     life = Life(PROCESS, f"MS-{600 + number}", entity.region, entity.code, amount, entity.currency)
     life.keys = {"project": contract.project}
+    life.knows = {"project": contract.project, "contract": contract.id}
     if fault is not None:
         life.stories.append(fault.value)
     return Milestone(life, contract, fault)
@@ -133,6 +136,7 @@ def tell(
             return []
     approval = where(milestone) | {"milestone": life.name, "actor_kind": "person"}
     approved = chronicle.tell("psa", "milestone.approved", decided, approval)
+    life.touches.append(approved.id)
     life.did("milestone.approved", decided, "psa")
     if fault is Fault.WRITTEN_OFF:
         at = decided + minutes(rng, 5, 40)
@@ -193,6 +197,8 @@ def recognise(chronicle: Chronicle, rng: Random, life: Life, issued: int, revenu
         at = region.plus_workdays(at, 1) + minutes(rng, 30, 120)
         if revenue is Revenue.FAILED or chronicle.over(at):
             return
-        body["actor_kind"] = "person"
-    chronicle.tell(erp, step, at, body, post=travel(rng))
+        body = body | {"actor_kind": "person"}
+    told = chronicle.tell(erp, step, at, body, post=travel(rng))
+    if "actor_kind" in body:
+        life.touches.append(told.id)
     life.did(step, at, "erp")

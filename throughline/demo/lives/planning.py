@@ -50,7 +50,7 @@ ACTUALS = Route(
     (
         Stop("actuals.posted", "erp", ("ledger_batch", "control_total", *MEASURED)),
         Stop("actuals.loaded", "fpna", ("ledger_batch", "load", "report", "control_total"), ("load", "report")),
-        Stop("report.refreshed", "bi", ("report", *MEASURED)),
+        Stop("report.refreshed", "bi", ("report", *MEASURED), says={"amount": "shown"}),
     ),
     {
         Fault.LOST: Befalls(2),
@@ -70,6 +70,8 @@ _CLOSE_STOPS = (
 CLOSES = Route(
     "period-close", _CLOSE_STOPS, {Fault.LOST: Befalls(2), Fault.BELATED: Befalls(1, late=4), Fault.RESENT: Befalls(2)}
 )
+EARLY_FORECASTS = Route("forecast-cycle", FORECASTS.stops, {})
+LATE_ACTUALS = Route("actuals-to-plan", ACTUALS.stops, {})
 QUIET_CLOSES = Route("period-close", _CLOSE_STOPS, {})
 A_MONTH_LATER = 4  # weeks after the first day, when the month in which the play begins has ended
 
@@ -88,6 +90,42 @@ def tell_planning(chronicle: Chronicle, rng: Random, begins: date, size: Size) -
     if size.weeks > A_MONTH_LATER:
         later = begins + timedelta(weeks=A_MONTH_LATER)
         send_all(chronicle, rng, QUIET_CLOSES, closes(begins), later, 1, days=(0,))
+        tell_a_months_forecast(chronicle, rng, begins, later)
+
+
+def tell_a_months_forecast(chronicle: Chronicle, rng: Random, begins: date, later: date) -> None:
+    """Tell what is forecast for the first month as it begins, forecast anew in its middle, and posted after its end."""
+    foreseen = {entity: worth(rng, entity, 300, 900) for entity in ENTITIES}
+    for prefix, start in (("FE", begins), ("FL", begins + timedelta(weeks=2))):
+        pieces = [of_month(EARLY_FORECASTS, prefix, n, begins, *each) for n, each in enumerate(foreseen.items())]
+        send_all(chronicle, rng, EARLY_FORECASTS, pieces, start, 1, days=(0,))
+        foreseen = {entity: apart(rng, amount) for entity, amount in foreseen.items()}
+    posted = [of_month(LATE_ACTUALS, "LM", n, begins, *each) for n, each in enumerate(foreseen.items())]
+    send_all(chronicle, rng, LATE_ACTUALS, posted, later, 1, days=(3,))
+
+
+def apart(rng: Random, amount: Decimal) -> Decimal:
+    """Draw an amount that is up to a fifth away from another."""
+    return (amount * rng.randint(80, 120) / 100).quantize(Decimal("0.01"))
+
+
+def of_month(route: Route, prefix: str, number: int, month: date, entity: Entity, amount: Decimal) -> Piece:
+    """Return a revenue forecast for a month, or what was posted of it."""
+    name = f"{prefix}-{number}"
+    worth_of = money(amount)
+    knows = {
+        "forecast_revision": name,
+        "ledger_batch": name,
+        "load": f"LOAD-{name}",
+        "report": f"RPT-{name}",
+        "control_total": worth_of,
+        "shown": worth_of,
+        "measure": MEASURES[0],
+        "period": month.strftime("%Y-%m"),
+        "amount": worth_of,
+        "currency": entity.currency,
+    }
+    return Piece(life_of(route, name, entity, amount), knows)
 
 
 def committed(name: str, entity: Entity, amount: Decimal, close_date: date) -> Piece:
@@ -135,8 +173,12 @@ def actuals(rng: Random, begins: date, entities: list[Entity]) -> Iterator[Piece
             "load": f"LOAD-{number}",
             "report": f"RPT-A{number}",
             "control_total": money(amount),
+            "shown": money(amount if number % WRONGLY_SHOWN else amount - 1000),
         }
         yield Piece(life_of(ACTUALS, name, entity, amount), knows | measured(number, begins, entity, amount))
+
+
+WRONGLY_SHOWN = 5  # one report in so many shows another figure than was posted
 
 
 def closes(month: date) -> Iterator[Piece]:

@@ -33,7 +33,8 @@ class Stop(NamedTuple):
     """One step of a route: which role reports it, what that system knows of the piece, and which keys become known.
 
     It comes so many workdays after the stop before (0: the same day), within ``spread`` minutes of opening hours.
-    ``person``: somebody decides it. ``sometimes``: many pieces have no such stop.
+    ``person``: somebody decides it. ``sometimes``: many pieces have no such stop. ``says``: what it tells by another
+    word than the one by which it is known.
     """
 
     type: str
@@ -44,6 +45,7 @@ class Stop(NamedTuple):
     spread: tuple[int, int] = (5, 90)
     person: bool = False
     sometimes: bool = False
+    says: Mapping[str, str] = {}
 
 
 class Befalls(NamedTuple):
@@ -120,6 +122,7 @@ def send_all(
 def begin(chronicle: Chronicle, rng: Random, route: Route, piece: Piece, start: int) -> Way:
     """Tell a piece from its first stop on, as far as it gets."""
     chronicle.lives.append(piece.life)
+    piece.life.knows = piece.knows
     if piece.fault is not None:
         piece.life.stories.append(piece.fault.value)
     return go_on(chronicle, rng, route, piece, Way(start), 0)
@@ -208,6 +211,8 @@ def pass_on(chronicle: Chronicle, rng: Random, passing: Passing, way: Way) -> bo
     body = known_of(piece, stop) | ({"actor_kind": "person"} if stop.person else {})
     cause, flow = passed_by(way, system)
     way.at, way.cause = at, chronicle.tell(system, stop.type, at, body, after=cause, flow=flow, post=post)
+    if stop.person:
+        piece.life.touches.append(way.cause.id)
     piece.life.did(stop.type, at, stop.role)
     piece.life.keys |= {name: str(piece.knows[name]) for name in stop.gives}
     return True
@@ -230,7 +235,8 @@ def where(piece: Piece) -> Fields:
 
 
 def known_of(piece: Piece, stop: Stop) -> Fields:
-    return where(piece) | {name: piece.knows[name] for name in stop.knows if name in piece.knows}
+    told = ((name, stop.says.get(name, name)) for name in stop.knows)
+    return where(piece) | {name: piece.knows[word] for name, word in told if word in piece.knows}
 
 
 def refuse(chronicle: Chronicle, passing: Passing, way: Way, error: Error) -> None:
@@ -263,4 +269,4 @@ def decide(chronicle: Chronicle, route: Route, piece: Piece, befalls: Befalls, a
     first = route.stops[0]
     name = first.knows[0]
     body = where(piece) | {name: piece.knows[name], "reason": reason, "actor_kind": "person"}
-    chronicle.tell(system_of(first.role, piece), befalls.type, at, body)
+    piece.life.touches.append(chronicle.tell(system_of(first.role, piece), befalls.type, at, body).id)

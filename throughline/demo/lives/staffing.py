@@ -135,6 +135,7 @@ def answer(chronicle: Chronicle, rng: Random, begins: date, number: int, request
         "week": week_name(starts),
     }
     piece = Piece(life, knows)
+    life.knows = piece.knows
     chronicle.lives.append(life)
     go_on(chronicle, rng, STAFFING, piece, Way(request.time, request.told), 1)
     if life.last(CONFIRMED) is not None:

@@ -140,6 +140,7 @@ def make_entry(rng: Random, number: int, week: int, day: date, assignment: Assig
     )
     sheet = f"TS-{7000 + number // 2}"
     life.keys = {"timesheet": sheet, "project": contract.project, "worker": assignment.worker}
+    life.knows = {"hours": hours, "worked_on": day, "contract": contract.id, "project": contract.project}
     return Entry(life, assignment, sheet, week, hours, day)
 
 
@@ -226,7 +227,10 @@ def approve(chronicle: Chronicle, rng: Random, entries: list[Entry], at: int, *,
     else:
         bodies = [where | {"time_entry": entry.life.name} for entry in entries]
     told = [chronicle.tell("psa", "time.approved", at, body, post=travel(rng)) for body in bodies]
-    return [Decided(entry, at, told[min(index, len(told) - 1)], run) for index, entry in enumerate(entries)]
+    decided = [Decided(entry, at, told[min(index, len(told) - 1)], run) for index, entry in enumerate(entries)]
+    for each in decided:
+        each.entry.life.touches.append(each.happening.id)
+    return decided
 
 
 def decide_apart(
@@ -240,7 +244,7 @@ def decide_apart(
             return []
         case Fault.CANCELLED:
             body = {"time_entry": entry.life.name, "reason": "entered twice", "actor_kind": "person"}
-            chronicle.tell("psa", "time.cancelled", at, body)
+            entry.life.touches.append(chronicle.tell("psa", "time.cancelled", at, body).id)
             entry.life.end("cancelled", at)
             return []
         case Fault.SUBMITTED_LATE:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from kpis.catalogue import load_catalogue
 from lineage.definitions import deadline_text, load_definitions
 from lineage.process import Every, Process, StepKind
 from throughline.core.key import DEFAULT_PLACEHOLDERS
@@ -105,6 +104,9 @@ STEPS = {
         *posted                    actuals.posted            erp        -              system
         loaded                     actuals.loaded            fpna       within_1_bd    system
         !report_refreshed          report.refreshed          bi         within_4_h     system""",
+    "billing-run": """
+        *started                   billing_run.started       billing    -              system
+        !completed                 billing_run.completed     billing    within_4_h     system""",
     "period-close": """
         *ended                     period.ended              erp        -              system
         costs_complete             costs.complete            erp        within_3_bd    person
@@ -142,7 +144,7 @@ KEYS = {
     "pipeline-to-forecast": "opportunity / / /",
     "opportunity-to-project": "opportunity / / quote project staffing_request contract / customer",
     "contract-to-billing-terms": "contract / / project /",
-    "staffing": "staffing_request / / assignment / project",
+    "staffing": "staffing_request / / assignment / project worker",
     "assignment-change": "assignment_change / / / assignment project",
     "time-to-bill": "time_entry / erp_document / billing_event invoice timesheet"
     " / worker assignment project contract customer",
@@ -152,12 +154,13 @@ KEYS = {
     "invoice-to-cash": "invoice / / payment / contract customer",
     "change-order": "change_order / / / contract project",
     "subcontractor-cost": "requisition_line / purchase_order_line / supplier_invoice / project",
-    "capacity-sync": "resource_change / / / resource",
+    "capacity-sync": "resource_change / / / resource worker",
     "payroll-feed": "payroll_item / / payroll_run / worker time_entry",
     "customer-master": "account_change / / / account",
     "forecast-cycle": "forecast_revision / / report /",
     "actuals-to-plan": "ledger_batch / / load report /",
     "period-close": "entity_period / / /",
+    "billing-run": "billing_run / / /",
 }
 
 
@@ -177,7 +180,8 @@ def test_carriers_hand_cases_on_where_the_table_says_so() -> None:
         "milestone-to-invoice": REBILLED,
     }
     assert {name: process.links for name, process in PACK.processes.items() if process.links} == {
-        "time-to-bill": {"document.registered"}
+        "time-to-bill": {"document.registered"},
+        "contract-to-billing-terms": {"project.closed"},
     }
     assert {name: process.unique for name, process in PACK.processes.items() if process.unique} == {
         "opportunity-to-project": {"project": ("legal_entity",)}
@@ -232,6 +236,7 @@ def test_cases_end_as_their_object_can() -> None:
         "milestone-to-invoice": ["milestone.cancelled", "milestone.written_off"],
         "opportunity-to-project": ["opportunity.cancelled"],
         "payroll-feed": ["payroll.cancelled"],
+        "billing-run": ["billing_run.cancelled"],
         "period-close": [],
         "pipeline-to-forecast": ["opportunity.cancelled"],
         "staffing": ["staffing.cancelled"],
@@ -327,9 +332,8 @@ def test_invoices_periods_and_account_changes_are_scoped() -> None:
     assert {key.placeholders for key in PACK.key_types.values()} == {DEFAULT_PLACEHOLDERS}
 
 
-def test_every_key_type_is_used_by_a_process_or_a_kpi() -> None:
-    by_kpis = {span.by for kpi in load_catalogue(None, PACK).kpis.values() for span in kpi.formula.of} - {None}
-    assert set(PACK.key_types) == {name for process in PACK.processes.values() for name in process.roles} | by_kpis
+def test_every_key_type_is_used_by_a_process() -> None:
+    assert set(PACK.key_types) == {name for process in PACK.processes.values() for name in process.roles}
 
 
 def test_processes_follow_one_another_where_the_same_money_goes_on() -> None:
