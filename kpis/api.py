@@ -18,6 +18,7 @@ from kpis.ask import TIMELESS, Asker, Every, NoCells, NotTold, Question, Window
 from kpis.behind import Behind, Finder, TooMany, Wanted
 from kpis.catalogue import Catalogue
 from kpis.clock import Counting
+from kpis.contribution import NO_DAY
 from kpis.declaration import Declaration, Dimension
 from kpis.documents import KpiList, LatestDocument, ReadingsDocument, kpi_document, readings_document, text_of
 from kpis.latest import DAYS
@@ -51,7 +52,7 @@ class BehindDocument(msgspec.Struct, frozen=True):
 
     case: CaseReference
     part: str
-    day: str
+    day: str | None
     ending: Ending
     word: str | None
     began: str | None
@@ -269,7 +270,7 @@ class KpiDesk:
         """Return the readings that were asked for."""
         declaration = self.declared(kpi)
         with self.open() as store, self.cases.snapshot() as snapshot:
-            moment = moment_of(snapshot, self._estate)
+            moment = moment_of(snapshot, self._estate, [declaration])
             by = tuple(dict.fromkeys(asked.by))
             question = Question(
                 kpi,
@@ -437,7 +438,7 @@ def _behind(each: Behind, snapshot: Snapshot) -> BehindDocument:
     return BehindDocument(
         case=CaseReference(observation.process, key.type, key.value, snapshot.scope(key)),
         part=observation.part,
-        day=observation.day.isoformat(),
+        day=None if observation.day == NO_DAY else observation.day.isoformat(),
         ending=observation.ending,
         word=observation.word,
         began=_instant(observation.began),

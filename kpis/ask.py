@@ -11,9 +11,12 @@ from typing import NamedTuple
 from kpis.catalogue import Catalogue
 from kpis.cell import STANDING, Cell, Place, Summing
 from kpis.clock import Counting
-from kpis.declaration import Declaration, Dimension, Kind
+from kpis.codec import decode_cell, decode_matched
+from kpis.contribution import NO_DAY
+from kpis.declaration import MATCHED, Declaration, Dimension, Kind
 from kpis.observation import LeftOut
 from kpis.reading import Asked, Moment, Reader, Reading, readings
+from kpis.reading_matched import Days, matched_readings
 from kpis.spot import Grain, grain_for
 from kpis.store import KpiReader, VersionRow
 from throughline.core.calendar import local_instant
@@ -96,9 +99,14 @@ class Asker:
 
     def ask(self, question: Question, moment: Moment) -> Answered:
         """Return the answer to a question; raises NotTold and NoCells."""
+        gauge = moment.gauges.get(question.kpi)
+        if gauge is not None:
+            return self._gauge(question, gauge)
         declaration, version = self.declared(question.kpi)
         tally = self._store.tally(version.number)
         looked_at = tally.pop("", 0)
+        if declaration.formula.kind in MATCHED:
+            return Answered(version, self._matched(question, version, looked_at, moment), looked_at, _left_out(tally))
         cells = self.cells(question, version)
         reader = self.reader(declaration, moment)
         parted = _parted(question, grain_of(question, declaration), cells)
@@ -109,8 +117,7 @@ class Asker:
             )
             for window, some in parted
         ]
-        left_out = {LeftOut(label): count for label, count in sorted(tally.items())}
-        return Answered(version, parts, looked_at, left_out)
+        return Answered(version, parts, looked_at, _left_out(tally))
 
     def declared(self, kpi: str) -> tuple[Declaration, VersionRow]:
         """Return a KPI with the newest version of it that answers; where none does, the newest."""
@@ -129,17 +136,47 @@ class Asker:
         declaration = self._catalogue.kpis[question.kpi]
         grain, store, number = grain_of(question, declaration), self._store, version.number
         if declaration.formula.kind in STANDING:
-            found = store.standing_cells(number, grain)
+            found = _decoded(store.standing_cells(number, grain))
             if question.by:  # where nothing stands, though there was something to stand, there is none: that is known
                 known = {place.values for place in found}
                 found |= {place: Cell() for place in store.places(number, grain) if place.values not in known}
         elif declaration.formula.kind is Kind.AGE:
-            found = store.newest_cells(number, grain)
+            found = _decoded(store.newest_cells(number, grain))
         else:
             window = widened(question.window, grain) if question.window is not None else None
             first, last = (None, None) if window is None else (each.toordinal() for each in window)
-            found = store.cells(number, grain, first, last)
+            found = _decoded(store.cells(number, grain, first, last))
         return {place: cell for place, cell in found.items() if holds(question, place)}
+
+    def _gauge(self, question: Question, reading: Reading) -> Answered:
+        """Return what lineage keeps by itself: it is of now, and told by nothing."""
+        declaration = self._catalogue.kpis[question.kpi]
+        grain_of(question, declaration)
+        version = VersionRow(0, question.kpi, declaration.version, "", 0, complete=True)
+        return Answered(version, [Part(None, {(): reading}, None)], reading.beside.began, {})
+
+    def _matched(self, question: Question, version: VersionRow, looked_at: int, moment: Moment) -> list[Part]:
+        """Return the readings of a KPI that compares across cases, by windows: its cells are of days, or of none."""
+        declaration = self._catalogue.kpis[question.kpi]
+        grain_of(question, declaration)
+        window = question.window
+        assert window is not None  # no such kind is timeless
+        first, last = (each.toordinal() for each in window)
+        found = self._store.cells(version.number, Grain.DAY, first, last)
+        found |= self._store.cells(version.number, Grain.DAY, NO_DAY.toordinal(), NO_DAY.toordinal())
+        cells = {place: decode_matched(content) for place, content in found.items()}
+        by = tuple(dict.fromkeys((*question.by, *question.only)))
+        parts: list[Part] = []
+        for each in windows_in(window, question.every):
+            made = matched_readings(declaration, self._estate.calendars, moment, cells, Days(*each), by, looked_at)
+            wanted = [question.only.get(dimension, _ANY) for dimension in by]
+            kept = {
+                values[: len(question.by)]: reading
+                for values, reading in made.items()
+                if all(want in (_ANY, value) for want, value in zip(wanted, values, strict=True))
+            }
+            parts.append(Part(each, kept, None))
+        return parts
 
     def _as_of(self, question: Question, window: Window | None, last: Window | None, moment: Moment) -> int | None:
         if question.as_of is not None or not question.equal_maturity or window is None or last is None:
@@ -157,6 +194,17 @@ class Asker:
         return Part(window, readings(reader, cells, question.by, asked), asked.as_of)
 
 
+_ANY = "\0"  # no value of a dimension
+
+
+def _decoded(cells: Mapping[Place, bytes]) -> dict[Place, Cell]:
+    return {place: decode_cell(content) for place, content in cells.items()}
+
+
+def _left_out(tally: Mapping[str, int]) -> dict[LeftOut, int]:
+    return {LeftOut(label): count for label, count in sorted(tally.items())}
+
+
 def grain_of(question: Question, declaration: Declaration) -> Grain:
     """Return the cells that tell apart what a question asks for; raises NotTold."""
     asked = frozenset({*question.by, *question.only})
@@ -164,6 +212,8 @@ def grain_of(question: Question, declaration: Declaration) -> Grain:
     if unknown:
         wanted = ", ".join(declaration.dimensions) or "no dimension at all"
         raise NotTold(f"seen {', '.join(unknown)}, wanted {wanted}: those are what {declaration.name} is told by")
+    if declaration.formula.kind in MATCHED:
+        return Grain.DAY  # its cells tell apart whatever it declares
     grain = grain_for(asked)
     if grain is None:
         apart = ", ".join(sorted(asked))

@@ -7,7 +7,10 @@ from typing import NamedTuple
 from kpis.ask import Asker, Question, Window, grain_of, holds, widened
 from kpis.cell import STANDING, Place
 from kpis.clock import Counting
-from kpis.declaration import Declaration, Kind
+from kpis.codec import Contributed
+from kpis.contribution import NO_DAY, PLAIN, Contribution, Stated, Unusable, Worth
+from kpis.declaration import MATCHED, Declaration, Kind
+from kpis.matched import place_of
 from kpis.observation import Ending, Observation
 from kpis.reading import Moment
 from kpis.spot import Grain, Spotting
@@ -77,15 +80,21 @@ class Finder:
         found: list[Behind] = []
         for start in range(0, len(ids), _AT_ONCE):
             for case_id, contributed in self._store.contributed(ids[start : start + _AT_ONCE]).items():
-                for each in contributed.entries[version.number].observations:
-                    if self._is_in(question, declaration, grain, spotting, each):
-                        seconds = _age(each, counting, moment.now)
-                        if _is_wanted(wanted, each, seconds):
-                            found.append(Behind(case_id, each, seconds))
+                entry = contributed.entries[version.number]
+                halves = (_half(contributed, each) for each in entry.contributions if _is_of(question, each))
+                whole = (
+                    each for each in entry.observations if self._is_in(question, declaration, grain, spotting, each)
+                )
+                for each in (*whole, *halves):
+                    seconds = _age(each, counting, moment.now)
+                    if _is_wanted(wanted, each, seconds):
+                        found.append(Behind(case_id, each, seconds))
         return found
 
     def _cells(self, question: Question, declaration: Declaration, grain: Grain) -> tuple[int | None, int | None, bool]:
         """Return the first and last day of the cells that a figure is of, and whether only those that stand are."""
+        if declaration.formula.kind in MATCHED and question.window is not None:
+            return None, question.window.last.toordinal(), False  # some of it belongs to no day
         if declaration.formula.kind in STANDING or question.window is None:
             return None, None, declaration.formula.kind in STANDING
         first, last = widened(question.window, grain)
@@ -104,6 +113,32 @@ class Finder:
 
 
 _AT_ONCE = 2_000
+
+
+def _is_of(question: Question, contribution: Contribution) -> bool:
+    """Tell whether a contribution is of the days and values that a question asks for."""
+    window, day = question.window, contribution.day
+    inside = window is None or day == NO_DAY or window.first <= day <= window.last
+    return inside and holds(question, place_of(contribution))
+
+
+def _half(contributed: Contributed, contribution: Contribution) -> Observation:
+    """Return a contribution in the form of an observation, for who looks at it."""
+    money = contribution.told.money if isinstance(contribution.told, Worth | Stated) else None
+    plain = money if money is not None and money.currency == PLAIN else None
+    return Observation(
+        process=contributed.process,
+        case=contributed.case,
+        part=" ".join((contribution.part.value, *contribution.match)),
+        day=contribution.day,
+        dimensions=contribution.dimensions,
+        ending=Ending.UNKNOWN if isinstance(contribution.told, Unusable) else Ending.DONE,
+        began=None,
+        ended=None,
+        word=contribution.told.missing.value if isinstance(contribution.told, Unusable) else None,
+        amount=None if plain else money,
+        hours=None if plain is None else plain.amount,
+    )
 
 
 def _is_within(window: Window | None, grain: Grain, place: Place) -> bool:

@@ -15,7 +15,9 @@ import msgspec
 import zstandard
 
 from kpis.cell import Aged, Cell, Held, Place, Since
+from kpis.contribution import Contribution
 from kpis.declaration import Dimension
+from kpis.matched import MatchedCell
 from kpis.money import Money, Part, Sums
 from kpis.observation import Ending, LeftOut, Observation
 
@@ -34,10 +36,11 @@ _inflate = zstandard.ZstdDecompressor().decompress
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a case contributes to one version of a KPI that concerns it."""
+    """What a case contributes to one version of a KPI that concerns it: observations, or contributions."""
 
     observations: tuple[Observation, ...] = ()
     left_out: LeftOut | None = None
+    contributions: tuple[Contribution, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +110,18 @@ def _plain_shared(shared: _Shared) -> list[Any]:
 
 def _plain_entry(entry: Entry, shared: _Shared) -> list[Any]:
     left_out = None if entry.left_out is None else _REASON[entry.left_out]
-    return [left_out, *(_plain_observation(each, shared) for each in entry.observations)]
+    contributions = [each.to_plain() for each in entry.contributions]
+    return [left_out, contributions, *(_plain_observation(each, shared) for each in entry.observations)]
 
 
 def _entry(process: str, case: str, plain: list[Any], shared: _Shared) -> Entry:
     left_out: int | None = plain[0]
-    observations: list[list[Any]] = plain[1:]
+    contributions: list[list[Any]] = plain[1]
+    observations: list[list[Any]] = plain[2:]
     return Entry(
         tuple(_observation(process, case, each, shared) for each in observations),
         None if left_out is None else _LEFT_OUT[left_out],
+        tuple(Contribution.from_plain(each) for each in contributions),
     )
 
 
@@ -202,6 +208,16 @@ def decode_cell(content: bytes) -> Cell:
     cell.hits, cell.misses, cell.entered = _aged(hits), _aged(misses), _aged(entered)
     cell.pending = {Since(*each[:4]): _held(each[4:]) for each in pending}
     return cell
+
+
+def encode_matched(cell: MatchedCell) -> bytes:
+    """Return a cell of what is compared across cases as it is stored."""
+    return _deflate(_encode(cell.to_plain()))
+
+
+def decode_matched(content: bytes) -> MatchedCell:
+    """Return a cell of what is compared across cases that was stored."""
+    return MatchedCell.from_plain(_decode(_inflate(content)))
 
 
 def encode_place(place: Place) -> str:

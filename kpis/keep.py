@@ -15,15 +15,15 @@ from typing import NamedTuple
 
 import msgspec
 
+from kpis.book import AnyCell, Book, Item, book_of
 from kpis.case import Case
 from kpis.catalogue import Catalogue
-from kpis.cell import Cell, Summing
+from kpis.cell import Summing
 from kpis.codec import Contributed, Entry
 from kpis.declaration import Declaration, Kind
 from kpis.look import case_in, ids_after
-from kpis.observation import Observation
 from kpis.observe import Observer
-from kpis.spot import Grain, Spot, Spotting
+from kpis.spot import Grain, Spot
 from kpis.store import KpiWriter, VersionRow
 from lineage.changes import Position, changes_after, position_of
 from lineage.definitions import state_fingerprint
@@ -42,7 +42,7 @@ DERIVED_ANEW = "processes, the estate or Throughline itself changed"
 STORED_ANEW = "the lineage store was made anew"
 BACKFILLED = "backfill"
 _WALK_WHY = "walk_why"  # why all cases are looked at
-NOT_KEPT = frozenset({Kind.NONE, Kind.GAUGE, Kind.RATIO, Kind.VARIANCE, Kind.BALANCE})
+NOT_KEPT = frozenset({Kind.NONE, Kind.GAUGE})
 MOST_NEAR = 1_000  # cells of a version that are kept in memory
 ROWS_AT_ONCE = 20_000  # of the queue: what changes often is looked at once for many of its rows
 CASES_AT_ONCE = 500
@@ -58,12 +58,11 @@ class Kept:
     row: VersionRow
     declaration: Declaration
     observer: Observer
-    summing: Summing
-    spotting: Spotting
+    book: Book
 
 
-Spotted = tuple[Observation, tuple[Spot, ...]]
-"""An observation, and the cells that it is counted in."""
+Spotted = tuple[Item, tuple[Spot, ...]]
+"""What is booked, and the cells that it is counted in."""
 
 
 class Change(NamedTuple):
@@ -72,35 +71,40 @@ class Change(NamedTuple):
     case: int
     gone: list[Spotted]
     come: list[Spotted]
-    stays: tuple[Observation, ...]
+    stays: tuple[Item, ...]
 
 
-def change_of(
-    case: int,
-    before: tuple[Observation, ...],
-    after: tuple[Observation, ...],
-    spots: Callable[[Observation], tuple[Spot, ...]],
-) -> Change:
+def change_of(case: int, before: tuple[Item, ...], after: tuple[Item, ...], book: Book) -> Change:
     """Return what changes where a case contributed something before and contributes something now."""
-    gone = [(each, spots(each)) for each in before if each not in after]
-    come = [(each, spots(each)) for each in after if each not in before]
-    return Change(case, gone, come, after)
+    gone, come = _less(before, after), _less(after, before)
+    return Change(case, [(each, book.spots(each)) for each in gone], [(each, book.spots(each)) for each in come], after)
 
 
-def replace(summing: Summing, cells: MutableMapping[Spot, Cell], changes: Iterable[Change]) -> set[Spot]:
+def _less(some: tuple[Item, ...], others: tuple[Item, ...]) -> list[Item]:
+    """Return what of some is not among others, each of which stands for one."""
+    left, found = list(others), list[Item]()
+    for each in some:
+        if each in left:
+            left.remove(each)
+        else:
+            found.append(each)
+    return found
+
+
+def replace(book: Book, cells: MutableMapping[Spot, AnyCell], changes: Iterable[Change]) -> set[Spot]:
     """Take back what cases contributed before and add what they do now; return the cells that were touched.
 
-    Those with nothing left are empty; those that are ``stale`` must be counted anew.
+    Those with nothing left are empty; those that are stale must be counted anew.
     """
     touched: set[Spot] = set()
     for change in changes:
-        for spotted, times in ((change.gone, -1), (change.come, 1)):
+        for spotted, times in ((change.come, 1), (change.gone, -1)):
             for each, spots in spotted:
                 for spot in spots:
                     cell = cells.get(spot)
                     if cell is None:
-                        cell = cells[spot] = Cell()
-                    summing.enter(cell, spot.place.day, each, times)
+                        cell = cells[spot] = book.blank()
+                    book.enter(cell, spot, each, times)
                     touched.add(spot)
     return touched
 
@@ -124,7 +128,7 @@ class Keeper:
         self._made_by = f"{ARITHMETIC}/{state_fingerprint(definitions)}/{estate.fingerprint}"
         self._kept: dict[int, Kept] = {}
         # Cells that were of use, by version, with their ids: as they are stored, while no transaction is under way.
-        self._near: dict[int, dict[Spot, tuple[int, Cell]]] = {}
+        self._near: dict[int, dict[Spot, tuple[int, AnyCell]]] = {}
 
     @property
     def kept(self) -> Mapping[int, Kept]:
@@ -149,7 +153,7 @@ class Keeper:
                     self._begin_walk(DECLARED_ANEW)
                 observer = Observer(declaration, self._estate)
                 summing = Summing(declaration, observer.counting, self._estate.calendars)
-                self._kept[row.number] = Kept(row, declaration, observer, summing, Spotting(declaration))
+                self._kept[row.number] = Kept(row, declaration, observer, book_of(declaration, summing))
 
     def backfill(self, snapshot: Snapshot) -> None:
         """Forget what was looked at, and begin to look at every case anew."""
@@ -260,7 +264,7 @@ class Keeper:
         for number, kept in self._kept.items():
             observed = kept.observer.observe(case)
             if observed.concerned:
-                entries[number] = Entry(observed.observations, observed.left_out)
+                entries[number] = Entry(observed.observations, observed.left_out, observed.contributions)
         return Contributed(case.process.name, case.name, entries, tuple(holds))
 
     def _upstream(
@@ -289,37 +293,44 @@ class Keeper:
             former = before.get(case)
             numbers = {*(former.entries if former else ()), *(now.entries if now else ())} & self._kept.keys()
             for number in numbers:
-                held, holds = _observations(former, number), _observations(now, number)
+                book = self._kept[number].book
+                held, holds = _items(former, number, book), _items(now, number, book)
                 if held != holds:
-                    change = change_of(case, held, holds, self._kept[number].spotting.of)
-                    found.setdefault(number, []).append(change)
+                    found.setdefault(number, []).append(change_of(case, held, holds, book))
         return found
 
     def _enter(self, kept: Kept, changes: Sequence[Change], why: str) -> None:
         """Bring the cells of one version up to date."""
-        store, number, near = self._store, kept.row.number, self._near.setdefault(kept.row.number, {})
+        store, number, book = self._store, kept.row.number, kept.book
+        near = self._near.setdefault(number, {})
         wanted = {spot for change in changes for _, spots in (*change.gone, *change.come) for spot in spots}
-        near |= store.cells_at(number, wanted - near.keys())
+        for spot, (known, content) in store.cells_at(number, wanted - near.keys()).items():
+            near[spot] = known, book.decode(content)
         cells = {spot: near[spot][1] for spot in wanted & near.keys()}
         ids = {spot: near[spot][0] for spot in cells}
-        touched = replace(kept.summing, cells, changes)
+        touched = replace(book, cells, changes)
         days = {spot.place.day.toordinal() for spot in touched if spot.grain is Grain.DAY}
         store.touch((kept.declaration.name, day, why) for day in days)
         for spot in touched:
             if not cells[spot].empty:
-                ids[spot] = store.put_cell(number, spot, ids.get(spot), cells[spot])
-                near[spot] = ids[spot], cells[spot]
+                ids[spot] = self._put(kept, spot, ids.get(spot), cells[spot])
         self._note_behind(kept, changes, ids)
         for spot in touched:
-            if cells[spot].stale and not cells[spot].empty:
-                near[spot] = ids[spot], self._counted_anew(kept, spot)
-                store.put_cell(number, spot, *near[spot])
+            if book.is_stale(cells[spot]) and not cells[spot].empty:
+                self._put(kept, spot, ids[spot], self._counted_anew(kept, spot))
         gone = [spot for spot in touched if cells[spot].empty]
         store.drop_cells([ids[spot] for spot in gone if spot in ids])
         for spot in gone:
             near.pop(spot, None)
         if len(near) > MOST_NEAR:
             near.clear()
+
+    def _put(self, kept: Kept, spot: Spot, number: int | None, cell: AnyCell) -> int:
+        """Store a cell, and keep it in memory; return its id."""
+        book = kept.book
+        number = self._store.put_cell(kept.row.number, spot, number, book.standing(cell), book.encode(cell))
+        self._near[kept.row.number][spot] = number, cell
+        return number
 
     def _note_behind(self, kept: Kept, changes: Iterable[Change], ids: Mapping[Spot, int]) -> None:
         """Note which cases are behind which cells: one that lost an observation may still be, by another."""
@@ -329,28 +340,28 @@ class Keeper:
             come += ((ids[spot], change.case) for _, spots in change.come for spot in spots)
             left = {spot for _, spots in change.gone for spot in spots}
             if left:
-                left -= {spot for each in change.stays for spot in kept.spotting.of(each)}
+                left -= {spot for each in change.stays for spot in kept.book.spots(each)}
                 gone += ((ids[spot], change.case) for spot in left if spot in ids)
         self._store.drop_behind(gone)
         self._store.put_behind(come)
 
-    def _counted_anew(self, kept: Kept, spot: Spot) -> Cell:
-        """Return a cell counted from the observations behind it."""
-        number, cell = kept.row.number, Cell()
+    def _counted_anew(self, kept: Kept, spot: Spot) -> AnyCell:
+        """Return a cell counted from what is behind it."""
+        number, book, cell = kept.row.number, kept.book, kept.book.blank()
         cases = self._store.cases_behind(number, spot.grain, spot.place)
         for contributed in self._store.contributed(cases).values():
-            for each in contributed.entries[number].observations:
-                if spot in kept.spotting.of(each):
-                    kept.summing.enter(cell, spot.place.day, each)
+            for each in book.items(contributed.entries[number]):
+                if spot in book.spots(each):
+                    book.enter(cell, spot, each, 1)
         return cell
 
 
 _NOBODY = Contributed("", "", {})
 
 
-def _observations(contributed: Contributed | None, number: int) -> tuple[Observation, ...]:
+def _items(contributed: Contributed | None, number: int, book: Book) -> tuple[Item, ...]:
     entry = contributed.entries.get(number) if contributed is not None else None
-    return entry.observations if entry is not None else ()
+    return book.items(entry) if entry is not None else ()
 
 
 def _tallied(

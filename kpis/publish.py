@@ -20,13 +20,22 @@ from kpis.store import KpiWriter, PublishedRow
 
 PUBLISHED = "published"
 STOOD = "stood"
-SETTLES = {Kind.LAG: 7, Kind.SHARE: 7, Kind.ATTEMPTS: 1, Kind.COUNT: 1, Kind.SUM: 1}
+SETTLES = {
+    Kind.LAG: 7,
+    Kind.SHARE: 7,
+    Kind.ATTEMPTS: 1,
+    Kind.COUNT: 1,
+    Kind.SUM: 1,
+    Kind.RATIO: 7,
+    Kind.VARIANCE: 7,
+    Kind.BALANCE: 7,
+}
 """After how many days a day is published, by kind."""
 
 LONGEST_WAIT = 60  # days, until a share is published though some of it is still to be told
 LOOKED_BACK = 400  # days
 AT_ONCE = 200  # figures of one piece of work
-SAMPLED = frozenset({Kind.STOCK, Kind.DEVIATIONS, Kind.AGE})
+SAMPLED = frozenset({Kind.STOCK, Kind.DEVIATIONS, Kind.AGE, Kind.GAUGE})
 """Kinds of the moment: published as they stand when a day begins; nothing tells later how they stood."""
 
 

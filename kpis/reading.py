@@ -6,7 +6,7 @@ What is too little gives no answer, with the reason; what is left out stands bes
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import NamedTuple
@@ -30,12 +30,16 @@ _FINEST = Decimal(10) ** 8  # of an amount: curves count in whole numbers
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When a reading is made: now, its day, what we see of the sources then, and the rates."""
+    """When a reading is made: now, its day, what we see of the sources then, and the rates.
+
+    ``gauges``: what lineage keeps by itself, as it stands then, by KPI.
+    """
 
     now: int
     today: date
     sight: Sight
     rates: Rates
+    gauges: Mapping[str, Reading] = field(default_factory=dict[str, "Reading"])
 
     def seen_to(self, place: Place) -> int:
         """Return up to when what is unfinished is known to be: its sources' watermark, at most now.

@@ -187,7 +187,7 @@ class _Loop:
             return
         self._changed = False
         with self._reader.snapshot() as snapshot:
-            moment = moment_of(snapshot, self._subject.estate)
+            moment = moment_of(snapshot, self._subject.estate, self._subject.catalogue.kpis.values())
         documents = self._latest.documents(moment)
         with transaction(self._store):
             self._store.put_latest(documents)
@@ -197,7 +197,7 @@ class _Loop:
 
     def _publish(self) -> None:
         with self._reader.snapshot() as snapshot:
-            moment = moment_of(snapshot, self._subject.estate)
+            moment = moment_of(snapshot, self._subject.estate, self._subject.catalogue.kpis.values())
         before = self._store.last_published()
         if self._publisher.publish(moment):
             self._wanted.put(self._publish)

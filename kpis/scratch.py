@@ -6,7 +6,7 @@ It is what roll-ups are held against, and what small questions may ask. A page n
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import NamedTuple
 
@@ -60,11 +60,12 @@ def every_case(snapshot: Snapshot) -> Iterator[Case]:
             yield case_in(snapshot, view)
 
 
-def moment_of(snapshot: Snapshot, estate: Estate) -> Moment:
-    """Return the moment of a snapshot."""
+def moment_of(snapshot: Snapshot, estate: Estate, kpis: Iterable[Declaration] = ()) -> Moment:
+    """Return the moment of a snapshot, with the readings of those among some KPIs that lineage keeps by itself."""
     today = estate.calendars.day_of(snapshot.now, None)
     rates = Rates(estate.firm.reporting_currency, estate.rates)
-    return Moment(snapshot.now, today, snapshot.context.sight, rates)
+    gauges = {each.name: read_gauge(snapshot, each) for each in kpis if each.formula.kind is Kind.GAUGE}
+    return Moment(snapshot.now, today, snapshot.context.sight, rates, gauges)
 
 
 def read_from_scratch(

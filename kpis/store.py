@@ -7,21 +7,13 @@ lineage store. docs/why/kpis.md says why the tables look as they do.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from kpis.cell import Cell, Place
-from kpis.codec import (
-    Contributed,
-    decode_cell,
-    decode_contributed,
-    decode_place,
-    encode_cell,
-    encode_contributed,
-    encode_place,
-)
+from kpis.cell import Place
+from kpis.codec import Contributed, decode_contributed, decode_place, encode_contributed, encode_place
 from kpis.spot import Grain, Spot
 from lineage.changes import Position
 from throughline.core.database import Durability, SqliteConnection, open_reader, open_writer
@@ -135,7 +127,7 @@ class KpiReader:
         )
         return {case_id: decode_contributed(content) for case_id, content in found}
 
-    def cells(self, kpi: int, grain: Grain, first: int | None, last: int | None) -> dict[Place, Cell]:
+    def cells(self, kpi: int, grain: Grain, first: int | None, last: int | None) -> dict[Place, bytes]:
         """Return the cells of a version whose days (ordinals) lie between two, both included; None: from or to any."""
         found = self.rows(
             "SELECT day, place, content FROM cell WHERE kpi = ? AND grain = ? AND day BETWEEN ? AND ?",
@@ -143,26 +135,26 @@ class KpiReader:
             int(grain),
             *_between(first, last),
         )
-        return {decode_place(day, place): decode_cell(content) for day, place, content in found}
+        return {decode_place(day, place): content for day, place, content in found}
 
-    def standing_cells(self, kpi: int, grain: Grain) -> dict[Place, Cell]:
+    def standing_cells(self, kpi: int, grain: Grain) -> dict[Place, bytes]:
         """Return the cells of a version, of any day, that hold what is not over."""
         found = self.rows(
             "SELECT day, place, content FROM cell WHERE kpi = ? AND grain = ? AND stands > 0", kpi, int(grain)
         )
-        return {decode_place(day, place): decode_cell(content) for day, place, content in found}
+        return {decode_place(day, place): content for day, place, content in found}
 
     def places(self, kpi: int, grain: Grain) -> list[Place]:
         """Return every set of dimension values that has a cell, of any day (the first there is)."""
         found = self.rows("SELECT DISTINCT place FROM cell WHERE kpi = ? AND grain = ?", kpi, int(grain))
         return [decode_place(1, place) for (place,) in found]
 
-    def newest_cells(self, kpi: int, grain: Grain) -> dict[Place, Cell]:
+    def newest_cells(self, kpi: int, grain: Grain) -> dict[Place, bytes]:
         """Return, of each set of dimension values, the cell of the last day that has one."""
         found = self.rows(
             "SELECT max(day), place, content FROM cell WHERE kpi = ? AND grain = ? GROUP BY place", kpi, int(grain)
         )
-        return {decode_place(day, place): decode_cell(content) for day, place, content in found}
+        return {decode_place(day, place): content for day, place, content in found}
 
     def cases_behind(self, kpi: int, grain: Grain, place: Place) -> list[int]:
         """Return the cases behind one cell."""
@@ -261,9 +253,9 @@ def _published(row: Any) -> PublishedRow:
 class KpiWriter(KpiReader):
     """Every change of the store of KPIs; the caller opens and commits transactions."""
 
-    def cells_at(self, kpi: int, spots: Iterable[Spot]) -> dict[Spot, tuple[int, Cell]]:
+    def cells_at(self, kpi: int, spots: Iterable[Spot]) -> dict[Spot, tuple[int, bytes]]:
         """Return the ids and contents of cells of a version, of those that are there."""
-        found: dict[Spot, tuple[int, Cell]] = {}
+        found: dict[Spot, tuple[int, bytes]] = {}
         for spot in spots:
             rows = self.rows(
                 "SELECT id, content FROM cell WHERE kpi = ? AND grain = ? AND day = ? AND place = ?",
@@ -273,12 +265,11 @@ class KpiWriter(KpiReader):
                 encode_place(spot.place),
             )
             if rows:
-                found[spot] = rows[0][0], decode_cell(rows[0][1])
+                found[spot] = rows[0]
         return found
 
-    def put_cell(self, kpi: int, spot: Spot, number: int | None, cell: Cell) -> int:
-        """Store a cell, under its id where it has one; return that."""
-        stands, content = cell.standing, encode_cell(cell)
+    def put_cell(self, kpi: int, spot: Spot, number: int | None, stands: int, content: bytes) -> int:
+        """Store a cell, under its id where it has one; return that. ``stands``: how much in it is not over."""
         if number is not None:
             self.connection.execute("UPDATE cell SET stands = ?, content = ? WHERE id = ?", (stands, content, number))
             return number
@@ -439,14 +430,6 @@ def _check(connection: SqliteConnection, path: Path) -> None:
             f"{path}: seen format {seen}, wanted {FORMAT}: another version of Throughline wrote it; run that one,"
             " or move the file away, and all but what was published is made anew"
         )
-
-
-def each_cell(reader: KpiReader, kpi: int, grain: Grain) -> Iterator[tuple[Place, Cell]]:
-    """Yield every cell of a version."""
-    for day, place, content in reader.connection.execute(
-        "SELECT day, place, content FROM cell WHERE kpi = ? AND grain = ?", (kpi, int(grain))
-    ):
-        yield decode_place(day, place), decode_cell(content)
 
 
 def metrics_left(data: Path) -> str | None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kpis.book import ObservedBook
 from kpis.catalogue import load_catalogue
 from kpis.cell import Cell, Summing, cells_of, place_of
 from kpis.clock import Counting
@@ -85,13 +86,19 @@ def observation(
     )
 
 
-def spots(each: Observation) -> tuple[Spot, ...]:
-    return (Spot(Grain.DAY, place_of(each)),)
+class WholeBook(ObservedBook):
+    """Books observations by all of their dimensions, as a look at every case does."""
+
+    def spots(self, item: Observation) -> tuple[Spot, ...]:
+        return (Spot(Grain.DAY, place_of(item)),)
 
 
-def changed(sums: Summing, cells: dict[Spot, Cell], before: list[Observation], after: list[Observation]) -> set[Spot]:
+def changed(
+    declaration: Declaration, cells: dict[Spot, Cell], before: list[Observation], after: list[Observation]
+) -> set[Spot]:
     """Bring cells up to date with one case; return those to be counted anew."""
-    touched = replace(sums, cells, [change_of(1, tuple(before), tuple(after), spots)])
+    book = WholeBook(declaration, summing(declaration))
+    touched = replace(book, cells, [change_of(1, tuple(before), tuple(after), book)])
     for spot in touched:
         if cells[spot].empty:
             del cells[spot]
@@ -118,23 +125,22 @@ histories = st.lists(st.lists(st.lists(observations, max_size=3), min_size=1, ma
 def test_cells_kept_up_to_date_are_those_made_from_scratch(
     declaration: Declaration, cases: list[list[list[Observation]]], seed: int
 ) -> None:
-    sums, chance = summing(declaration), Random(seed)
+    chance = Random(seed)
     kept: dict[Spot, Cell] = {}
     held: list[list[Observation]] = [[] for _ in cases]
     steps = [(number, n) for number, case in enumerate(cases) for n in range(len(case))]
     for number, n in chance.sample(steps, len(steps)):  # the same case changes back and forth
-        changed(sums, kept, held[number], cases[number][n])
+        changed(declaration, kept, held[number], cases[number][n])
         held[number] = cases[number][n]
-    whole = cells_of(sums, (each for case in held for each in case))
+    whole = cells_of(summing(declaration), (each for case in held for each in case))
     assert {spot.place: cell for spot, cell in kept.items()} == whole
 
 
 @given(st.lists(observations, min_size=1, max_size=20))
 def test_a_cell_whose_observations_are_all_taken_back_is_gone(found: list[Observation]) -> None:
-    sums = summing(KPIS[0])
     cells: dict[Spot, Cell] = {}
-    changed(sums, cells, [], found)
-    assert changed(sums, cells, found, []) == set()
+    changed(KPIS[0], cells, [], found)
+    assert changed(KPIS[0], cells, found, []) == set()
     assert cells == {}
 
 
@@ -145,12 +151,11 @@ def test_what_was_never_added_cannot_be_taken_back() -> None:
 
 def test_a_cell_that_falls_back_to_few_records_says_that_it_must_be_counted_anew() -> None:
     declaration = KPIS[1]
-    sums = summing(declaration)
     found = [observation(n, Ending.DONE, 1_000 + n) for n in range(EXACT + 1)]
     cells: dict[Spot, Cell] = {}
-    changed(sums, cells, [], found)
-    assert changed(sums, cells, [found[0]], []) == set(spots(found[0]))
-    assert changed(sums, cells, [], [found[0]]) == set()
+    changed(declaration, cells, [], found)
+    assert changed(declaration, cells, [found[0]], []) == {Spot(Grain.DAY, place_of(found[0]))}
+    assert changed(declaration, cells, [], [found[0]]) == set()
 
 
 def lag_of(found: list[Observation]) -> Lag:

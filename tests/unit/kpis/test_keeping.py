@@ -15,12 +15,12 @@ import pytest
 from kpis import cell, distribution
 from kpis.ask import Asker, Question, Window
 from kpis.catalogue import Catalogue
-from kpis.codec import decode_cell, decode_contributed, encode_cell, encode_contributed
+from kpis.codec import decode_contributed, encode_contributed
 from kpis.declaration import Declaration, KpiClock
 from kpis.keep import NOT_KEPT, Keeper
 from kpis.scratch import Answers, Scope, moment_of, read_from_scratch
 from kpis.spot import Grain
-from kpis.store import KpiWriter, each_cell, open_kpi_writer
+from kpis.store import KpiWriter, open_kpi_writer
 from lineage.acceptance import Acceptances
 from lineage.changes import FORGOTTEN, position_of
 from lineage.derive import Context
@@ -135,8 +135,11 @@ def test_what_is_stored_comes_back_as_it_was(path: Path, store: KpiWriter) -> No
     world.fold(case.events)
     world.follow()
     (version,) = store.versions()
-    cells = [cell for grain in Grain for _, cell in each_cell(store, version.number, grain)]
-    assert [decode_cell(encode_cell(cell)) for cell in cells] == cells
+    book = world.keeper.kept[version.number].book
+    contents = [each for grain in Grain for each in store.cells(version.number, grain, None, None).values()]
+    assert [book.decode(book.encode(book.decode(each))) for each in contents] == [
+        book.decode(each) for each in contents
+    ]
     ids = [row[0] for row in store.rows("SELECT case_id FROM contributed")]
     found = store.contributed(ids)
     assert {each: decode_contributed(encode_contributed(found[each])) for each in ids} == found
