@@ -18,7 +18,7 @@ from rich.console import Console
 
 from throughline.core.instants import to_datetime
 from throughline.demo.counted import count_once
-from throughline.demo.figures import Told, figures
+from throughline.demo.figures import figures
 from throughline.demo.firm import DEFAULT_WEEKS, SCALES, SYSTEMS
 from throughline.demo.plan import Plan, plan
 from throughline.demo.play import IN_A_HURRY, ClockFile, Pace, Played, play, seen_until
@@ -192,7 +192,7 @@ def verify_plan(told: Plan, console: Console, data: Path | None, *, as_json: boo
         documents = [document(on.api, line) for line in told_lines(on.api)]
         differences = [*compare_reports(on.api, ended), *compare(truths, documents)]
         listed = wait_until_counted(on.api)
-        known = kept(figures(told, truths), listed)
+        known = figures(told, truths)
         differences += compare_readings(known, readings_of(on.api, listed, *days_of(told)))
     if as_json:
         print(report_text(told, truths, documents, differences, len(known)))
@@ -207,16 +207,6 @@ def verify_plan(told: Plan, console: Console, data: Path | None, *, as_json: boo
             soft_wrap=True,
         )
     return DIFFERENT if differences else OK
-
-
-# Kinds of which the product can tell, but keeps nothing yet.
-NOT_KEPT_YET = frozenset({"ratio", "variance", "balance", "gauge"})
-
-
-def kept(known: dict[str, Told], listed: list[Document]) -> dict[str, Told]:
-    """Return the figures of which the product keeps readings."""
-    without = {each["kpi"]["id"] for each in listed if each["kpi"]["kind"] in NOT_KEPT_YET}
-    return {name: told for name, told in known.items() if name not in without}
 
 
 LOOKED_BACK = timedelta(weeks=9)  # what the first weeks' reports speak of lies as far back
