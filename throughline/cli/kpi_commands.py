@@ -99,8 +99,8 @@ def cases(
     run(kpi, [*asked, ("limit", limit), ("cursor", cursor)], where or (), url, data, json)
 
 
-@kpis.command("at-risk")
-def at_risk(
+@kpis.command("risks")
+def risks(
     kpi: Annotated[str, typer.Argument(metavar="KPI", help="One with a deadline, such as sla-adherence.")],
     where: Where = None,
     limit: Limit = None,
@@ -110,7 +110,7 @@ def at_risk(
     json: Json = False,
 ) -> None:
     """List open work that may miss its deadline, with the chance of that, and how good such chances were."""
-    from throughline.cli.kpis import at_risk as run
+    from throughline.cli.kpis import risks as run
 
     run(kpi, [("limit", limit), ("cursor", cursor)], where or (), url, data, json)
 

@@ -224,7 +224,7 @@ def _cases(kpi: Mapping[str, Any], lines: list[Document]) -> Table:
     return table
 
 
-def at_risk(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data: Path | None, as_json: bool) -> None:
+def risks(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data: Path | None, as_json: bool) -> None:
     """Print what may miss its deadline."""
     found = Client(api_place(url, data)).get(f"{_path(kpi)}/at-risk", [*asked, *_values(where)])
     if as_json:
