@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Final
+
+import msgspec
 
 from lineage.fact import Fact
 from lineage.facts import FactMaker
@@ -42,6 +44,8 @@ DRAWN = frozenset({"placeholders", "lacking_scope", "ambiguous", "instances", "f
 TOO_OLD = "too_old"
 NONE_LEFT: Mapping[int, Gone] = {}
 
+_NAME: Final = Stand.NAME
+_ALIAS: Final = Stand.ALIAS
 _HOLD = int(Role.HOLD)
 _RELATION = int(Role.RELATION)
 
@@ -61,7 +65,7 @@ class Touched:
         self.sources: dict[str, int] = {}
 
 
-class Drawn(NamedTuple):
+class Drawn(msgspec.Struct, frozen=True, gc=False):
     """What an event that counts draws in one process, by the process's id; ``at``: where it stands."""
 
     maker: FactMaker
@@ -272,7 +276,7 @@ class Folder:
     ) -> tuple[list[Drawn], list[Drawn]]:
         naming: list[Drawn] = []
         standing: list[Drawn] = []
-        ahead = self._ahead
+        ahead, ids = self._ahead, self._ids
         for seq, event in numbered:
             known = ahead.pop(id(event), None)
             keys, drawings = self._wiring.draw(event) if known is None else known[1]
@@ -280,30 +284,31 @@ class Folder:
                 count_faults(counted, event, keys, drawings, 1)
             if drawings:
                 maker = FactMaker(self._definitions, event, seq, keys)
+                gone = left.get(seq)
                 for drawing in drawings:
-                    kind = naming if drawing.stand is Stand.NAME else standing
-                    at = drawing.at
-                    if seq in left:
-                        at = tuple(text for text in at if (drawing.process.name, text) not in left[seq])
-                    kind.append(Drawn(maker, self._ids[drawing.process.name], drawing, at))
+                    kind = naming if drawing.stand is _NAME else standing
+                    name, at = drawing.process.name, drawing.at
+                    if gone is not None:
+                        at = tuple(text for text in at if (name, text) not in gone)
+                    kind.append(Drawn(maker, ids[name], drawing, at))
         return naming, standing
 
     def _name_cases(self, naming: list[Drawn], ids: dict[str, int], touched: Touched) -> None:
         """Add facts to the cases that events name, and rows for what they are newly near."""
         named: dict[int, dict[str, None]] = {}
-        for _, process, _, at in naming:
-            of_process = named.setdefault(process, {})
-            for name in at:
+        for each in naming:
+            of_process = named.setdefault(each.process, {})
+            for name in each.at:
                 of_process[name] = None
         cases = {process: self._load(process, names, touched) for process, names in named.items()}
         ties: list[tuple[int, int, int, int]] = []
         near: list[tuple[int, int, int, int]] = []
-        for maker, process, drawing, at in naming:
-            of_process = cases[process]
+        for each in naming:
+            of_process, drawing = cases[each.process], each.drawing
             owned = _by_owner(drawing)
-            for name in at:
+            for name in each.at:
                 case = of_process[name]
-                fact = maker.of_name(drawing, name, owned.get(name), ids)
+                fact = each.maker.of_name(drawing, name, owned.get(name), ids)
                 case.row.add(fact)
                 if owned:
                     self._approach(case, fact, ties, near, touched)
@@ -330,8 +335,8 @@ class Folder:
     ) -> None:
         """Note which values the fact newly brings near its case."""
         process, case_id = case.row.process, case.row.id
-        if self._overrides:
-            said = self._overrides.values
+        said = self._overrides.values
+        if said:
             touched.aliases.update((process, alias) for alias in fact.aliases if (process, alias) in said)
             touched.newly_held.update((process, carrier) for carrier in fact.carriers if (process, carrier) in said)
         for alias in fact.aliases:
@@ -369,15 +374,16 @@ class Folder:
 
     def _stand_at_values(self, standing: list[Drawn], ids: dict[str, int], touched: Touched) -> None:
         rows: list[tuple[int, int, int, bytearray]] = []
-        for maker, process, drawing, at in standing:
+        for each in standing:
+            process, drawing = each.process, each.drawing
             owned = _by_owner(drawing)
-            for text in at:
+            for text in each.at:
                 value = ids[text]
-                fact = maker.of_value(drawing, owned.get(text), ids)
+                fact = each.maker.of_value(drawing, owned.get(text), ids)
                 rows.append((value, process, fact.seq, bound(encode(fact))))
                 self._flags.set(process, value, Flag.STANDING)
                 place = (process, value)
-                if drawing.stand is Stand.ALIAS:
+                if drawing.stand is _ALIAS:
                     touched.aliases.add(place)
                 elif fact.type in drawing.process.only_expected:
                     touched.looked_for.add(place)
@@ -388,10 +394,11 @@ class Folder:
 
     def _add_edges(self, drawn: list[Drawn], ids: dict[str, int], touched: Touched) -> None:
         rows: list[tuple[int, int, int, int, int]] = []
-        for maker, process, drawing, _ in drawn:
-            for kind, text_a, text_b in edges_of(drawing):
+        for each in drawn:
+            process, seq = each.process, each.maker.seq
+            for kind, text_a, text_b in edges_of(each.drawing):
                 a, b = ids[text_a], ids[text_b]
-                rows.append((process, int(kind), a, b, maker.seq))
+                rows.append((process, int(kind), a, b, seq))
                 self._touch_edge(process, kind, a, b, touched)
         self._store.put_edges(rows)
 
@@ -487,14 +494,14 @@ def _texts(drawn: list[Drawn]) -> dict[str, None]:
 
 def texts_of(drawings: list[Drawing]) -> dict[str, None]:
     texts: list[str] = []
-    for _, stand, at, owned, edges, _ in drawings:
-        if stand is not Stand.NAME:
-            texts += at
-        for _, aliases, carriers, relations in owned:
-            texts += aliases
-            texts += carriers
-            texts += relations
-        for _, a, b in edges:
+    for drawing in drawings:
+        if drawing.stand is not _NAME:
+            texts += drawing.at
+        for owned in drawing.owned:
+            texts += owned.aliases
+            texts += owned.carriers
+            texts += owned.relations
+        for _, a, b in drawing.edges:
             texts += (a, b)
     return dict.fromkeys(texts)
 
@@ -502,7 +509,7 @@ def texts_of(drawings: list[Drawing]) -> dict[str, None]:
 def edges_of(drawing: Drawing) -> list[tuple[Edge, str, str]]:
     """Return the edges of a drawing, those of an alias that owns carriers and relations included."""
     edges = [(EDGE_KINDS[kind], a, b) for kind, a, b in drawing.edges]
-    if drawing.stand is Stand.ALIAS:
+    if drawing.stand is _ALIAS:
         for owned in drawing.owned:
             edges += [(Edge.HOLD, owned.owner, carrier) for carrier in owned.carriers]
             edges += [(Edge.RELATION, owned.owner, relation) for relation in owned.relations]
@@ -511,8 +518,12 @@ def edges_of(drawing: Drawing) -> list[tuple[Edge, str, str]]:
 
 def named_places(events: Sequence[Event]) -> Counter[tuple[str, str]]:
     """Count the instances and flows that events name."""
-    counted = Counter([("instances", event.instance) for event in events if event.instance is not None])
-    counted.update([("flows", event.flow) for event in events if event.flow is not None])
+    counted: Counter[tuple[str, str]] = Counter()
+    for name, labels in (
+        ("instances", [event.instance for event in events]),
+        ("flows", [event.flow for event in events]),
+    ):
+        counted.update({(name, label): count for label, count in Counter(labels).items() if label is not None})
     return counted
 
 
