@@ -190,13 +190,7 @@ class Resolver:
         known = self._components.get((process, alias))
         if known is not None:
             return known
-        found, open_ends = {alias}, [alias]
-        while open_ends:
-            at = open_ends.pop()
-            for other in self._alias_ties(process, at):
-                if other not in found:
-                    found.add(other)
-                    open_ends.append(other)
+        found = self._closure(alias, lambda at: self._alias_ties(process, at))
         direct = {each: self._ties(process, each) for each in found}
         names: Times = {}
         for times in direct.values():
@@ -213,7 +207,7 @@ class Resolver:
         component = self.component(process, alias)
         direct = component.direct[alias]
         cases = direct if len(component.names) > 1 and len(direct) == 1 else component.names
-        if not self._overrides:
+        if not self._overrides.rules:
             return list(cases)
         return [case for case in cases if not self._blocked(Pair(process, Pairing.NAME_TIE, case, alias))]
 
@@ -255,7 +249,7 @@ class Resolver:
         owners: list[int] = []
         at_aliases: set[int] = set()
         at_carriers: set[int] = set()
-        if self._flags is None or self._overrides:
+        if self._flags is None or self._overrides.rules:
             for fact in case.facts:
                 aliases.update(fact.aliases)
                 at_carriers.update(fact.carriers)
@@ -338,6 +332,8 @@ class Resolver:
 
     def holders(self, process: int, carrier: int) -> Reach:
         """Return who holds a carrier directly or by passes; people's blocks are not looked at."""
+        if self._is_held_by_names_alone(process, carrier):
+            return Reach(self._hold_rows_of(process, carrier))
         reach = Reach()
         for value in self.upstream(process, carrier):
             self._direct_holders(process, value, reach)
@@ -351,12 +347,18 @@ class Resolver:
         """Return a carrier and all that it hands its cases on to."""
         return self._closure(carrier, lambda value: self._passes_from(process, value))
 
+    def held_by_alias(self, process: int, alias: int) -> set[int]:
+        """Return the carriers that an alias holds, and those that these hand their cases on to."""
+        if self._overrides.rules:
+            return self.join_provisional(process, frozenset({alias})).carriers
+        return self._held(process, self._edges_from(process, _HOLD, alias), _NOTHING)
+
     def is_held(self, process: int, carrier: int) -> bool:
         """Return whether any case holds a carrier, blocks respected."""
-        if not self._overrides and self._hold_counts.get((process, carrier)):
+        if not self._overrides.rules and self._hold_counts.get((process, carrier)):
             return True
         reach = self.holders(process, carrier)
-        if not self._overrides:
+        if not self._overrides.rules:
             return bool(reach)
         held = any(carrier in self.join(self._case(case_id)).carriers for case_id in reach.cases)
         return held or any(carrier in self.join_provisional(process, aliases).carriers for aliases in reach.provisional)
@@ -388,12 +390,12 @@ class Resolver:
         return known
 
     def _count_direct(self, process: int, carrier: int) -> int:
-        if not self._overrides and not self._edges_to(process, _HOLD, carrier):
+        if not self._overrides.rules and not self._edges_to(process, _HOLD, carrier):
             self.prefetch_counts(process, [carrier])
             return self._hold_counts[process, carrier]
         reach = Reach()
         self._direct_holders(process, carrier, reach)
-        if not self._overrides:
+        if not self._overrides.rules:
             return len(reach.cases) + len(reach.provisional)
         blocked = [self._blocked_carriers(process, None, set(group)) for group in reach.provisional]
         blocked += [self._blocked_of(self._case(case_id)) for case_id in reach.cases]
@@ -506,11 +508,17 @@ class Resolver:
     def _case(self, case_id: int) -> CaseRow:
         return self._rows.get(case_id) or self._reader.cases_by_id([case_id])[case_id]
 
+    def _is_held_by_names_alone(self, process: int, carrier: int) -> bool:
+        """Return whether no alias holds a carrier, no other carrier passes to it, and nobody said anything."""
+        if self._flags is None or self._overrides.rules:
+            return False
+        return not self._flags.get(process, carrier) & (Flag.PASSED_TO | Flag.ALIAS_HELD)
+
     def _may_stand(self, process: int, value: int) -> bool:
         return self._flags is None or bool(self._flags.get(process, value) & Flag.STANDING)
 
     def _has_edges(self, process: int, alias: int) -> bool:
-        if self._flags is None or self._overrides:
+        if self._flags is None or self._overrides.rules:
             return True
         return bool(self._flags.get(process, alias) & Flag.OWNS)
 
@@ -542,7 +550,7 @@ class Resolver:
         known = self._tie_rows.get((process, alias))
         if known is None:
             known = self._tie_rows[process, alias] = self._reader.near(process, Role.TIE, [alias])[alias]
-        if not self._overrides:
+        if not self._overrides.rules:
             return known
         said = self._overrides.by_b.get((process, Pairing.NAME_TIE, alias), ())
         if not said:
@@ -555,7 +563,7 @@ class Resolver:
 
     def _alias_ties(self, process: int, alias: int) -> set[int]:
         found = self._edges_from(process, _TIE, alias) | self._edges_to(process, _TIE, alias)
-        if not self._overrides:
+        if not self._overrides.rules:
             return found
         lesser = self._amended(self._edges_to(process, _TIE, alias), process, Pairing.TIE, alias, back=True)
         return lesser | self._amended(self._edges_from(process, _TIE, alias), process, Pairing.TIE, alias)
@@ -578,7 +586,7 @@ class Resolver:
 
     def _amended(self, found: set[int], process: int, kind: Pairing, at: int, back: bool = False) -> set[int]:
         """Return the other ends of links at one end, as drawn by events and amended by people."""
-        if not self._overrides:
+        if not self._overrides.rules:
             return found
         side = self._overrides.by_b if back else self._overrides.by_a
         said = side.get((process, kind, at))
@@ -617,7 +625,7 @@ class Resolver:
         return [identity_digest(event.source, event.id) for event in self._reader.events(seqs).values()]
 
     def _blocked_carriers(self, process: int, case: CaseRow | None, aliases: set[int]) -> set[int]:
-        if not self._overrides:
+        if not self._overrides.rules:
             return set()
         pairs = [
             Pair(process, Pairing.HOLD, alias, carrier)
@@ -636,7 +644,7 @@ class Resolver:
 
     def _denied(self, process: int, case: CaseRow | None, aliases: set[int]) -> set[bytes]:
         """Return the digests of events that people took off a case."""
-        if not self._overrides:
+        if not self._overrides.rules:
             return set()
         pairs = [
             Pair(process, kind, a, b)
