@@ -74,6 +74,16 @@ class Drawn(msgspec.Struct, frozen=True, gc=False):
     at: tuple[str, ...]
 
 
+class _Ahead(msgspec.Struct, frozen=True, gc=False):
+    """What is known of an event before its batch is folded; no ``maker`` where it draws nothing."""
+
+    event: Event
+    keys: Keys
+    drawings: list[Drawing]
+    maker: FactMaker | None
+    digest: bytes | None = None
+
+
 class _Case:
     """A case while its batch is folded: its row, and what it is already near."""
 
@@ -118,7 +128,7 @@ class Folder:
         self._wiring = Wiring(definitions)
         until = store.meta().get(RETIRED_UNTIL)
         self.retired_until = None if until is None else int(until)
-        self._ahead: dict[int, tuple[Event, tuple[Keys, list[Drawing]]]] = {}  # by the id of the event that it keeps
+        self._ahead: dict[int, _Ahead] = {}  # by the id of the event that it keeps
         self.too_old = 0  # of the last batch
 
     def fold(self, events: Sequence[Event], touched: Touched) -> list[Event]:
@@ -188,7 +198,7 @@ class Folder:
 
     def _dedupe(self, events: Sequence[Event], touched: Touched) -> list[Event]:
         """Return the events that count now; contents that lose against others are set aside."""
-        digests = [identity_digest(event.source, event.id) for event in events]
+        digests = [self._digest(event) for event in events]
         stored = self._store.seen(list(dict.fromkeys(digests)))
         standing: dict[bytes, Event] = {}
         losers: list[tuple[bytes, Event]] = []
@@ -231,6 +241,12 @@ class Folder:
         self._store.count((name, label, count) for (name, label), count in counted.items())
         return fresh
 
+    def _digest(self, event: Event) -> bytes:
+        known = self._ahead.get(id(event))
+        if known is None or known.digest is None:
+            return identity_digest(event.source, event.id)
+        return known.digest
+
     def _set_contents_aside(
         self,
         standing: dict[bytes, Event],
@@ -256,9 +272,13 @@ class Folder:
     # Links and facts.
 
     def draw_ahead(self, events: Iterable[Event]) -> None:
-        """Work out what events draw that are to be folded next."""
-        draw = self._wiring.draw
-        self._ahead = {id(event): (event, draw(event)) for event in events}
+        """Work out of events that are to be folded next what needs no look at the store."""
+        self._ahead = {id(event): self._look_at(event, identity_digest(event.source, event.id)) for event in events}
+
+    def _look_at(self, event: Event, digest: bytes | None = None) -> _Ahead:
+        keys, drawings = self._wiring.draw(event)
+        maker = FactMaker(self._definitions, event, keys) if drawings else None
+        return _Ahead(event, keys, drawings, maker, digest)
 
     def drawings_of(self, event: Event) -> list[Drawing]:
         """Return what an event draws, in each process that it bears on."""
@@ -278,12 +298,12 @@ class Folder:
         standing: list[Drawn] = []
         ahead, ids = self._ahead, self._ids
         for seq, event in numbered:
-            known = ahead.pop(id(event), None)
-            keys, drawings = self._wiring.draw(event) if known is None else known[1]
+            known = ahead.pop(id(event), None) or self._look_at(event)
+            keys, drawings, maker = known.keys, known.drawings, known.maker
             if keys is not NOTHING_TO_COUNT or not drawings or event.synthetic:
                 count_faults(counted, event, keys, drawings, 1)
-            if drawings:
-                maker = FactMaker(self._definitions, event, seq, keys)
+            if maker is not None:
+                maker.seq = seq
                 gone = left.get(seq)
                 for drawing in drawings:
                     kind = naming if drawing.stand is _NAME else standing
