@@ -157,7 +157,7 @@ class EveryBucket:
 
     def where(self, keys: Sequence[bytes]) -> Mapping[int, Sequence[bytes]]:
         (last,) = self._connection.execute(f"SELECT max(bucket) FROM {self._table}").fetchone()
-        if last is None:
+        if last is None or not keys:
             return {}
         filters, lanes = self._lanes.of(self._connection, self._table)
         found = {bucket: list(keys) for bucket in range(last + 1) if bucket // _LANE not in lanes}
