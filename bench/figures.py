@@ -35,6 +35,7 @@ SINGLES = "business events, one a request"
 HALF = "at half of the peak rate of updated cases"
 HIGH = "at four fifths of it"
 WHOLE = "the service as a whole, with these events stored"
+START = "until it is there"
 
 FIGURES = (
     Figure("spans_cpu", SPANS, "CPU a span, all processes", "µs", floor=50, goal=10),
@@ -74,6 +75,11 @@ FIGURES = (
     Figure("killed_accepting", WHOLE, "kill -9 of all under load to accepting again", "s", floor=10, goal=1),
     Figure("killed_caught_up", WHOLE, "kill -9 of all under load to caught up", "s", floor=30, goal=3),
     Figure("sender_cpu", WHOLE, "the sender's own CPU an event (100 a request)", "µs"),
+    Figure("start_help", START, "throughline --help", "ms", floor=200),
+    Figure("start_settings", START, "throughline settings", "ms"),
+    Figure("start_processes", START, "throughline processes list", "ms"),
+    Figure("start_cases", START, "throughline cases --limit 1, beside serve", "ms"),
+    Figure("start_serve", START, "throughline serve with an empty data folder, until all parts are ready", "ms"),
 )
 
 BY_NAME = {figure.name: figure for figure in FIGURES}

@@ -14,6 +14,7 @@ from bench.prober import Probe, Probed, Probing, ask, folded, tell
 from bench.sender import Load, Sent, send, sending
 from bench.service import NotMeasured, Service, running, until, watched_memory
 from bench.spans import SPANS_PER_TRACE, last_trace, span_frames
+from bench.startup import measure_startup
 from bench.workload import APART, FAR, GROUP, SPAN, STEPS, TIME_ENTRIES, Workload, arrivals, keys_of_case, one_invoice
 
 BATCH = 100
@@ -92,7 +93,9 @@ def measure_events(folder: Path, size: int, seed: int) -> Measured:
     """Send business events to a service of their own, in every way, and return the figures."""
     folder.mkdir()
     bench = Bench(folder, size, seed)
+    began = time.monotonic()
     with running(folder) as service:
+        bench.measured["start_serve"] = (time.monotonic() - began) * 1e3
         with watched_memory(service) as memory:
             _measure_batches(bench, service)
             _measure_steady(bench, service, "half", 0.5)
@@ -102,6 +105,7 @@ def measure_events(folder: Path, size: int, seed: int) -> Measured:
             _measure_invoice(bench, service)
         bench.measured["memory"] = max(each.proportional for each in memory)
         bench.measured["memory_resident"] = max(each.resident for each in memory)
+        bench.measured |= measure_startup(service.data)
         _measure_kill(bench, service)
     (folder / "frames").unlink()
     return bench.measured

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, InvalidOperation
+from typing import Final
 
 from lineage.fact import Member, Via
 from lineage.process import Version
+
+_CARRIER: Final = Via.CARRIER
 
 Share = tuple[str, str]
 """An amount as decimal text, and its currency."""
@@ -25,7 +28,7 @@ def share(member: Member, name: str) -> Share | None:
     currency = fact.currency
     if currency is None:
         return None
-    amount = None if member.via is Via.CARRIER else fact.amount
+    amount = None if member.via is _CARRIER else fact.amount
     if amount is None and fact.amounts is not None:
         amount = fact.amounts.get(value_of(name))
     return None if amount is None else (amount, currency)
@@ -55,7 +58,7 @@ def latest_hours(members: Iterable[Member]) -> str | None:
     """Return the latest hours of successful members given latest first; a carrier's hours are never the case's."""
     for member in members:
         fact = member.fact
-        if fact.hours is not None and member.via is not Via.CARRIER and not member.denied and not fact.failed:
+        if fact.hours is not None and member.via is not _CARRIER and not member.denied and not fact.failed:
             return fact.hours
     return None
 

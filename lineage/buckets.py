@@ -3,8 +3,8 @@
 In a table keyed by a digest alone each new row is on a page of its own, so that a batch of a thousand writes a thousand
 pages, and reads them first once the table is larger than the cache. With the number of a bucket before the digest a
 batch writes the few pages of the youngest bucket. Which older buckets may hold a key is told from memory: the keys of
-the youngest are known, and a Bloom filter stands for those of each older one, which says yes to one foreign key in 250.
-Keys never leave a filter; one that says yes costs a question.
+the youngest are known, and a Bloom filter stands for those of each older one, which says yes to one foreign key in
+5,000. Keys never leave a filter; one that says yes costs a question.
 
 On PostgreSQL there is one bucket and nothing in memory: other engines add keys meanwhile.
 """
@@ -16,7 +16,8 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from struct import Struct
-from typing import Protocol
+from threading import Lock
+from typing import Any, Protocol
 
 from throughline.core.sql import Connection
 
@@ -24,12 +25,13 @@ BUCKET_BITS = 16
 BUCKET_KEYS = 1 << BUCKET_BITS
 """How many keys a bucket has before the next begins."""
 
-_SLOTS = 1 << 21  # of a filter: two of them are set for each key, so that one in sixteen is
+_SLOTS = 1 << 21  # of a filter: four of them are set for each key, so that one in eight is
+_KIND = "/4"  # after the name of its table: filters of two bits a key, which earlier versions stored, are of no use
 _MASK = _SLOTS - 1
 _AT_ONCE = 64  # buckets in one word
 _LANE = 8  # buckets in one byte of it: what is stored of them once all are full
 _LANES = _AT_ONCE // _LANE
-_parts: Callable[[bytes], tuple[int, int]] = Struct("<II8x").unpack  # pyright: ignore[reportAssignmentType]
+_parts: Callable[[bytes], tuple[int, int, int, int]] = Struct("<IIII").unpack  # pyright: ignore[reportAssignmentType]
 
 
 class Places(Protocol):
@@ -60,21 +62,6 @@ class OneBucket:
         """Keep nothing."""
 
 
-class EveryBucket:
-    """What a reader knows, who is told of no new keys: every bucket that there is."""
-
-    def __init__(self, connection: Connection, table: str) -> None:
-        self._connection = connection
-        self._table = table
-
-    def where(self, keys: Sequence[bytes]) -> Mapping[int, Sequence[bytes]]:
-        (last,) = self._connection.execute(f"SELECT max(bucket) FROM {self._table}").fetchone()
-        return dict.fromkeys(range((last or 0) + 1), keys) if last is not None else {}
-
-    def bucket_of(self, seq: int) -> int:
-        return seq >> BUCKET_BITS
-
-
 class Filters:
     """A Bloom filter for each full bucket, the bits of 64 of them beside each other."""
 
@@ -85,21 +72,22 @@ class Filters:
         """Fill the filter of a bucket; ``keys`` are 16 bytes each, evenly spread."""
         words, bit = self._words_of(bucket), 1 << bucket % _AT_ONCE
         for key in keys:
-            a, b = _parts(key)
+            a, b, c, d = _parts(key)
             words[a & _MASK] |= bit
             words[b & _MASK] |= bit
+            words[c & _MASK] |= bit
+            words[d & _MASK] |= bit
 
-    def find(self, keys: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
-        """Yield the keys that a bucket may hold, with it."""
-        if not self._words:
-            return
-        for key in keys:
-            a, b = _parts(key)
-            a, b = a & _MASK, b & _MASK
-            for index, words in enumerate(self._words):
-                hits = words[a] & words[b]
+    def find(self, keys: Sequence[bytes]) -> Iterator[tuple[int, int]]:
+        """Yield the places of keys that a bucket may hold, with it."""
+        for index, words in enumerate(self._words):
+            for place, key in enumerate(keys):
+                a, b, c, d = _parts(key)
+                hits = words[a & _MASK] & words[b & _MASK]
+                if hits:
+                    hits &= words[c & _MASK] & words[d & _MASK]
                 while hits:
-                    yield key, index * _AT_ONCE + (hits & -hits).bit_length() - 1
+                    yield place, index * _AT_ONCE + (hits & -hits).bit_length() - 1
                     hits &= hits - 1
 
     def lane(self, number: int) -> bytes:
@@ -122,8 +110,7 @@ def _offset(lane: int) -> int:
     return at if sys.byteorder == "little" else _LANES - 1 - at
 
 
-def _as_it_is(key: bytes) -> bytes:
-    return key
+Spread = Callable[[bytes], bytes]
 
 
 def spread(key: bytes) -> bytes:
@@ -131,12 +118,62 @@ def spread(key: bytes) -> bytes:
     return blake2b(key, digest_size=16).digest()
 
 
+class Lanes:
+    """The filters that are stored of one store, kept for all who read it: a full bucket gets no further key.
+
+    If one does after all, what is stored of it goes, and is made anew by an engine that opens the store again.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._opened: Any = None
+        self._filters: dict[str, tuple[Filters, set[int]]] = {}
+
+    def of(self, connection: Connection, table: str) -> tuple[Filters, set[int]]:
+        """Return the filters of a table, and of which lanes they say where its keys are, as a connection sees it."""
+        name = table + _KIND
+        opened = connection.execute("SELECT value FROM meta WHERE name = 'opened'").fetchone()
+        stored = {row[0] for row in connection.execute("SELECT lane FROM key_filter WHERE name = ?", (name,))}
+        with self._lock:
+            if opened != self._opened:
+                self._opened, self._filters = opened, {}
+            filters, read = self._filters.setdefault(name, (Filters(), set()))
+            read &= stored
+            for lane in sorted(stored - read):
+                question = "SELECT bits FROM key_filter WHERE name = ? AND lane = ?"
+                filters.put_lane(lane, connection.execute(question, (name, lane)).fetchone()[0])
+                read.add(lane)
+        return filters, stored
+
+
+class EveryBucket:
+    """What a reader knows, who is told of no new keys: the filters that are stored, and of which buckets none is."""
+
+    def __init__(self, connection: Connection, table: str, lanes: Lanes, spread: Spread | None = None) -> None:
+        self._connection = connection
+        self._table = table
+        self._lanes = lanes
+        self._spread = spread
+
+    def where(self, keys: Sequence[bytes]) -> Mapping[int, Sequence[bytes]]:
+        (last,) = self._connection.execute(f"SELECT max(bucket) FROM {self._table}").fetchone()
+        if last is None or not keys:
+            return {}
+        filters, lanes = self._lanes.of(self._connection, self._table)
+        found = {bucket: list(keys) for bucket in range(last + 1) if bucket // _LANE not in lanes}
+        for place, bucket in filters.find(_spread_by(self._spread, keys)):
+            if bucket // _LANE in lanes:
+                found.setdefault(bucket, []).append(keys[place])
+        return found
+
+    def bucket_of(self, seq: int) -> int:
+        return seq >> BUCKET_BITS
+
+
 class KeyIndex:
     """Knows every key of a table ``table`` (bucket, ``column``), whose one writer tells it of each that is added."""
 
-    def __init__(
-        self, connection: Connection, table: str, column: str, spread: Callable[[bytes], bytes] = _as_it_is
-    ) -> None:
+    def __init__(self, connection: Connection, table: str, column: str, spread: Spread | None = None) -> None:
         self._connection = connection
         self._table = table
         self._column = column
@@ -145,6 +182,7 @@ class KeyIndex:
         self.bucket: int = connection.execute(f"SELECT coalesce(max(bucket), 0) FROM {table}").fetchone()[0]
         self._young: set[bytes] = set(self._stored(self.bucket))
         self._read()
+        self._fill(self.bucket, self._young)
 
     def _stored(self, bucket: int) -> Iterator[bytes]:
         rows = self._connection.execute(f"SELECT {self._column} FROM {self._table} WHERE bucket = ?", (bucket,))
@@ -152,21 +190,35 @@ class KeyIndex:
 
     def _read(self) -> None:
         """Read the filters that are stored, and make those that are not."""
-        lanes = dict(self._connection.execute("SELECT lane, bits FROM key_filter WHERE name = ?", (self._table,)))
+        self._connection.execute("DELETE FROM key_filter WHERE name = ?", (self._table,))
+        self._drop_lane(self.bucket)  # which may have been full before, if all that came after it has left
+        lanes = dict(self._connection.execute("SELECT lane, bits FROM key_filter WHERE name = ?", (self._name,)))
         for lane, bits in lanes.items():
             self._filters.put_lane(lane, bits)
         for bucket in range(self.bucket):
             if bucket // _LANE not in lanes:
-                self._seal(bucket, self._stored(bucket))
+                self._fill(bucket, self._stored(bucket))
+                self._seal(bucket)
 
-    def _seal(self, bucket: int, keys: Iterable[bytes]) -> None:
-        self._filters.put(bucket, map(self._spread, keys))
+    @property
+    def _name(self) -> str:
+        return self._table + _KIND
+
+    def _fill(self, bucket: int, keys: Iterable[bytes]) -> None:
+        self._filters.put(bucket, keys if self._spread is None else map(self._spread, keys))
+
+    def _seal(self, bucket: int) -> None:
+        """Store what is known of full buckets, once there are eight."""
         if bucket % _LANE == _LANE - 1:
             lane = bucket // _LANE
             self._connection.execute(
                 "INSERT INTO key_filter (name, lane, bits) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-                (self._table, lane, self._filters.lane(lane)),
+                (self._name, lane, self._filters.lane(lane)),
             )
+
+    def _drop_lane(self, bucket: int) -> None:
+        """Store nothing of a bucket that gets further keys; it is made anew at the next start, or once it is full."""
+        self._connection.execute("DELETE FROM key_filter WHERE name = ? AND lane = ?", (self._name, bucket // _LANE))
 
     def bucket_of(self, seq: int) -> int:
         return seq >> BUCKET_BITS
@@ -180,31 +232,36 @@ class KeyIndex:
         young = [key for key in keys if key in self._young]
         if young:
             found[self.bucket] = young
-        back = dict(zip(map(self._spread, keys), keys, strict=True))
-        for key, bucket in self._filters.find(back):
-            found.setdefault(bucket, []).append(back[key])
+        for place, bucket in self._filters.find(_spread_by(self._spread, keys)):
+            if bucket != self.bucket:
+                found.setdefault(bucket, []).append(keys[place])
         return found
 
     def add(self, bucket: int, keys: Iterable[bytes]) -> None:
         """Note keys that are new in a bucket; one after the youngest becomes that, an older one is a rare exception."""
         if bucket < self.bucket:
-            self._filters.put(bucket, map(self._spread, keys))
-            lane = (self._table, bucket // _LANE)  # which does not know them; it is made anew at the next start
-            self._connection.execute("DELETE FROM key_filter WHERE name = ? AND lane = ?", lane)
+            self._fill(bucket, keys)
+            self._drop_lane(bucket)
             return
         if bucket > self.bucket:
-            self._seal(self.bucket, self._young)
+            self._seal(self.bucket)
             self.bucket, self._young = bucket, set[bytes]()
-        self._young.update(keys)
+        new = [key for key in keys if key not in self._young]
+        self._young.update(new)
+        self._fill(bucket, new)
 
 
-def places_to_read(connection: Connection, table: str) -> Places:
+def _spread_by(spread: Spread | None, keys: Sequence[bytes]) -> Sequence[bytes]:
+    return keys if spread is None else list(map(spread, keys))
+
+
+def places_to_read(connection: Connection, table: str, lanes: Lanes, spread: Spread | None = None) -> Places:
     """Return where the rows of a table may be, for who only reads."""
-    return OneBucket() if connection.dialect == "postgresql" else EveryBucket(connection, table)
+    return OneBucket() if connection.dialect == "postgresql" else EveryBucket(connection, table, lanes, spread)
 
 
 def places_to_write(
-    connection: Connection, table: str, column: str, spread: Callable[[bytes], bytes] = _as_it_is
+    connection: Connection, table: str, column: str, spread: Spread | None = None
 ) -> OneBucket | KeyIndex:
     """Return where the rows of a table may be under keys in ``column``, for its writer; new keys are told to it."""
     return OneBucket() if connection.dialect == "postgresql" else KeyIndex(connection, table, column, spread)

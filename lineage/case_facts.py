@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from lineage.amounts import latest_hours, latest_share
 from lineage.fact import Member, Via
 from lineage.process import Version
 from throughline.core.event import FieldValue
+
+_CARRIER: Final = Via.CARRIER
 
 
 def facts_of(members: list[Member]) -> dict[str, FieldValue]:
@@ -19,7 +22,7 @@ def facts_of(members: list[Member]) -> dict[str, FieldValue]:
     own: dict[str, FieldValue] = {}
     for fact, via, denied in members:
         if not denied and not fact.failed:
-            (carried if via is Via.CARRIER else own).update(fact.fields)
+            (carried if via is _CARRIER else own).update(fact.fields)
     if not carried:
         return own
     carried.update(own)

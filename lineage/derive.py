@@ -7,6 +7,7 @@ The rules are those of docs/reference/derived-state.md. ``derive`` gives everyth
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from msgspec import structs
 
@@ -28,6 +29,7 @@ __all__ = ["Conflict", "Context", "derive", "summary"]
 _NO_ALIASES: Mapping[int, Key] = {}
 _NONE_HOUSED: frozenset[int] = frozenset()
 _NONE_BORNE: Bearing = {}
+_UNCONFIRMED: Final = StepStatus.UNCONFIRMED
 
 
 def derive(
@@ -102,7 +104,7 @@ def _settled(
         version, ordered = in_order(process, members)
         return stand(process, version, ordered, conflict, context, name, aliases, bearing).deviations
 
-    return standing._replace(deviations=accept(standing.deviations, said, known))
+    return structs.replace(standing, deviations=accept(standing.deviations, said, known))
 
 
 def _derived(standing: Standing, rounds: tuple[RoundState, ...], context: Context, name: str) -> Derived:
@@ -138,8 +140,9 @@ def _span(members: list[Member]) -> tuple[int | None, int | None, bool]:
 
 def _wake_at(standing: Standing, now: int) -> int | None:
     wakes = [each.due for each in standing.pendings if each.due is not None and each.due > now]
-    if standing.awaited.wake_at is not None:
-        wakes.append(standing.awaited.wake_at)
+    recurs_at = standing.awaited.wake_at
+    if recurs_at is not None:
+        wakes.append(recurs_at)
     return min(wakes, default=None)
 
 
@@ -147,7 +150,7 @@ def _sight(standing: Standing, context: Context) -> tuple[tuple[str, int], ...]:
     """Return whose watermarks, from which instant on, would confirm the steps that are past due unconfirmed."""
     found: set[tuple[str, int]] = set()
     for each in (*standing.awaited.expected, *standing.awaited.unseen):
-        if each.status is StepStatus.UNCONFIRMED:
+        if each.status is _UNCONFIRMED:
             seen = context.sight.watermark(each.systems, standing.place.legal_entity)
             found |= {(seen.source, each.due)} if seen.declared and seen.source is not None else set()
     steps = standing.pendings
@@ -155,7 +158,7 @@ def _sight(standing: Standing, context: Context) -> tuple[tuple[str, int], ...]:
         steps = [*steps, *(each.step for each in standing.missed)]
     for _, due, _, status, watermark in steps:
         source = None if watermark is None or not watermark.declared else watermark.source
-        if status is StepStatus.UNCONFIRMED and due is not None and source is not None:
+        if status is _UNCONFIRMED and due is not None and source is not None:
             found.add((source, due))
     return tuple(sorted(found))
 

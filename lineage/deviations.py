@@ -7,7 +7,7 @@ several causes fall together (two alias types, two checks) the earliest time cou
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from lineage.amounts import value_of
 from lineage.case_facts import facts_of, seen_by_conditions
@@ -19,6 +19,8 @@ from throughline.core.instants import MICROSECONDS, format_instant
 from throughline.core.key import Key
 
 MISSING_MASTER_DATA = "missing_master_data"
+_OVERDUE: Final = StepStatus.OVERDUE
+_CARRIER: Final = Via.CARRIER
 
 
 class Conflict(NamedTuple):
@@ -44,7 +46,7 @@ def overdue(course: Course, pendings: list[Pending]) -> Iterable[Deviation]:
     """Yield the steps of the last round that are overdue now."""
     current = course.rounds[-1]
     for index, due, _, status, _ in pendings:
-        if status is StepStatus.OVERDUE and due is not None:
+        if status is _OVERDUE and due is not None:
             name = course.version.steps[index].name
             reason = f"{name} was not seen by its due time {format_instant(due)}"
             yield Deviation(DeviationKind.OVERDUE, name, current.number, due, reason)
@@ -70,7 +72,8 @@ def missed(course: Course, steps: list[Missed]) -> Iterable[Deviation]:
 
 def begun(course: Course) -> bool:
     """Return whether any step of the path was seen, in any round."""
-    return any(each.far >= 0 for each in course.rounds)
+    rounds = course.rounds
+    return rounds[0].far >= 0 or any(each.far >= 0 for each in rounds)
 
 
 # --- failures
@@ -226,7 +229,7 @@ def conflicting_keys(course: Course, conflict: Conflict | None) -> Iterable[Devi
         found.append((conflict.since, f"also claimed by another name: {', '.join(sorted(conflict.keys))}"))
     values: dict[tuple[str, str], list[str]] = {}
     for fact, via, denied in course.members:
-        if fact.uniques and not denied and not fact.failed and via is not Via.CARRIER:
+        if fact.uniques and not denied and not fact.failed and via is not _CARRIER:
             for kind, value, scope in sorted(fact.uniques):
                 of_scope = values.setdefault((kind, scope), [])
                 if value not in of_scope:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+import msgspec
 
 from lineage.fact import Calendars, Sight, StepStatus, Watermark
 from lineage.process import Deadline, Version
@@ -17,6 +19,8 @@ from throughline.core.instants import HOUR, MINUTE, format_instant
 
 ORPHAN_TIME = 72 * HOUR
 CLOCK_SKEW = 5 * MINUTE
+
+_WAITING: Final = StepStatus.WAITING
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,7 @@ class Context:
     clock_skew: int = CLOCK_SKEW
 
 
-class Place(NamedTuple):
+class Place(msgspec.Struct, frozen=True, gc=False):
     """Where a case stands in the firm, by its latest facts: this decides its calendars, cut-offs and sources."""
 
     facts: Mapping[str, FieldValue]
@@ -105,10 +109,10 @@ def expected(version: Version, current: Round, begun: bool, place: Place, calend
             due = None
         else:
             due = due_at(deadline, start, place, calendars)
-        found.append(Pending(index, due, missing_roles(version, current, index), StepStatus.WAITING, None))
+        found.append(Pending(index, due, missing_roles(version, current, index), _WAITING, None))
     if not found and version.terminal is not None and not current.is_done(version.terminal):
         missing = missing_roles(version, current, version.terminal)
-        found.append(Pending(version.terminal, None, missing, StepStatus.WAITING, None))
+        found.append(Pending(version.terminal, None, missing, _WAITING, None))
     return found
 
 

@@ -449,8 +449,7 @@ class Engine:
                 values.update((process, value) for value in self.resolver.downstream(process, carrier))
         for process, alias in touched.aliases:
             if self._overrides or self._flags.get(process, alias) & (Flag.OWNS | Flag.LINKED):
-                held = self.resolver.join_provisional(process, frozenset({alias})).carriers
-                values.update((process, value) for value in held)
+                values.update((process, value) for value in self.resolver.held_by_alias(process, alias))
         return values
 
     def _recheck(self, values: Iterable[tuple[int, int]]) -> set[int]:
@@ -471,7 +470,7 @@ class Engine:
                 if facts and not is_bulk and not self.resolver.is_held(process, value):
                     waiting.append((value, process, min(fact.received for fact in facts)))
                     self._lonely.add(value)
-                else:
+                elif value in self._lonely:
                     cared_for.append((value, process))
         self.store.many(
             "INSERT INTO waiting (value, process, since, orphan) VALUES (?, ?, ?, 0)"

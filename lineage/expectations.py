@@ -39,6 +39,8 @@ class Awaited(NamedTuple):
     @property
     def wake_at(self) -> int | None:
         """Return the earliest due time ahead."""
+        if not self.expected and not self.unseen:
+            return None
         awaited = (*self.expected, *self.unseen)
         return min((each.due for each in awaited if each.status is StepStatus.WAITING), default=None)
 

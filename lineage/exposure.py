@@ -52,4 +52,5 @@ def is_partial(standing: Standing) -> bool:
     """Return whether amounts cover a step of the last round in part only."""
     course = standing.course
     current = course.rounds[-1]
-    return any(current.is_seen(index) and not current.is_done(index) for index in course.version.covering)
+    covering = course.version.covering
+    return bool(covering) and any(current.is_seen(index) and not current.is_done(index) for index in covering)

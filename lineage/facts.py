@@ -20,11 +20,12 @@ class FactMaker:
 
     __slots__ = ("_amounts_of", "_event", "_fields", "_key_types", "_keys", "seq")
 
-    def __init__(self, definitions: Definitions, event: Event, seq: int, keys: Keys) -> None:
+    def __init__(self, definitions: Definitions, event: Event, keys: Keys) -> None:
+        """``seq`` is set once it is known, before any fact is asked for."""
         self._key_types = key_types = definitions.key_types
         self._event = event
         self._keys = keys
-        self.seq = seq
+        self.seq = 0
         self._fields: dict[str, FieldValue] = {
             name: value for name, value in event.fields.items() if name not in key_types and value.__class__ is not list
         }

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Final
+
+import msgspec
 
 from lineage.fact import Fact
 from lineage.facts import FactMaker
@@ -42,6 +44,8 @@ DRAWN = frozenset({"placeholders", "lacking_scope", "ambiguous", "instances", "f
 TOO_OLD = "too_old"
 NONE_LEFT: Mapping[int, Gone] = {}
 
+_NAME: Final = Stand.NAME
+_ALIAS: Final = Stand.ALIAS
 _HOLD = int(Role.HOLD)
 _RELATION = int(Role.RELATION)
 
@@ -61,13 +65,23 @@ class Touched:
         self.sources: dict[str, int] = {}
 
 
-class Drawn(NamedTuple):
+class Drawn(msgspec.Struct, frozen=True, gc=False):
     """What an event that counts draws in one process, by the process's id; ``at``: where it stands."""
 
     maker: FactMaker
     process: int
     drawing: Drawing
     at: tuple[str, ...]
+
+
+class _Ahead(msgspec.Struct, frozen=True, gc=False):
+    """What is known of an event before its batch is folded; no ``maker`` where it draws nothing."""
+
+    event: Event
+    keys: Keys
+    drawings: list[Drawing]
+    maker: FactMaker | None
+    digest: bytes | None = None
 
 
 class _Case:
@@ -114,7 +128,7 @@ class Folder:
         self._wiring = Wiring(definitions)
         until = store.meta().get(RETIRED_UNTIL)
         self.retired_until = None if until is None else int(until)
-        self._ahead: dict[int, tuple[Event, tuple[Keys, list[Drawing]]]] = {}  # by the id of the event that it keeps
+        self._ahead: dict[int, _Ahead] = {}  # by the id of the event that it keeps
         self.too_old = 0  # of the last batch
 
     def fold(self, events: Sequence[Event], touched: Touched) -> list[Event]:
@@ -184,7 +198,7 @@ class Folder:
 
     def _dedupe(self, events: Sequence[Event], touched: Touched) -> list[Event]:
         """Return the events that count now; contents that lose against others are set aside."""
-        digests = [identity_digest(event.source, event.id) for event in events]
+        digests = [self._digest(event) for event in events]
         stored = self._store.seen(list(dict.fromkeys(digests)))
         standing: dict[bytes, Event] = {}
         losers: list[tuple[bytes, Event]] = []
@@ -227,6 +241,12 @@ class Folder:
         self._store.count((name, label, count) for (name, label), count in counted.items())
         return fresh
 
+    def _digest(self, event: Event) -> bytes:
+        known = self._ahead.get(id(event))
+        if known is None or known.digest is None:
+            return identity_digest(event.source, event.id)
+        return known.digest
+
     def _set_contents_aside(
         self,
         standing: dict[bytes, Event],
@@ -252,9 +272,13 @@ class Folder:
     # Links and facts.
 
     def draw_ahead(self, events: Iterable[Event]) -> None:
-        """Work out what events draw that are to be folded next."""
-        draw = self._wiring.draw
-        self._ahead = {id(event): (event, draw(event)) for event in events}
+        """Work out of events that are to be folded next what needs no look at the store."""
+        self._ahead = {id(event): self._look_at(event, identity_digest(event.source, event.id)) for event in events}
+
+    def _look_at(self, event: Event, digest: bytes | None = None) -> _Ahead:
+        keys, drawings = self._wiring.draw(event)
+        maker = FactMaker(self._definitions, event, keys) if drawings else None
+        return _Ahead(event, keys, drawings, maker, digest)
 
     def drawings_of(self, event: Event) -> list[Drawing]:
         """Return what an event draws, in each process that it bears on."""
@@ -272,38 +296,39 @@ class Folder:
     ) -> tuple[list[Drawn], list[Drawn]]:
         naming: list[Drawn] = []
         standing: list[Drawn] = []
-        ahead = self._ahead
+        ahead, ids = self._ahead, self._ids
         for seq, event in numbered:
-            known = ahead.pop(id(event), None)
-            keys, drawings = self._wiring.draw(event) if known is None else known[1]
+            known = ahead.pop(id(event), None) or self._look_at(event)
+            keys, drawings, maker = known.keys, known.drawings, known.maker
             if keys is not NOTHING_TO_COUNT or not drawings or event.synthetic:
                 count_faults(counted, event, keys, drawings, 1)
-            if drawings:
-                maker = FactMaker(self._definitions, event, seq, keys)
+            if maker is not None:
+                maker.seq = seq
+                gone = left.get(seq)
                 for drawing in drawings:
-                    kind = naming if drawing.stand is Stand.NAME else standing
-                    at = drawing.at
-                    if seq in left:
-                        at = tuple(text for text in at if (drawing.process.name, text) not in left[seq])
-                    kind.append(Drawn(maker, self._ids[drawing.process.name], drawing, at))
+                    kind = naming if drawing.stand is _NAME else standing
+                    name, at = drawing.process.name, drawing.at
+                    if gone is not None:
+                        at = tuple(text for text in at if (name, text) not in gone)
+                    kind.append(Drawn(maker, ids[name], drawing, at))
         return naming, standing
 
     def _name_cases(self, naming: list[Drawn], ids: dict[str, int], touched: Touched) -> None:
         """Add facts to the cases that events name, and rows for what they are newly near."""
         named: dict[int, dict[str, None]] = {}
-        for _, process, _, at in naming:
-            of_process = named.setdefault(process, {})
-            for name in at:
+        for each in naming:
+            of_process = named.setdefault(each.process, {})
+            for name in each.at:
                 of_process[name] = None
         cases = {process: self._load(process, names, touched) for process, names in named.items()}
         ties: list[tuple[int, int, int, int]] = []
         near: list[tuple[int, int, int, int]] = []
-        for maker, process, drawing, at in naming:
-            of_process = cases[process]
+        for each in naming:
+            of_process, drawing = cases[each.process], each.drawing
             owned = _by_owner(drawing)
-            for name in at:
+            for name in each.at:
                 case = of_process[name]
-                fact = maker.of_name(drawing, name, owned.get(name), ids)
+                fact = each.maker.of_name(drawing, name, owned.get(name), ids)
                 case.row.add(fact)
                 if owned:
                     self._approach(case, fact, ties, near, touched)
@@ -330,8 +355,8 @@ class Folder:
     ) -> None:
         """Note which values the fact newly brings near its case."""
         process, case_id = case.row.process, case.row.id
-        if self._overrides:
-            said = self._overrides.values
+        said = self._overrides.values
+        if said:
             touched.aliases.update((process, alias) for alias in fact.aliases if (process, alias) in said)
             touched.newly_held.update((process, carrier) for carrier in fact.carriers if (process, carrier) in said)
         for alias in fact.aliases:
@@ -369,15 +394,16 @@ class Folder:
 
     def _stand_at_values(self, standing: list[Drawn], ids: dict[str, int], touched: Touched) -> None:
         rows: list[tuple[int, int, int, bytearray]] = []
-        for maker, process, drawing, at in standing:
+        for each in standing:
+            process, drawing = each.process, each.drawing
             owned = _by_owner(drawing)
-            for text in at:
+            for text in each.at:
                 value = ids[text]
-                fact = maker.of_value(drawing, owned.get(text), ids)
+                fact = each.maker.of_value(drawing, owned.get(text), ids)
                 rows.append((value, process, fact.seq, bound(encode(fact))))
                 self._flags.set(process, value, Flag.STANDING)
                 place = (process, value)
-                if drawing.stand is Stand.ALIAS:
+                if drawing.stand is _ALIAS:
                     touched.aliases.add(place)
                 elif fact.type in drawing.process.only_expected:
                     touched.looked_for.add(place)
@@ -388,10 +414,11 @@ class Folder:
 
     def _add_edges(self, drawn: list[Drawn], ids: dict[str, int], touched: Touched) -> None:
         rows: list[tuple[int, int, int, int, int]] = []
-        for maker, process, drawing, _ in drawn:
-            for kind, text_a, text_b in edges_of(drawing):
+        for each in drawn:
+            process, seq = each.process, each.maker.seq
+            for kind, text_a, text_b in edges_of(each.drawing):
                 a, b = ids[text_a], ids[text_b]
-                rows.append((process, int(kind), a, b, maker.seq))
+                rows.append((process, int(kind), a, b, seq))
                 self._touch_edge(process, kind, a, b, touched)
         self._store.put_edges(rows)
 
@@ -487,14 +514,14 @@ def _texts(drawn: list[Drawn]) -> dict[str, None]:
 
 def texts_of(drawings: list[Drawing]) -> dict[str, None]:
     texts: list[str] = []
-    for _, stand, at, owned, edges, _ in drawings:
-        if stand is not Stand.NAME:
-            texts += at
-        for _, aliases, carriers, relations in owned:
-            texts += aliases
-            texts += carriers
-            texts += relations
-        for _, a, b in edges:
+    for drawing in drawings:
+        if drawing.stand is not _NAME:
+            texts += drawing.at
+        for owned in drawing.owned:
+            texts += owned.aliases
+            texts += owned.carriers
+            texts += owned.relations
+        for _, a, b in drawing.edges:
             texts += (a, b)
     return dict.fromkeys(texts)
 
@@ -502,7 +529,7 @@ def texts_of(drawings: list[Drawing]) -> dict[str, None]:
 def edges_of(drawing: Drawing) -> list[tuple[Edge, str, str]]:
     """Return the edges of a drawing, those of an alias that owns carriers and relations included."""
     edges = [(EDGE_KINDS[kind], a, b) for kind, a, b in drawing.edges]
-    if drawing.stand is Stand.ALIAS:
+    if drawing.stand is _ALIAS:
         for owned in drawing.owned:
             edges += [(Edge.HOLD, owned.owner, carrier) for carrier in owned.carriers]
             edges += [(Edge.RELATION, owned.owner, relation) for relation in owned.relations]
@@ -511,8 +538,12 @@ def edges_of(drawing: Drawing) -> list[tuple[Edge, str, str]]:
 
 def named_places(events: Sequence[Event]) -> Counter[tuple[str, str]]:
     """Count the instances and flows that events name."""
-    counted = Counter([("instances", event.instance) for event in events if event.instance is not None])
-    counted.update([("flows", event.flow) for event in events if event.flow is not None])
+    counted: Counter[tuple[str, str]] = Counter()
+    for name, labels in (
+        ("instances", [event.instance for event in events]),
+        ("flows", [event.flow for event in events]),
+    ):
+        counted.update({(name, label): count for label, count in Counter(labels).items() if label is not None})
     return counted
 
 

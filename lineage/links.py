@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
+import msgspec
+
 from lineage.process import Process
 from throughline.core.event import Event
 from throughline.core.key import KeyType, scope_of
@@ -62,7 +64,7 @@ class Keys(NamedTuple):
     ambiguous: bool = False
 
 
-class Owned(NamedTuple):
+class Owned(msgspec.Struct, frozen=True, gc=False):
     """What an event links to one owner: a name, or an alias of an event without names."""
 
     owner: str
@@ -71,7 +73,7 @@ class Owned(NamedTuple):
     relations: tuple[str, ...]
 
 
-class Drawing(NamedTuple):
+class Drawing(msgspec.Struct, frozen=True, gc=False):
     """What one event does in one process. Failed events own nothing and draw no edges."""
 
     process: Process
@@ -101,7 +103,7 @@ class KeyReader:
         self._texts: dict[str, dict[str, str | None]] = {name: {} for name in self._types}
         self._remembered = 0
 
-    def read_plain(self, event: Event) -> tuple[tuple[str, ...], list[str]] | None:
+    def read_plain(self, event: Event) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
         """Return the key types of an event and their values, where each has one and nothing is to be counted.
 
         None where the event states relations, or a key has several values, a placeholder, or no scope.
@@ -128,7 +130,7 @@ class KeyReader:
                 return None
             kinds.append(name)
             values.append(text)
-        return tuple(kinds), values
+        return tuple(kinds), tuple(values)
 
     def read(self, event: Event) -> Keys:
         """Return the sides and stated pairs of an event."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from operator import itemgetter
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from lineage.links import Drawing, EdgeKind, KeyReader, Keys, Owned, Side, Stand, draw
 from lineage.process import Definitions, Process
 from throughline.core.event import Event
 
-Pick = Callable[[Sequence[str]], tuple[str, ...]]
+Pick = Callable[[tuple[str, ...]], tuple[str, ...]]
 """Takes the values at certain places."""
 
 
@@ -27,6 +27,7 @@ class Shape(NamedTuple):
     kinds: tuple[str, ...]
 
 
+_TIE: Final = EdgeKind.TIE
 NOTHING_TO_COUNT = Keys({}, (), 0, 0)
 _MOST_PLANS = 10_000
 
@@ -37,25 +38,26 @@ class Wiring:
     def __init__(self, definitions: Definitions) -> None:
         self._reader = KeyReader(definitions.key_types.values())
         self._processes_of_type = definitions.processes_of_type
-        self._plans: dict[Shape, Plan] = {}
+        self._plans: dict[tuple[str, bool, tuple[str, ...]], Plan] = {}  # by shape
 
     def draw(self, event: Event) -> tuple[Keys, list[Drawing]]:
         """Return what was stated and counted while an event was read, and what it does in each process of its type."""
         plain = self._reader.read_plain(event)
         if plain is not None:
             kinds, values = plain
-            return NOTHING_TO_COUNT, self._plan(Shape(event.type, event.failed, kinds)).fill(values)
+            plan = self._plans.get((event.type, event.failed, kinds))
+            if plan is None:
+                plan = self._plan(Shape(event.type, event.failed, kinds))
+            return NOTHING_TO_COUNT, plan.fill(values)
         keys = self._reader.read(event)
         processes = self._processes_of_type.get(event.type, ())
         drawings = [draw(process, keys, event.failed) for process in processes]
         return keys, [drawing for drawing in drawings if drawing is not None]
 
     def _plan(self, shape: Shape) -> Plan:
-        plan = self._plans.get(shape)
-        if plan is None:
-            if len(self._plans) >= _MOST_PLANS:  # a sender that never sends the same twice
-                self._plans.clear()
-            plan = self._plans[shape] = Plan(self._processes_of_type.get(shape.type, ()), shape)
+        if len(self._plans) >= _MOST_PLANS:  # a sender that never sends the same twice
+            self._plans.clear()
+        plan = self._plans[shape] = Plan(self._processes_of_type.get(shape.type, ()), shape)
         return plan
 
 
@@ -78,7 +80,7 @@ class Plan:
         drawings = [draw(process, keys, shape.failed) for process in processes]
         self._parts = [_part(drawing) for drawing in drawings if drawing is not None]
 
-    def fill(self, values: Sequence[str]) -> list[Drawing]:
+    def fill(self, values: tuple[str, ...]) -> list[Drawing]:
         """Return the drawings of an event with these values, in the order of the shape's kinds."""
         drawings: list[Drawing] = []
         for process, stand, at, owned, edges in self._parts:
@@ -108,12 +110,9 @@ def _pick(marks: tuple[str, ...]) -> Pick:
     places = tuple(map(int, marks))
     if len(places) > 1:
         return itemgetter(*places)
-    if places:
-        (place,) = places
-        return lambda values: (values[place],)
-    return lambda values: ()
+    return itemgetter(slice(places[0], places[0] + 1) if places else slice(0))
 
 
 def _edge(kind: EdgeKind, a: str, b: str) -> tuple[EdgeKind, str, str]:
     """Return an edge; of two aliases the lesser first, as ``draw`` has it."""
-    return (kind, b, a) if kind is EdgeKind.TIE and b < a else (kind, a, b)
+    return (kind, b, a) if kind is _TIE and b < a else (kind, a, b)

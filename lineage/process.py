@@ -196,9 +196,19 @@ class Version:
         return Meaning(len(self.steps) if rejects else steps[0], steps, rejects, None)
 
     @cached_property
+    def terminals(self) -> tuple[int, ...]:
+        """Return the indexes of the terminal steps."""
+        return tuple(i for i, step in enumerate(self.steps) if step.kind is StepKind.TERMINAL)
+
+    @cached_property
     def terminal(self) -> int | None:
         """Return the index of the first terminal step."""
-        return next((i for i, step in enumerate(self.steps) if step.kind is StepKind.TERMINAL), None)
+        return self.terminals[0] if self.terminals else None
+
+    @cached_property
+    def terminal_errors(self) -> frozenset[int]:
+        """Return the indexes of the steps with which a case ends in an error."""
+        return frozenset(i for i, step in enumerate(self.steps) if step.kind is StepKind.TERMINAL_ERROR)
 
     @cached_property
     def path(self) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from threading import Lock, Semaphore
 from typing import NamedTuple
 
 from lineage.acceptance import Acceptances
+from lineage.buckets import Lanes
 from lineage.derive import Context
 from lineage.document import CaseDocument, CaseReference, case_document
 from lineage.engine import JOURNAL, STATEMENTS, Limits
@@ -160,12 +161,13 @@ class CaseReader:
         self._idle: LifoQueue[Connection] = LifoQueue()
         self._seats = Semaphore(MOST_READERS)
         self._said = _SaidBefore()
+        self._lanes = Lanes()
 
     @contextmanager
     def snapshot(self) -> Generator[Snapshot]:
         """Open a snapshot; raises StoreUnavailable while there is no store yet, or it cannot be read now."""
         with self._connection() as connection:
-            store = StoreReader(connection)
+            store = StoreReader(connection, self._lanes)
             heard = {source: Heard(*marks) for source, marks in store.watermarks().items()}
             now = self._now()
             sight = SourceSight(self._reporting, heard, now)

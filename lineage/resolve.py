@@ -7,10 +7,11 @@ Rules 4 to 13 of docs/reference/identity.md. A ``Resolver`` answers from one sta
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from operator import attrgetter
 from typing import NamedTuple, cast
+
+import msgspec
 
 from lineage.fact import Fact, Member, Via
 from lineage.facts import bare_fact
@@ -30,6 +31,8 @@ _member = cast(
     partial(tuple.__new__, Member),  # pyright: ignore[reportUnknownMemberType]
 )
 _time = attrgetter("fact.time")
+_NAME, _ALIAS, _CARRIER = Via.NAME, Via.ALIAS, Via.CARRIER
+_TIE, _HOLD, _PASS, _RELATION = Edge.TIE, Edge.HOLD, Edge.PASS, Edge.RELATION
 
 Times = dict[int, int | None]
 _NO_ROWS: Mapping[int, CaseRow] = {}
@@ -57,45 +60,44 @@ class Component(NamedTuple):
         return len(self.names) > 1 and len(self.direct[alias]) != 1
 
 
-class Near(NamedTuple):
+class Near(msgspec.Struct, frozen=True, gc=False):
     """What a case's own events tie it to, and which of these values may bring more to it.
 
     ``simple``: its aliases stand for this case alone, and no statement bears on anything: what they and its carriers
-    bring are the events at them and at what they hold and pass on to. ``owners`` are aliases that hold something.
+    bring are the events at them and at what they hold and pass on to. ``owners`` are aliases that hold something,
+    ``hands_on``: some carrier passes.
     """
 
     simple: bool
+    hands_on: bool
     aliases: set[int]
     owners: list[int]
     at_aliases: set[int]
     at_carriers: set[int]
 
 
-@dataclass(slots=True)
-class Gathered:
+class Gathered(msgspec.Struct, gc=False):
     """What a case's state is derived from; ids of interned values. ``carriers``: as far as they were asked for."""
 
     members: list[Member]
     aliases: set[int]
-    conflicting: set[int] = field(default_factory=set[int])
+    conflicting: set[int] = msgspec.field(default_factory=set[int])
     in_conflict: bool = False
     conflict_since: int | None = None
-    carriers: set[int] = field(default_factory=set[int])
+    carriers: set[int] = msgspec.field(default_factory=set[int])
 
 
-@dataclass(slots=True)
-class Joined(Gathered):
+class Joined(Gathered, gc=False):
     """A case with everything that links bring to it."""
 
-    relations: set[int] = field(default_factory=set[int])
+    relations: set[int] = msgspec.field(default_factory=set[int])
 
 
-@dataclass(slots=True)
-class Reach:
+class Reach(msgspec.Struct, gc=False):
     """Who holds a carrier: cases by id, and provisional cases by their aliases' components."""
 
-    cases: set[int] = field(default_factory=set[int])
-    provisional: set[frozenset[int]] = field(default_factory=set[frozenset[int]])
+    cases: set[int] = msgspec.field(default_factory=set[int])
+    provisional: set[frozenset[int]] = msgspec.field(default_factory=set[frozenset[int]])
 
     def __bool__(self) -> bool:
         return bool(self.cases or self.provisional)
@@ -141,13 +143,13 @@ class Resolver:
         if ties:
             for alias, times in self._reader.near(process, Role.TIE, ties).items():
                 self._tie_rows[process, alias] = times
-        self._prefetch_edges(process, Edge.HOLD, [*aliases, *plain], Flag.OWNS)
-        self._prefetch_edges(process, Edge.RELATION, aliases, Flag.OWNS)
+        self._prefetch_edges(process, _HOLD, [*aliases, *plain], Flag.OWNS)
+        self._prefetch_edges(process, _RELATION, aliases, Flag.OWNS)
         for alias in (*aliases, *plain):
-            held.update(self._from.get((process, Edge.HOLD, alias), ()))
-        self._prefetch_edges(process, Edge.PASS, held, Flag.PASSES)
+            held.update(self._from.get((process, _HOLD, alias), ()))
+        self._prefetch_edges(process, _PASS, held, Flag.PASSES)
         for carrier in list(held):
-            held.update(self._from.get((process, Edge.PASS, carrier), ()))
+            held.update(self._from.get((process, _PASS, carrier), ()))
         standing = [
             value
             for value in {*aliases, *held, *plain}
@@ -188,13 +190,7 @@ class Resolver:
         known = self._components.get((process, alias))
         if known is not None:
             return known
-        found, open_ends = {alias}, [alias]
-        while open_ends:
-            at = open_ends.pop()
-            for other in self._alias_ties(process, at):
-                if other not in found:
-                    found.add(other)
-                    open_ends.append(other)
+        found = self._closure(alias, lambda at: self._alias_ties(process, at))
         direct = {each: self._ties(process, each) for each in found}
         names: Times = {}
         for times in direct.values():
@@ -211,7 +207,7 @@ class Resolver:
         component = self.component(process, alias)
         direct = component.direct[alias]
         cases = direct if len(component.names) > 1 and len(direct) == 1 else component.names
-        if not self._overrides:
+        if not self._overrides.rules:
             return list(cases)
         return [case for case in cases if not self._blocked(Pair(process, Pairing.NAME_TIE, case, alias))]
 
@@ -253,12 +249,12 @@ class Resolver:
         owners: list[int] = []
         at_aliases: set[int] = set()
         at_carriers: set[int] = set()
-        if self._flags is None or self._overrides:
+        if self._flags is None or self._overrides.rules:
             for fact in case.facts:
                 aliases.update(fact.aliases)
                 at_carriers.update(fact.carriers)
-            return Near(False, aliases, owners, aliases, at_carriers)
-        simple = True
+            return Near(False, True, aliases, owners, aliases, at_carriers)
+        simple, hands_on = True, False
         pages = self._flags.pages(case.process)
         for fact in case.facts:
             for alias in fact.aliases:
@@ -275,19 +271,20 @@ class Resolver:
                 page = pages.get(carrier >> PAGE_BITS)
                 if page is not None and page[carrier & PAGE_MASK] & JOINS_CARRIER:
                     at_carriers.add(carrier)
-        return Near(simple, aliases, owners, at_aliases, at_carriers)
+                    hands_on = hands_on or bool(page[carrier & PAGE_MASK] & Flag.PASSES)
+        return Near(simple, hands_on, aliases, owners, at_aliases, at_carriers)
 
     def gather(self, case: CaseRow, near: Near) -> Gathered:
         """Return the members of a named case."""
         if not near.simple:
             return self._join(case)
-        own = [_member((fact, Via.NAME, False)) for fact in case.facts]
+        own = [_member((fact, _NAME, False)) for fact in case.facts]
         if not near.at_aliases and not near.at_carriers:
             return Gathered(own, near.aliases)
         carriers = near.at_carriers
         for alias in near.owners:
-            carriers.update(self._joining(case.process, self._edges_from(case.process, Edge.HOLD, alias)))
-        if carriers:
+            carriers.update(self._joining(case.process, self._edges_from(case.process, _HOLD, alias)))
+        if near.hands_on or near.owners:
             carriers = self._held(case.process, carriers, _NOTHING)
         brought = self._brought(case.process, carriers, near.at_aliases)
         if not brought:
@@ -306,8 +303,8 @@ class Resolver:
         carriers = {carrier for fact in case.facts for carrier in fact.carriers}
         relations = {relation for fact in case.facts for relation in fact.relations}
         for alias in near.owners:
-            carriers |= self._edges_from(process, Edge.HOLD, alias)
-            relations |= self._edges_from(process, Edge.RELATION, alias)
+            carriers |= self._edges_from(process, _HOLD, alias)
+            relations |= self._edges_from(process, _RELATION, alias)
         members = self.gather(case, near).members
         carriers = self._held(process, carriers, _NOTHING)
         return Joined(members, near.aliases, carriers=carriers, relations=relations)
@@ -322,9 +319,9 @@ class Resolver:
         found: list[Member] = []
         for carrier in carriers:
             if not self._is_mute(process, carrier):
-                found += [_member((fact, Via.CARRIER, False)) for fact in self.facts_at(process, carrier)]
+                found += [_member((fact, _CARRIER, False)) for fact in self.facts_at(process, carrier)]
         for alias in aliases:
-            found += [_member((fact, Via.ALIAS, False)) for fact in self.facts_at(process, alias)]
+            found += [_member((fact, _ALIAS, False)) for fact in self.facts_at(process, alias)]
         return found
 
     def join_provisional(self, process: int, aliases: frozenset[int]) -> Joined:
@@ -335,6 +332,8 @@ class Resolver:
 
     def holders(self, process: int, carrier: int) -> Reach:
         """Return who holds a carrier directly or by passes; people's blocks are not looked at."""
+        if self._is_held_by_names_alone(process, carrier):
+            return Reach(self._hold_rows_of(process, carrier))
         reach = Reach()
         for value in self.upstream(process, carrier):
             self._direct_holders(process, value, reach)
@@ -348,12 +347,18 @@ class Resolver:
         """Return a carrier and all that it hands its cases on to."""
         return self._closure(carrier, lambda value: self._passes_from(process, value))
 
+    def held_by_alias(self, process: int, alias: int) -> set[int]:
+        """Return the carriers that an alias holds, and those that these hand their cases on to."""
+        if self._overrides.rules:
+            return self.join_provisional(process, frozenset({alias})).carriers
+        return self._held(process, self._edges_from(process, _HOLD, alias), _NOTHING)
+
     def is_held(self, process: int, carrier: int) -> bool:
         """Return whether any case holds a carrier, blocks respected."""
-        if not self._overrides and self._hold_counts.get((process, carrier)):
+        if not self._overrides.rules and self._hold_counts.get((process, carrier)):
             return True
         reach = self.holders(process, carrier)
-        if not self._overrides:
+        if not self._overrides.rules:
             return bool(reach)
         held = any(carrier in self.join(self._case(case_id)).carriers for case_id in reach.cases)
         return held or any(carrier in self.join_provisional(process, aliases).carriers for aliases in reach.provisional)
@@ -385,12 +390,12 @@ class Resolver:
         return known
 
     def _count_direct(self, process: int, carrier: int) -> int:
-        if not self._overrides and not self._edges_to(process, Edge.HOLD, carrier):
+        if not self._overrides.rules and not self._edges_to(process, _HOLD, carrier):
             self.prefetch_counts(process, [carrier])
             return self._hold_counts[process, carrier]
         reach = Reach()
         self._direct_holders(process, carrier, reach)
-        if not self._overrides:
+        if not self._overrides.rules:
             return len(reach.cases) + len(reach.provisional)
         blocked = [self._blocked_carriers(process, None, set(group)) for group in reach.provisional]
         blocked += [self._blocked_of(self._case(case_id)) for case_id in reach.cases]
@@ -441,7 +446,7 @@ class Resolver:
             if not self._has_edges(process, alias):
                 continue
             carriers |= self._alias_holds(process, alias)
-            joined.relations |= self._edges_from(process, Edge.RELATION, alias)
+            joined.relations |= self._edges_from(process, _RELATION, alias)
         blocked = self._blocked_carriers(process, case, own_aliases)
         joined.carriers = self._held(process, carriers, blocked)
         denied = self._denied(process, case, own_aliases)
@@ -503,11 +508,17 @@ class Resolver:
     def _case(self, case_id: int) -> CaseRow:
         return self._rows.get(case_id) or self._reader.cases_by_id([case_id])[case_id]
 
+    def _is_held_by_names_alone(self, process: int, carrier: int) -> bool:
+        """Return whether no alias holds a carrier, no other carrier passes to it, and nobody said anything."""
+        if self._flags is None or self._overrides.rules:
+            return False
+        return not self._flags.get(process, carrier) & (Flag.PASSED_TO | Flag.ALIAS_HELD)
+
     def _may_stand(self, process: int, value: int) -> bool:
         return self._flags is None or bool(self._flags.get(process, value) & Flag.STANDING)
 
     def _has_edges(self, process: int, alias: int) -> bool:
-        if self._flags is None or self._overrides:
+        if self._flags is None or self._overrides.rules:
             return True
         return bool(self._flags.get(process, alias) & Flag.OWNS)
 
@@ -539,7 +550,7 @@ class Resolver:
         known = self._tie_rows.get((process, alias))
         if known is None:
             known = self._tie_rows[process, alias] = self._reader.near(process, Role.TIE, [alias])[alias]
-        if not self._overrides:
+        if not self._overrides.rules:
             return known
         said = self._overrides.by_b.get((process, Pairing.NAME_TIE, alias), ())
         if not said:
@@ -551,31 +562,31 @@ class Resolver:
         }
 
     def _alias_ties(self, process: int, alias: int) -> set[int]:
-        found = self._edges_from(process, Edge.TIE, alias) | self._edges_to(process, Edge.TIE, alias)
-        if not self._overrides:
+        found = self._edges_from(process, _TIE, alias) | self._edges_to(process, _TIE, alias)
+        if not self._overrides.rules:
             return found
-        lesser = self._amended(self._edges_to(process, Edge.TIE, alias), process, Pairing.TIE, alias, back=True)
-        return lesser | self._amended(self._edges_from(process, Edge.TIE, alias), process, Pairing.TIE, alias)
+        lesser = self._amended(self._edges_to(process, _TIE, alias), process, Pairing.TIE, alias, back=True)
+        return lesser | self._amended(self._edges_from(process, _TIE, alias), process, Pairing.TIE, alias)
 
     def _alias_holds(self, process: int, alias: int) -> set[int]:
-        return self._amended(self._edges_from(process, Edge.HOLD, alias), process, Pairing.HOLD, alias)
+        return self._amended(self._edges_from(process, _HOLD, alias), process, Pairing.HOLD, alias)
 
     def _hold_aliases(self, process: int, carrier: int) -> set[int]:
-        found = self._edges_to(process, Edge.HOLD, carrier)
+        found = self._edges_to(process, _HOLD, carrier)
         return self._amended(found, process, Pairing.HOLD, carrier, back=True)
 
     def _hold_cases(self, process: int, carrier: int) -> set[int]:
         return self._amended(self._hold_rows_of(process, carrier), process, Pairing.NAME_HOLD, carrier, back=True)
 
     def _passes_from(self, process: int, carrier: int) -> set[int]:
-        return self._amended(self._edges_from(process, Edge.PASS, carrier), process, Pairing.PASS, carrier)
+        return self._amended(self._edges_from(process, _PASS, carrier), process, Pairing.PASS, carrier)
 
     def _passes_to(self, process: int, carrier: int) -> set[int]:
-        return self._amended(self._edges_to(process, Edge.PASS, carrier), process, Pairing.PASS, carrier, back=True)
+        return self._amended(self._edges_to(process, _PASS, carrier), process, Pairing.PASS, carrier, back=True)
 
     def _amended(self, found: set[int], process: int, kind: Pairing, at: int, back: bool = False) -> set[int]:
         """Return the other ends of links at one end, as drawn by events and amended by people."""
-        if not self._overrides:
+        if not self._overrides.rules:
             return found
         side = self._overrides.by_b if back else self._overrides.by_a
         said = side.get((process, kind, at))
@@ -614,7 +625,7 @@ class Resolver:
         return [identity_digest(event.source, event.id) for event in self._reader.events(seqs).values()]
 
     def _blocked_carriers(self, process: int, case: CaseRow | None, aliases: set[int]) -> set[int]:
-        if not self._overrides:
+        if not self._overrides.rules:
             return set()
         pairs = [
             Pair(process, Pairing.HOLD, alias, carrier)
@@ -633,7 +644,7 @@ class Resolver:
 
     def _denied(self, process: int, case: CaseRow | None, aliases: set[int]) -> set[bytes]:
         """Return the digests of events that people took off a case."""
-        if not self._overrides:
+        if not self._overrides.rules:
             return set()
         pairs = [
             Pair(process, kind, a, b)

@@ -7,7 +7,8 @@ sorts them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+
+import msgspec
 
 from lineage.amounts import Purse, share
 from lineage.fact import Fact, Member, Via
@@ -81,7 +82,7 @@ class Round:
         return track is not None and track.first is not None
 
 
-class Course(NamedTuple):
+class Course(msgspec.Struct, frozen=True, gc=False):
     """The way a case went: its rounds (at least one), how it ended, and what was paid, by covering step."""
 
     version: Version
@@ -133,7 +134,7 @@ def _sorted(version: Version, members: list[Member]) -> list[Member]:
 
 def follow(version: Version, members: list[Member], name: str) -> Course:
     """Read the members (sorted by ``in_order``) of the case of an interned name into rounds and their steps."""
-    meanings = version.meanings
+    meanings, terminal_errors = version.meanings, version.terminal_errors
     purses = {index: Purse() for index in version.covering}
     size = len(version.steps)
     each = version.new_round.each
@@ -161,7 +162,7 @@ def follow(version: Version, members: list[Member], name: str) -> Course:
         directly_again = current.rejected_at is not None and not current.moved
         for index in steps:
             _succeed(current, version, index, position, fact)
-            if ended is None and version.steps[index].kind is StepKind.TERMINAL_ERROR and current.is_done(index):
+            if index in terminal_errors and ended is None and current.is_done(index):
                 ended = version.steps[index].name, fact.time
         if meaning.ending is not None and ended is None and _ends(meaning.ending, fact, name):
             ended = meaning.ending.ended_as, fact.time

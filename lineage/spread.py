@@ -40,7 +40,6 @@ def affected(resolver: Resolver, touched: Touched, at_once: int) -> Affected:
     for process, alias in touched.aliases:
         component = resolver.component(process, alias)
         found.now.update(component.names)
-        found.now.update(resolver.stands_for(process, alias))
         found.components.add((process, component.aliases))
     for process, carrier in touched.carriers | touched.looked_for:
         reach = resolver.holders(process, carrier)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final
+
+import msgspec
 
 from lineage.case_facts import facts_of, seen_by_conditions
 from lineage.deviations import (
@@ -22,12 +24,14 @@ from lineage.deviations import (
 from lineage.due import Context, Missed, Pending, Place, expected, judged, missed_in, place_of
 from lineage.expectations import NOTHING_AWAITED, Awaited, Bearing, awaited
 from lineage.fact import CaseState, Deviation, Member, Waits
-from lineage.process import Process, StepKind, Version
+from lineage.process import Process, Version
 from lineage.rounds import Course, follow
 from throughline.core.key import Key
 
+_OPEN: Final = CaseState.OPEN
 
-class Standing(NamedTuple):
+
+class Standing(msgspec.Struct, frozen=True, gc=False):
     """Everything decided about a case but the look of its rounds.
 
     ``pendings``: what an open case expects, what it waits for first; empty in any other state. ``missed``: what was
@@ -63,7 +67,7 @@ def stand(
         return Standing(course, place, CaseState.NOT_APPLICABLE, None, [], [], ())
     state, ended_as, ended_at = _state(course)
     pendings: list[Pending] = []
-    if state is CaseState.OPEN:
+    if state is _OPEN:
         steps = expected(version, course.rounds[-1], begun(course), place, context.calendars)
         pendings = judged(steps, place, context)
     past_due = _missed(course, ended_at, place, context)
@@ -117,10 +121,11 @@ def _order(deviation: Deviation) -> tuple[int, int, str, str]:
 def _state(course: Course) -> tuple[CaseState, str | None, int | None]:
     if course.ended is not None:
         return CaseState.ENDED, *course.ended
-    for track, step in zip(course.rounds[-1].tracks, course.version.steps, strict=True):
-        if track is not None and track.done_at is not None and step.kind is StepKind.TERMINAL:
+    current = course.rounds[-1]
+    for index in course.version.terminals:
+        if current.is_done(index):
             return CaseState.DONE, None, None
-    return CaseState.OPEN, None, None
+    return _OPEN, None, None
 
 
 def awaits_resubmission(standing: Standing) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 import zstandard
 
-from lineage.buckets import places_to_read, places_to_write, spread
+from lineage.buckets import Lanes, places_to_read, places_to_write, spread
 from lineage.fact import Fact
 from lineage.upgrade import make
 from throughline.core.event import Event, encode_block, identity_digest
@@ -129,11 +129,13 @@ CASE_COLUMNS = "id, process, name, facts, state, wake_at, marks"
 class StoreReader:
     """Every question that resolving, deriving and showing ask of the store."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, lanes: Lanes | None = None) -> None:
+        """``lanes`` are what is kept for all readers of the store."""
         self.connection = connection
         self.array = connection.array
-        self._seen_places = places_to_read(connection, "seen")
-        self.trace_places = places_to_read(connection, "trace")
+        lanes = lanes or Lanes()
+        self._seen_places = places_to_read(connection, "seen", lanes)
+        self.trace_places = places_to_read(connection, "trace", lanes, spread)
         self._inflate = zstandard.ZstdDecompressor()
         self._deflate = zstandard.ZstdCompressor(level=_ZSTD_LEVEL)
 

@@ -76,7 +76,7 @@ def add_traces(store: StoreWriter, records: Iterable[Record], events: Iterable[t
         return
     rows = _rows_of(store, wanted)
     known = _by_trace(rows)
-    counted: Counter[tuple[str, str]] = Counter()
+    counting: list[SpanFact] = []
     for record_id, by_trace in spans_by_record:
         for trace_id, spans in by_trace.items():
             entries = [*known.get(trace_id, ()), *added.get(trace_id, ())]
@@ -84,7 +84,7 @@ def add_traces(store: StoreWriter, records: Iterable[Record], events: Iterable[t
             if fresh:
                 ids = b"".join([span.span_id for span in fresh])
                 added.setdefault(trace_id, []).append(TraceEntry(record_id, ids))
-                _count(counted, fresh)
+                counting += fresh
     bucket = store.trace_index.next_bucket()
     store.many(
         "INSERT INTO trace (bucket, trace_id, spans) VALUES (?, ?, ?)"
@@ -95,7 +95,7 @@ def add_traces(store: StoreWriter, records: Iterable[Record], events: Iterable[t
         ],
     )
     store.trace_index.add(bucket, added)
-    store.count((name, label, count) for (name, label), count in counted.items())
+    store.count((name, label, count) for (name, label), count in _counted(counting).items())
 
 
 def forget_events(store: StoreWriter, gone: Mapping[int, str]) -> None:
@@ -192,14 +192,14 @@ def _fresh(entries: list[TraceEntry], spans: list[SpanFact]) -> list[SpanFact]:
     return [span for span in spans if span.span_id not in seen]
 
 
-def _count(counted: Counter[tuple[str, str]], spans: list[SpanFact]) -> None:
+def _counted(spans: list[SpanFact]) -> Counter[tuple[str, str]]:
     """Count spans by flow, for its failure rate, and those of no flow by service."""
-    for span in spans:
-        name, failed, label = (
-            (SERVICE_SPANS, FAILED_SERVICE_SPANS, span.service)
-            if span.flow is None
-            else (FLOW_SPANS, FAILED_FLOW_SPANS, span.flow)
+    counted: Counter[tuple[str, str]] = Counter()
+    for (flow, service, failed), count in Counter([(span.flow, span.service, span.failed) for span in spans]).items():
+        of_all, of_failed, label = (
+            (SERVICE_SPANS, FAILED_SERVICE_SPANS, service) if flow is None else (FLOW_SPANS, FAILED_FLOW_SPANS, flow)
         )
-        counted[name, label[:LONGEST_LABEL]] += 1
-        if span.failed:
-            counted[failed, label[:LONGEST_LABEL]] += 1
+        counted[of_all, label[:LONGEST_LABEL]] += count
+        if failed:
+            counted[of_failed, label[:LONGEST_LABEL]] += count
+    return counted

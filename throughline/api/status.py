@@ -41,8 +41,9 @@ from throughline.core.instants import format_instant
 from throughline.core.journal import JournalReader, position_text
 
 LONGEST_WAIT_SECONDS = 60.0
-_FIRST_LOOK_SECONDS = 0.002
-_SLOWEST_LOOK_SECONDS = 0.05
+_LOOK_EVERY_SECONDS = 0.01  # all who wait look at the same moments, and so get one answer
+_LOOK_LATER_SECONDS = 0.05  # who has waited for a while
+_A_WHILE_SECONDS = 1.0
 _POSITION = re.compile(r"[js]\d{1,18}", re.ASCII)
 _WAIT = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)(ms|s|m)?", re.ASCII)
 _WAIT_SCHEMA = {"type": "string", "examples": ["10s", "500ms"]}
@@ -100,22 +101,26 @@ class StatusAsked(BaseModel):
 
 
 async def wait_for(reached: Callable[[], Awaitable[bool]], seconds: float) -> bool:
-    """Look again and again, ever more slowly, until it is reached or the time is over; return whether it is.
+    """Look again and again, after a while more slowly, until it is reached or the time is over; return whether it is.
 
     The first look is waited for; a later one that takes longer than is left counts as none.
     """
-    until = time.monotonic() + seconds
-    pause = _FIRST_LOOK_SECONDS
+    began = time.monotonic()
     if await reached():
         return True
     with suppress(TimeoutError):
-        async with asyncio.timeout(until - time.monotonic()):
+        async with asyncio.timeout(began + seconds - time.monotonic()):
             while True:
-                await asyncio.sleep(pause)
+                await asyncio.sleep(until_next_look(began, time.monotonic()))
                 if await reached():
                     return True
-                pause = min(pause * 1.2, _SLOWEST_LOOK_SECONDS)
     return False
+
+
+def until_next_look(began: float, now: float) -> float:
+    """Return the seconds from ``now`` until who waits since ``began`` looks again: at moments that are all the same."""
+    pause = _LOOK_EVERY_SECONDS if now - began < _A_WHILE_SECONDS else _LOOK_LATER_SECONDS
+    return pause - now % pause
 
 
 async def is_folded(watch: StoreWatch, position: str) -> bool:

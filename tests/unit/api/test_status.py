@@ -11,7 +11,7 @@ import pytest
 
 from lineage.engine import Engine, Limits
 from lineage.process import Definitions
-from throughline.api.status import StatusAsked, is_folded, wait_for
+from throughline.api.status import StatusAsked, is_folded, until_next_look, wait_for
 from throughline.api.store_watch import StoreWatch
 from throughline.core.estate import load_estate
 
@@ -27,6 +27,15 @@ def test_it_waits_until_it_is_so_and_no_longer_than_allowed() -> None:
     assert asyncio.run(wait_for(given(iter([False, False, True])), 20.0)) is True
     assert asyncio.run(wait_for(given(repeat(False)), 0.01)) is False
     assert asyncio.run(wait_for(given(repeat(True)), 0.0)) is True
+
+
+def test_all_who_wait_look_at_the_same_moments_and_so_get_one_answer() -> None:
+    looks = {round(now + until_next_look(began, now), 6) for began, now in ((5.0, 5.001), (5.002, 5.002), (4.9, 5.009))}
+    assert looks == {5.01}
+
+
+def test_who_has_waited_for_a_while_looks_less_often() -> None:
+    assert until_next_look(5.0, 65.0) > until_next_look(65.0, 65.0)
 
 
 def test_it_does_not_wait_for_a_look_that_hangs() -> None:
