@@ -25,7 +25,7 @@ from kpis.look import case_in, ids_after
 from kpis.observe import Observer
 from kpis.spot import Grain, Spot
 from kpis.store import KpiWriter, VersionRow
-from lineage.changes import Position, changes_after, position_of
+from lineage.changes import Changes, Position, changes_after, position_of
 from lineage.definitions import state_fingerprint
 from lineage.process import Definitions
 from lineage.read import Snapshot
@@ -129,6 +129,7 @@ class Keeper:
         self._kept: dict[int, Kept] = {}
         # Cells that were of use, by version, with their ids: as they are stored, while no transaction is under way.
         self._near: dict[int, dict[Spot, tuple[int, AnyCell]]] = {}
+        self._ahead: Changes | None = None  # read, and not worked off yet
 
     @property
     def kept(self) -> Mapping[int, Kept]:
@@ -162,6 +163,7 @@ class Keeper:
 
     def _begin_anew(self, snapshot: Snapshot, why: str) -> None:
         self._near.clear()
+        self._ahead = None
         self._store.begin_anew(position_of(snapshot.store))
         self._begin_walk(why)
 
@@ -171,26 +173,31 @@ class Keeper:
         self._store.set_walked(-1)
 
     def follow(self, snapshots: Snapshots) -> bool:
-        """Work off some of what changed, or look at some of all cases; return whether there is more to do.
+        """Work off a piece of what changed, and look at one of all cases; return whether there is more to do.
 
         ``snapshots`` opens a snapshot as a context: a short one for each piece of work.
         """
+        with snapshots() as snapshot:
+            if self._ahead is None and not self._read_ahead(snapshot):
+                return True
+            changes = self._ahead
+            assert changes is not None  # it was read
+            some, rest = changes.cases[:CASES_AT_ONCE], changes.cases[CASES_AT_ONCE:]
+            if some:
+                self.look_at(snapshot, some, position=None if rest else changes.position)
+            self._ahead = changes._replace(cases=rest) if rest else None
+            walking = False if rest else self._walk(snapshot)
+        return bool(rest) or changes.left or walking
+
+    def _read_ahead(self, snapshot: Snapshot) -> bool:
+        """Read which cases changed; where that can no longer be told, begin to look at all of them, and say False."""
         position = self._store.position()
         assert position is not None  # ``begin`` has set it
-        with snapshots() as snapshot:
-            changes = changes_after(snapshot.store, position, ROWS_AT_ONCE)
-            if changes is None:
-                with transaction(self._store):
-                    self._begin_anew(snapshot, STORED_ANEW)
-                return True
-        for start in range(0, len(changes.cases), CASES_AT_ONCE):
-            last = start + CASES_AT_ONCE >= len(changes.cases)
-            with snapshots() as snapshot:
-                some = changes.cases[start : start + CASES_AT_ONCE]
-                self.look_at(snapshot, some, position=changes.position if last else None)
-        with snapshots() as snapshot:
-            walking = self._walk(snapshot)
-        return changes.left or walking
+        self._ahead = changes_after(snapshot.store, position, ROWS_AT_ONCE)
+        if self._ahead is None:
+            with transaction(self._store):
+                self._begin_anew(snapshot, STORED_ANEW)
+        return self._ahead is not None
 
     def behind(self, snapshot: Snapshot) -> int:
         """Return how many saves of cases have not been worked off."""
