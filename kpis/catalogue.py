@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -55,7 +55,11 @@ def load_catalogue(folder: Path | None, definitions: Definitions) -> Catalogue:
     found, faults = _read(folder, definitions)
     if faults:
         raise ConfigurationError(faults)
-    kpis = {name: _declaration(form) for name, each in sorted(found.fitting.items()) if (form := each.form) is not None}
+    kpis = {
+        name: _declaration(form, definitions)
+        for name, each in sorted(found.fitting.items())
+        if (form := each.form) is not None
+    }
     return Catalogue(kpis, dict(sorted(found.left_out.items())))
 
 
@@ -130,7 +134,7 @@ def _take_own(document: YamlDocument, definitions: Definitions, found: _Found, h
     found.fitting[name] = examined
 
 
-def _declaration(form: KpiFile) -> Declaration:
+def _declaration(form: KpiFile, definitions: Definitions) -> Declaration:
     formula = _formula(form.formula, form.clock)
     return Declaration(
         name=form.kpi,
@@ -151,6 +155,19 @@ def _declaration(form: KpiFile) -> Declaration:
         minimum_sample=form.minimum_sample or (SAMPLE if formula.kind in _SAMPLED else 1),
         unfinished=unfinished_of(form),
         population=_condition(form.population),
+        numerator_by=_reporters(formula.numerator, definitions),
+        denominator_by=_reporters(formula.denominator, definitions),
+    )
+
+
+def _reporters(sides: Iterable[Side], definitions: Definitions) -> frozenset[tuple[str, ...]]:
+    """Return the systems that report what some sides look at: of a side without a step, those of every step."""
+    return frozenset(
+        step.systems
+        for side in sides
+        for version in definitions.processes[side.process].versions
+        for step in version.steps
+        if side.at in (None, step.name)
     )
 
 

@@ -251,7 +251,10 @@ class Bound(NamedTuple):
 
 @dataclass(frozen=True)
 class Declaration:
-    """One version of one KPI. ``minimum_sample``: with fewer there is no answer."""
+    """One version of one KPI. ``minimum_sample``: with fewer there is no answer.
+
+    ``numerator_by`` and ``denominator_by``: the systems that report the steps of a side, each step's together.
+    """
 
     name: str
     version: str
@@ -271,3 +274,5 @@ class Declaration:
     minimum_sample: int = 1
     unfinished: Unfinished = Unfinished.LEFT_OUT
     population: Expression | None = field(default=None)
+    numerator_by: frozenset[tuple[str, ...]] = frozenset()
+    denominator_by: frozenset[tuple[str, ...]] = frozenset()

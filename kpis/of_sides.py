@@ -230,7 +230,7 @@ class OfSides:
         closings = [
             member.fact.time
             for member in case.course.members
-            if member.fact.type in self._formula.closed_by and not member.denied and not member.fact.failed
+            if member.fact.type in self._formula.closed_by and _counts(member) and not member.fact.failed
         ]
         if closings:
             at = min(closings)
@@ -293,6 +293,9 @@ def _statements(case: Case, step: str | None) -> Iterator[tuple[Member, int | No
             if track is None or track.done_at is None:
                 continue
             stood = [course.members[position] for position in track.successes]
+            stood = [member for member in stood if _counts(member)]
+            if not stood:
+                continue
             ends = [later.fact.time for later in stood[1:]]
             over = min((end for end in (each.closed_at, withdrawn) if end is not None), default=None)
             yield from zip(stood, [*ends, over], strict=True)
@@ -302,8 +305,13 @@ def _at_step(case: Case, step: str | None) -> Iterator[Member]:
     """Yield the events of a case, failed ones too; of a step only those that tried it."""
     types = None if step is None else {t for each in case.course.version.steps if each.name == step for t in each.types}
     for member in case.course.members:
-        if not member.denied and (types is None or member.fact.type in types):
+        if _counts(member) and (types is None or member.fact.type in types):
             yield member
+
+
+def _counts(member: Member) -> bool:
+    """Tell whether an event counts: a probe's may reach a case by a carrier, and tells nothing of it."""
+    return not member.denied and not member.fact.synthetic
 
 
 def _given_up_at(case: Case, span: Span) -> int | None:

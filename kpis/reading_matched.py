@@ -68,9 +68,9 @@ class _Tally:
             for (_, missing), count in cell.unusable.items():
                 self.unknown[missing] += count
 
-    def reading(self, answer: Ratio | Variance | Balance | None, why_not: str | None, now: int) -> Reading:
+    def reading(self, answer: Ratio | Variance | Balance | None, why_not: str | None, known_to: int) -> Reading:
         beside = Beside(self.done + self.open, self.done, self.open, {}, dict(sorted(self.unknown.items())))
-        return Reading(answer, why_not, beside, now)
+        return Reading(answer, why_not, beside, known_to)
 
 
 def matched_readings(
@@ -104,6 +104,14 @@ class MatchedReader:
         self._moment = moment
         self._window = window
         self._looked_at = looked_at
+        told = self._seen_to(declaration.numerator_by)
+        self._known_to = min(told, self._seen_to(declaration.denominator_by))
+        self._first_unseen = calendars.day_of(told, None)
+
+    def _seen_to(self, reporters: Iterable[tuple[str, ...]]) -> int:
+        """Return up to when all was seen that some systems told; of an undeclared source nobody can say how far."""
+        marks = (self._moment.sight.watermark(roles, None) for roles in reporters)
+        return min((min(self._moment.now, mark.at or 0) for mark in marks if mark.declared), default=self._moment.now)
 
     def readings(self, cells: Mapping[Place, MatchedCell], by: tuple[Dimension, ...]) -> dict[Values, Reading]:
         match self._formula.kind:
@@ -167,7 +175,7 @@ class MatchedReader:
         }
 
     def _ratio(self, cells: Mapping[Place, MatchedCell], capacity: Mapping[Slot, Decimal]) -> Reading:
-        tally, now = _Tally(cells.values()), self._moment.now
+        tally, known_to = _Tally(cells.values()), self._known_to
         top = _Measured(cells, Part.NUMERATOR, capacity)
         bottom = _Measured(cells, Part.DENOMINATOR, capacity)
         if self._formula.match:
@@ -182,20 +190,21 @@ class MatchedReader:
                 tally.unknown[Missing.RATE] += converted.unknown
         tally.done = bottom.records
         if not top.records and not bottom.records:
-            return tally.reading(None, NO_DATA, now)
+            return tally.reading(None, NO_DATA, known_to)
         if not denominator.amount:
-            return tally.reading(None, NOTHING_TO_DIVIDE_BY, now)
+            return tally.reading(None, NOTHING_TO_DIVIDE_BY, known_to)
         too_few = self._too_few(bottom.records)
         if too_few is not None or numerator.amount is None:
-            return tally.reading(None, too_few or NO_DATA, now)
+            return tally.reading(None, too_few or NO_DATA, known_to)
         ratio = float(numerator.amount / denominator.amount)
-        return tally.reading(Ratio(ratio, numerator.amount, denominator.amount), None, now)
+        return tally.reading(Ratio(ratio, numerator.amount, denominator.amount), None, known_to)
 
     def _is_over(self, day: date) -> bool:
-        return day == NO_DAY or day < self._moment.today
+        """Tell whether all of a day was told: capacity goes on, so a day that was not seen would lower a share."""
+        return day == NO_DAY or day < self._first_unseen
 
     def _capacity_of(self, cells: Mapping[Place, MatchedCell]) -> dict[tuple[Place, Slot], Decimal]:
-        """Return what people could have worked on the days of the window that are over, by where they belonged."""
+        """Return what people could have worked on the days of the window that were seen, by where they belonged."""
         changes: dict[Slot, list[Change]] = {}
         for place, cell in cells.items():
             for slot, entries in cell.told.items():
@@ -203,8 +212,8 @@ class MatchedReader:
                     Change(told, place) for told in entries if isinstance(told, Standing)
                 )
         every = [change.told.since for each in changes.values() for change in each]
-        yesterday = self._moment.today - timedelta(days=1)
-        last = yesterday if self._window.last is None else min(self._window.last, yesterday)
+        seen = self._first_unseen - timedelta(days=1)
+        last = seen if self._window.last is None else min(self._window.last, seen)
         first = self._window.first or min(every, default=last)
         found: dict[tuple[Place, Slot], Decimal] = {}
         if first > last:
@@ -218,7 +227,7 @@ class MatchedReader:
     # --- variances
 
     def _variance(self, cells: Mapping[Place, MatchedCell], parts: dict[Match, Sides]) -> Reading:
-        tally, now = _Tally(cells.values()), self._moment.now
+        tally, known_to = _Tally(cells.values()), self._known_to
         difference = told = expected = Decimal(0)
         for sides in parts.values():
             compared = self._compare(sides)
@@ -230,14 +239,14 @@ class MatchedReader:
             difference = EXACTLY.add(difference, abs(EXACTLY.subtract(forecast, actual)))
             expected, told = EXACTLY.add(expected, forecast), EXACTLY.add(told, abs(actual))
         if not tally.done:
-            return tally.reading(None, NO_DATA, now)
+            return tally.reading(None, NO_DATA, known_to)
         if not told:
-            return tally.reading(None, NOTHING_TO_DIVIDE_BY, now)
+            return tally.reading(None, NOTHING_TO_DIVIDE_BY, known_to)
         too_few = self._too_few(tally.done)
         if too_few is not None:
-            return tally.reading(None, too_few, now)
+            return tally.reading(None, too_few, known_to)
         accuracy = float(1 - difference / told)
-        return tally.reading(Variance(accuracy, difference, expected, told, tally.done), None, now)
+        return tally.reading(Variance(accuracy, difference, expected, told, tally.done), None, known_to)
 
     def _compare(self, sides: Sides) -> tuple[Decimal, Decimal] | Missing:
         """Return what both sides tell of one matched value, both at the rates of the reading; or why they cannot be.
@@ -275,7 +284,7 @@ class MatchedReader:
     # --- balances
 
     def _balance(self, cells: Mapping[Place, MatchedCell], parts: dict[Match, Sides]) -> Reading:
-        tally, now = _Tally(cells.values()), self._moment.now
+        tally, known_to = _Tally(cells.values()), self._known_to
         given_up = [(sums, place.day) for place, cell in cells.items() for sums in _ended(cell)]
         rest: list[tuple[Sums, date]] = []
         for sides in parts.values():
@@ -290,16 +299,16 @@ class MatchedReader:
                     tally.done += 1
                     rest.append((Sums([left] if left.amount else []), closed.day))
         if not (tally.done or tally.open or tally.unknown or given_up or self._looked_at):
-            return tally.reading(None, NO_DATA, now)
+            return tally.reading(None, NO_DATA, known_to)
         too_few = self._too_few(tally.done) if self._declaration.minimum_sample > 1 else None
         if too_few is not None:
-            return tally.reading(None, too_few, now)
+            return tally.reading(None, too_few, known_to)
         by_currency = Sums()
         for sums, _ in (*given_up, *rest):
             by_currency.merge(sums)
         rates = self._moment.rates
         whole = total([*given_up, *rest], rates)
-        return tally.reading(Balance(whole, total(given_up, rates), total(rest, rates), by_currency), None, now)
+        return tally.reading(Balance(whole, total(given_up, rates), total(rest, rates), by_currency), None, known_to)
 
     def _left(self, sides: Sides, day: date) -> Money | Missing:
         """Return what nobody has taken of what was added, never below 0; in one currency as it is, else converted."""

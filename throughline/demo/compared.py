@@ -98,6 +98,8 @@ def planned_hours(told: Plan) -> Figure:
 
 def _nearness(forecast: Mapping[Name, Decimal], actual: Mapping[Name, Decimal]) -> Figure:
     both = forecast.keys() & actual.keys()
+    if not both:
+        return {"beside.done": 0}  # nothing is compared, so there is no answer
     return {
         "difference": sum((abs(forecast[at] - actual[at]) for at in both), Decimal(0)),
         "actual": sum((abs(actual[at]) for at in both), Decimal(0)),
