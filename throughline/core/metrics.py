@@ -19,6 +19,8 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client import Metric as Samples
+from prometheus_client.registry import Collector
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -104,6 +106,21 @@ class Meter:
         ):
             raise ValueError(f"{metric.name} has the labels {dict(metric.labels)}, not {dict(labels)}")
         return family.labels(**labels) if labels else family
+
+
+def expose_samples(families: Iterable[Samples]) -> str:
+    """Return families that were made elsewhere in Prometheus' text format 0.0.4."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Made(families))
+    return generate_latest(registry).decode()
+
+
+class _Made(Collector):
+    def __init__(self, families: Iterable[Samples]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Samples]:
+        return self._families
 
 
 def merge_expositions(parts: Mapping[str, str]) -> str:
