@@ -20,7 +20,7 @@ from throughline.api.collector_way import CollectorWay
 from throughline.api.store_watch import StoreWatch
 from throughline.core.errors import PassingError
 from throughline.core.journal import JournalReader
-from throughline.core.metric_names import API_GUARD_FILE_FAULTS
+from throughline.core.metric_names import API_GUARD_FILE_FAULTS, READY
 from throughline.core.metrics import CONTENT_TYPE, Meter, Part, merge_expositions
 
 ASK_SECONDS = 1.0
@@ -57,11 +57,13 @@ class Neighbours:
         files: Callable[[Part], str | None] = lambda _: None,
         waits: Callable[[], str | None] = lambda: None,
         kpis: Callable[[], str | None] = lambda: None,
+        count: Callable[[Meter], None] = lambda _: None,
     ) -> None:
         """``runs`` tells whether a part's process runs; ``warnings`` what to mend although the API does its work.
 
         ``files`` says why a part is short of files that it may open, None where it is not; ``waits`` why the
-        engine waits; ``kpis`` gives the metrics that the part which keeps KPIs left, None where it left none.
+        engine waits; ``kpis`` gives the metrics that the part which keeps KPIs left, None where it left none; ``count``
+        counts what is as of now.
         """
         self._collector = collector
         self._watch = watch
@@ -73,6 +75,7 @@ class Neighbours:
         self._files = files
         self._waits = waits
         self._kpis = kpis
+        self._count = count
         self._behind_since: tuple[int, float] | None = None
 
     def health(self) -> HealthDocument:
@@ -86,6 +89,9 @@ class Neighbours:
 
     def metrics(self, own: Meter) -> str:
         """Return the metrics of those parts that tell theirs now."""
+        self._count(own)
+        for each in self.health().parts:
+            own.gauge(READY, of=each.part.value).set(each.ready)
         texts = {Part.API.value: own.expose()}
         with suppress(OSError):
             texts[Part.COLLECTOR.value] = self._ask("/metrics")

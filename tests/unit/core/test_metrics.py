@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -59,6 +60,19 @@ def test_no_name_is_declared_twice_and_series_stay_few() -> None:
 )
 def test_labels_are_the_words_of_the_code(declared: tuple[str, ...], words: list[str]) -> None:
     assert set(declared) == {str(word) for word in words}
+
+
+def test_every_metric_is_counted_by_somebody() -> None:
+    """One that nobody counts would stay at zero, as if all was well."""
+    product = Path(names.__file__).parents[2]
+    texts = [
+        path.read_text("utf-8")
+        for folder in ("throughline", "collector", "lineage", "kpis")
+        for path in (product / folder).rglob("*.py")
+        if path != Path(names.__file__)
+    ]
+    declared = {name for name, value in vars(names).items() if isinstance(value, Metric)}
+    assert {name for name in declared if not any(re.search(rf"\b{name}\b", text) for text in texts)} == set()
 
 
 def test_every_series_is_there_at_zero_from_the_start(meter: Meter) -> None:
