@@ -34,7 +34,7 @@ _BEYOND = (
 
 def _told(expr: str) -> str:
     """Return a series by what a KPI is called and who owns it."""
-    return f"max by (title, group, owner) ({expr} {with_info('title, group, owner')})"
+    return f"max by (title, group, owner) (({expr}) {with_info('title, group, owner')})"
 
 
 def _months(name: str) -> Query:

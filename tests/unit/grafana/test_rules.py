@@ -337,3 +337,19 @@ def test_an_alert_says_whose_it_is_and_what_to_do(rule: dict[str, Any]) -> None:
     page, _, part = rule["annotations"]["runbook"].partition("#")
     titles = re.findall(r"^#+ (.+)$", (REPOSITORY / page).read_text(), re.MULTILINE)
     assert not part or part in {re.sub(r"[^\w-]", "", title.lower().replace(" ", "-")) for title in titles}
+
+
+def test_the_how_to_lists_every_alert_as_it_is() -> None:
+    page = (REPOSITORY / "docs" / "how-to" / "prometheus-and-grafana.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (page|ticket|info) \| (.+) \|$", page, re.MULTILINE)
+    shown = {"of": "part", "title": "KPI"}
+
+    def plain(text: str) -> str:
+        text = re.sub(r"\{\{ \$labels\.(\w+) \}\}", lambda found: f"*{shown.get(found[1], found[1])}*", text)
+        return re.sub(r"\{\{ \$value[^}]*\}\}B?", "*n*", text).replace("*instance*", "an instance")
+
+    wanted = [
+        (name, rule["labels"]["severity"], plain(rule["annotations"]["summary"]))
+        for name, rule in rules("alert").items()
+    ]
+    assert sorted(rows) == sorted(wanted)
