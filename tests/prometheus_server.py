@@ -34,7 +34,7 @@ class Prometheus:
 
     def get(self, path: str, **parameters: str) -> Any:
         """Return the data of an answer; raises HTTPError where the question cannot be answered."""
-        query = urlencode([(name.rstrip("_"), value) for name, value in parameters.items()])
+        query = urlencode(parameters)
         with _OPENER.open(f"{self._url}/api/v1/{path}?{query}", timeout=PATIENCE_SECONDS) as answer:
             return json.loads(answer.read())["data"]
 
