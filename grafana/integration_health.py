@@ -26,7 +26,8 @@ from kpis.exposition import ERROR_BUDGET, HAS_ANSWER, INTERVAL_HIGH, INTERVAL_LO
 from throughline.core.metric_names import BLIND_SOURCES, DEVIATIONS, FOLDED_EVENTS, SET_ASIDE
 
 LATENCY, SLA, FAILURES, PACE = "sync-latency", "sla-adherence", "failure-rate", "throughput"
-_STANDING = f"throughline:kpi_standing{{{BY_FLOW}}}"
+# Sync latency has one level for all flows: what a flow has promised is held by SLA adherence.
+_PROMISES = f'throughline:kpi_standing{{{BY_FLOW}, kpi!="sync-latency"}}'
 
 
 def integration_health() -> dashboard.Dashboard:
@@ -54,8 +55,7 @@ def integration_health() -> dashboard.Dashboard:
         "Those that were off target or beyond the warning level of a KPI at any time shown.",
         STANDINGS,
         Query(
-            f"{_STANDING} and on (job, instance, kpi, flow)"
-            f" (max_over_time(throughline:kpi_standing{{{BY_FLOW}}}[$__range]) > 0)",
+            f"{_PROMISES} and on (job, instance, kpi, flow) (max_over_time({_PROMISES}[$__range]) > 0)",
             "{{flow}}: {{kpi}}",
         ),
         nothing="none was",

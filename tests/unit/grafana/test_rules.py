@@ -209,7 +209,11 @@ STORIES = [
         "FlowBeyondWarning",
         "20m",
         of_kpi("250x30", labels=', flow="psa-erp-time"'),
-        of_kpi("250x30"),
+        of_kpi("250x30")
+        | {
+            name.replace("billing-readiness-lag", "sync-latency"): values
+            for name, values in of_kpi("250x30", labels=', flow="psa-erp-time"').items()
+        },
         {**OF_LAG, "flow": "psa-erp-time"},
     ),
     Story(
