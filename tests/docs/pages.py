@@ -38,9 +38,13 @@ Commands that ask a running `serve` read two variables of their own: `THROUGHLIN
 
 _METRICS = """# Metrics
 
-`GET /metrics` at the API's address shows all of these in Prometheus' text format, each with the label `part`, which
-says whose process counted it. Memory, CPU and open files of each part stand beside them as `process_…`. Every series
-is there from the start; labels are closed lists.
+`GET /metrics` at the API's address shows all of these in Prometheus' text format, or in OpenMetrics' to whom asks for
+it (`accept`), each with the label `part`, which says whose process counted it. Memory, CPU and open files of each part
+stand beside them as `process_…`. Every series is there from the start; labels are closed lists. What nobody can say is
+`NaN`.
+
+OpenMetrics has exemplars: `throughline_api_seconds` leads to the trace of who asked (`traceparent`), and
+`throughline_acknowledge_seconds` over 0.1 s to that of what was sent, each by its `trace_id`.
 """
 
 _READINGS = """

@@ -19,7 +19,7 @@ from lineage.definitions import load_definitions
 from tests.prometheus_server import Prometheus, prometheus
 from tests.service.boards import BOARDS, RULES, Asked, asked, rules, selectors, variables
 from tests.service.kpis_told import telling, told
-from tests.service.serving import until
+from tests.service.serving import call, until
 from throughline.core.estate import load_estate
 from throughline.demo.plan import plan
 from throughline.demo.play import IN_A_HURRY, play
@@ -29,6 +29,7 @@ from throughline.demo.run import stage
 
 DAY = 86_400
 JOB = "throughline"
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 pytestmark = [pytest.mark.needs("prometheus"), pytest.mark.serial]
 
@@ -37,6 +38,7 @@ class Watched(NamedTuple):
     """A Prometheus that has scraped a firm's weeks."""
 
     prometheus: Prometheus
+    api: str
 
     def fails(self, each: Asked) -> str | None:
         """Return why a query is no good; None where it finds a number."""
@@ -83,7 +85,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Generator[Watched]:
         until(lambda: len(server.values(READ_AT.name)) > 0, "the first reading")
         scraped = f"count_over_time({READ_AT.name}[1m]) > 3"
         until(lambda: len(server.values(scraped)) > 0, "some scrapes more, and the rules after them")
-        yield Watched(server)
+        yield Watched(server, on.product.addresses.api)
 
 
 @pytest.mark.parametrize("name", BOARDS)
@@ -120,6 +122,18 @@ def test_prometheus_is_content_with_every_rule(watched: Watched) -> None:
     loaded = [rule for group in watched.prometheus.get("rules")["groups"] for rule in group["rules"]]
     assert {rule["name"] for rule in loaded} == {each.where.partition(": ")[2] for each in rules()}
     assert [(rule["name"], rule.get("lastError")) for rule in loaded if rule["health"] != "ok"] == []
+
+
+def test_a_question_that_belongs_to_a_trace_is_found_by_it(watched: Watched) -> None:
+    def exemplars() -> set[str]:
+        now = time.time()
+        query = {"query": "throughline_api_seconds_bucket", "start": str(now - 300), "end": str(now + 60)}
+        found = watched.prometheus.get("query_exemplars", **query)
+        return {exemplar["labels"]["trace_id"] for series in found for exemplar in series["exemplars"]}
+
+    answer = call(f"http://{watched.api}/api/v1/status", headers={"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"})
+    assert answer.status == 200
+    until(lambda: TRACE in exemplars(), "the trace")
 
 
 def test_every_kpi_is_told_with_or_without_an_answer(watched: Watched) -> None:

@@ -13,6 +13,7 @@ from threading import Lock
 import msgspec
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter
+from starlette.requests import Request
 from starlette.responses import Response
 
 from throughline.api.answers import json_answer
@@ -21,7 +22,7 @@ from throughline.api.store_watch import StoreWatch
 from throughline.core.errors import PassingError
 from throughline.core.journal import JournalReader
 from throughline.core.metric_names import API_GUARD_FILE_FAULTS, READY
-from throughline.core.metrics import CONTENT_TYPE, Meter, Part, merge_expositions
+from throughline.core.metrics import Form, Meter, Part, form_for, merge_expositions
 
 ASK_SECONDS = 1.0
 MOST_LAG_SECONDS = 60.0
@@ -87,14 +88,14 @@ class Neighbours:
         short = self._files(told.part)
         return told if short is None else PartHealth(told.part, False, "; ".join(filter(None, (short, told.reason))))
 
-    def metrics(self, own: Meter) -> str:
+    def metrics(self, own: Meter, form: Form = Form.PLAIN) -> str:
         """Return the metrics of those parts that tell theirs now."""
         self._count(own)
         for each in self.health().parts:
             own.gauge(READY, of=each.part.value).set(each.ready)
-        texts = {Part.API.value: own.expose()}
+        texts = {Part.API.value: own.expose(form)}
         with suppress(OSError):
-            texts[Part.COLLECTOR.value] = self._ask("/metrics")
+            texts[Part.COLLECTOR.value] = self._collector.ask("/metrics", ASK_SECONDS, accept=form.value).decode()
         with suppress(PassingError):
             left = self._watch.metrics().result()
             if left:
@@ -102,7 +103,7 @@ class Neighbours:
         left = self._kpis()
         if left:
             texts[Part.WATCH.value] = left
-        return merge_expositions(texts)
+        return merge_expositions(texts, form)
 
     def _of_collector(self) -> PartHealth:
         try:
@@ -220,9 +221,10 @@ def routes(neighbours: Neighbours, meter: Meter, guard_faults: Callable[[], int]
         return json_answer(health, 200 if health.ready else 503)
 
     @router.get("/metrics", summary="Metrics of all parts, for Prometheus", response_class=Response)
-    async def metrics() -> Response:
+    async def metrics(request: Request) -> Response:
+        form = form_for(request.headers.get("accept", ""))
         meter.gauge(API_GUARD_FILE_FAULTS).set(guard_faults())
-        content = await to_thread.run_sync(neighbours.metrics, meter, limiter=apart)
-        return Response(content, media_type=CONTENT_TYPE)
+        content = await to_thread.run_sync(neighbours.metrics, meter, form, limiter=apart)
+        return Response(content, headers={"content-type": form.value, "vary": "accept"})
 
     return router
