@@ -50,9 +50,10 @@ class Query(NamedTuple):
 def figure(
     question: str, how: str, unit: str, *queries: Query, steps: Steps = (), shown: Words | None = None
 ) -> stat.Panel:
-    """Return a panel of one number each."""
-    panel = _dressed(stat.Panel(), question, how, unit, queries, steps, shown)
-    panel.graph_mode(words.BigValueGraphMode.AREA).text_mode(words.BigValueTextMode.VALUE_AND_NAME)
+    """Return a panel of one number each, as it is now: the last that there was would hide that there is none."""
+    now = [query._replace(now=True) for query in queries]
+    panel = _dressed(stat.Panel(), question, how, unit, now, steps, shown)
+    panel.graph_mode(words.BigValueGraphMode.NONE).text_mode(words.BigValueTextMode.VALUE_AND_NAME)
     return panel.color_mode(words.BigValueColorMode.VALUE if steps or shown else words.BigValueColorMode.NONE)
 
 

@@ -54,9 +54,9 @@ def service() -> dashboard.Dashboard:
     )
     acknowledged = trend(
         "How long do senders wait to be acknowledged?",
-        "99 of 100 requests at each door, the commit to disk included.",
+        "99 of 100 requests at each door, the commit to disk included. Exemplars are the traces of slow ones.",
         "s",
-        Query(_quantile("0.99", names.ACKNOWLEDGE_SECONDS.name, "door, "), "{{door}}"),
+        Query(_quantile("0.99", names.ACKNOWLEDGE_SECONDS.name, "door, "), "{{door}}", exemplars=True),
     )
     commits = trend(
         "How fast is the disk?",

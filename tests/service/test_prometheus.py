@@ -6,6 +6,7 @@ A query that finds nothing is broken, or what it asks for is told by nobody.
 from __future__ import annotations
 
 import math
+import subprocess
 import time
 from collections.abc import Generator
 from contextlib import ExitStack
@@ -122,6 +123,13 @@ def test_prometheus_is_content_with_every_rule(watched: Watched) -> None:
     loaded = [rule for group in watched.prometheus.get("rules")["groups"] for rule in group["rules"]]
     assert {rule["name"] for rule in loaded} == {each.where.partition(": ")[2] for each in rules()}
     assert [(rule["name"], rule.get("lastError")) for rule in loaded if rule["health"] != "ok"] == []
+
+
+def test_promtool_finds_nothing_wrong_with_what_a_running_service_tells(watched: Watched) -> None:
+    text = call(f"http://{watched.api}/metrics").text
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
+    complaints = {line for line in (done.stdout + done.stderr).splitlines() if "approved_hours" not in line}
+    assert complaints == set(), "hours of work are no length of time"
 
 
 def test_a_question_that_belongs_to_a_trace_is_found_by_it(watched: Watched) -> None:

@@ -80,6 +80,13 @@ def test_every_panel_asks_a_question_and_says_how_to_read_its_answer(board: dict
     assert len(numbers) == len(set(numbers))
 
 
+@pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
+def test_a_number_is_that_of_now_and_not_the_last_that_there_was(board: dict[str, Any]) -> None:
+    single = [panel for panel in panels(board) if panel["type"] in ("stat", "bargauge", "table")]
+    assert single
+    assert [panel["title"] for panel in single if not all(target["instant"] for target in panel["targets"])] == []
+
+
 def test_no_query_takes_no_answer_for_nothing() -> None:
     """What fills a gap with 0 would say that all is well where nobody knows."""
     assert [each.where for each in ALL if re.search(r"\bvector\(|or on\(\)|absent", each.expression)] == []
