@@ -20,7 +20,7 @@ from grafana.panels import (
     rows,
     trend,
 )
-from grafana.series import TOTAL, at_least_of, family_of, level, of_total, with_info
+from grafana.series import TOTAL, family_of, level, of_total, quantile_of, with_info
 from kpis.exposition import HAS_ANSWER, HEADLINE, OPEN, SAMPLE_SIZE, WITHOUT_AMOUNT
 
 LAG, VALUE, RISK = "billing-readiness-lag", "unbilled-approved-value", "money-at-risk"
@@ -48,7 +48,7 @@ STANDING = f"throughline:kpi_standing{{{TOTAL}}}"
 
 def executives() -> dashboard.Dashboard:
     """Return the dashboard."""
-    lag, value, risk = family_of(LAG), family_of(VALUE), family_of(RISK)
+    value, risk = family_of(VALUE), family_of(RISK)
     standing = rows(
         "Where do our KPIs stand, and where did they 30 days ago?",
         "Each KPI that has a target, by the levels that it declares (docs/reference/kpis.md). No answer: too little"
@@ -69,9 +69,8 @@ def executives() -> dashboard.Dashboard:
         f"{_BUSINESS}Half (median) and nine in ten (p90) of all that was approved were released to billing within so"
         f" long, unfinished work included. {_BEYOND}",
         "suffix: h",
-        Query(f'{lag}{{{TOTAL}, quantile="0.5"}} {HOURS}', "median"),
-        Query(f'{lag}{{{TOTAL}, quantile="0.9"}} {HOURS}', "p90"),
-        Query(f"{at_least_of(LAG)}{{{TOTAL}}} {HOURS}", "at least ({{quantile}})"),
+        Query(f"{quantile_of(LAG, '0.5', TOTAL)} {HOURS}", "median{{bound}}"),
+        Query(f"{quantile_of(LAG, '0.9', TOTAL)} {HOURS}", "p90{{bound}}"),
         Query(f"{level('target', LAG)} {HOURS}", "target"),
         Query(f"{level('warning', LAG)} {HOURS}", "warning"),
     )

@@ -21,7 +21,7 @@ from grafana.panels import (
     trend,
 )
 from grafana.panels import rows as table
-from grafana.series import BY_FLOW, at_least_of, by_flow, family_of, flow_level
+from grafana.series import BY_FLOW, by_flow, family_of, flow_level, quantile_of
 from kpis.exposition import ERROR_BUDGET, HAS_ANSWER, INTERVAL_HIGH, INTERVAL_LOW, SAMPLE_SIZE
 from throughline.core.metric_names import BLIND_SOURCES, DEVIATIONS, FOLDED_EVENTS, SET_ASIDE
 
@@ -65,8 +65,7 @@ def integration_health() -> dashboard.Dashboard:
         "Nine in ten (p90) of all that became ready in the source were seen in the target within so long, unfinished"
         ' ones included; "at least" where so few arrived that it is not reached. No line: no answer.',
         "s",
-        Query(f'{family_of(LATENCY)}{{quantile="0.9", {BY_FLOW}}}', "{{flow}}"),
-        Query(f'{at_least_of(LATENCY)}{{quantile="0.9", {BY_FLOW}}}', "{{flow}}, at least"),
+        Query(quantile_of(LATENCY, "0.9", BY_FLOW), "{{flow}}{{bound}}"),
         Query(flow_level("target", LATENCY), "target"),
         Query(flow_level("warning", LATENCY), "warning"),
     )

@@ -24,9 +24,11 @@ def family_of(kpi: str) -> str:
     return families_of(_shipped().kpis[kpi])[0].name
 
 
-def at_least_of(kpi: str) -> str:
-    """Return the family of what the quantiles of a lag are at least that are not reached."""
-    return families_of(_shipped().kpis[kpi])[1].name
+def quantile_of(kpi: str, quantile: str, where: str) -> str:
+    """Return a quantile of a lag; where it is not reached what it is at least, with a label ``bound`` that says so."""
+    reached, at_least, *_ = families_of(_shipped().kpis[kpi])
+    which = f'{{quantile="{quantile}", {where}}}'
+    return f'({reached.name}{which} or label_replace({at_least.name}{which}, "bound", ", at least", "", ""))'
 
 
 def of_total(family: Family, kpi: str) -> str:

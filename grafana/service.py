@@ -78,6 +78,13 @@ def service() -> dashboard.Dashboard:
         Query(_quantile("0.5", names.API_SECONDS.name), "median"),
         Query(_quantile("0.99", names.API_SECONDS.name), "p99", exemplars=True),
     )
+    behind = trend(
+        "How far are KPIs behind the cases?",
+        "Saves of cases that no figure shows yet; many while every case is looked at anew, as after a changed"
+        " declaration.",
+        "short",
+        Query(names.KPI_BEHIND.name, "changes"),
+    )
     space = trend(
         "When is the disk full?",
         "Below what is kept free (free_bytes) doors refuse. What is kept for how long: docs/reference/retention.md.",
@@ -86,6 +93,7 @@ def service() -> dashboard.Dashboard:
         Query(names.DISK_KEPT_FREE_BYTES.name, "kept free"),
         Query(names.JOURNAL_BYTES.name, "journal"),
         Query(names.STORE_BYTES.name, "store"),
+        Query(names.KPI_BYTES.name, "KPIs"),
     )
     memory = trend(
         "How much memory does each part take?",
@@ -120,7 +128,10 @@ def service() -> dashboard.Dashboard:
                     Placed(commits, 12, 8),
                 ],
             ),
-            Section("Do cases and answers keep up?", [Placed(folded, 12, 8), Placed(answered, 12, 8)]),
+            Section(
+                "Do cases, figures and answers keep up?",
+                [Placed(folded, 8, 8), Placed(behind, 8, 8), Placed(answered, 8, 8)],
+            ),
             Section(
                 "What runs out next?",
                 [

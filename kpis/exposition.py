@@ -9,22 +9,21 @@ it is declared, and ids are none. A sample without a dimension's label is the to
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from decimal import Decimal
 from typing import NamedTuple
 
 from prometheus_client import Metric as Samples
 
 from kpis.clock import Counting
 from kpis.declaration import Bound, Declaration, Dimension, Headline, Kind, KpiClock, Measure, Unit
-from kpis.money import Converted, rounded
-from kpis.reading import SHARES, Answer, Lag, Newest, Pace, Reading, Share, Stock, Total
+from kpis.figures import figure_of
+from kpis.latest import SPLIT, Current
+from kpis.money import rounded
+from kpis.reading import SHARES, Lag, Pace, Reading, Share, Stock, Total, beside_of
 from kpis.survival import Reached
 from throughline.core.estate import Estate
 from throughline.core.instants import MICROSECONDS
 from throughline.core.metrics import Kind as Shape
 
-LABELS = (Dimension.PROCESS, Dimension.FLOW, Dimension.REGION, Dimension.LEGAL_ENTITY)
-"""The dimensions that are labels."""
 UNKNOWN = "unknown"
 """The label's value where records do not say theirs."""
 _DAY_SECONDS = 86_400
@@ -38,19 +37,7 @@ _SUFFIXES = {
     Unit.PER_RECORD: "ratio",
 }
 _QUANTILES = {headline: str(share) for headline, share in SHARES.items()}
-_WHERE = tuple(dimension.value for dimension in LABELS)
-
-
-class Current(NamedTuple):
-    """The reading of a KPI that holds now. ``values``: of one dimension, or of none: the total.
-
-    ``window_days``: of how many days it is; None: of all of them, or of now.
-    """
-
-    kpi: Declaration
-    values: Mapping[Dimension, str | None]
-    reading: Reading
-    window_days: int | None = None
+_WHERE = tuple(dimension.value for dimension in SPLIT)
 
 
 class Family(NamedTuple):
@@ -178,22 +165,29 @@ class _Sample(NamedTuple):
     value: float
 
 
-def expose_readings(currents: Iterable[Current], estate: Estate, read_at: int) -> list[Samples]:
-    """Return the samples of current readings by family, for an exposition by prometheus_client.
+def expose_readings(
+    kpis: Iterable[Declaration], currents: Iterable[Current], estate: Estate, read_at: int
+) -> list[Samples]:
+    """Return the samples of the readings of now by family, for an exposition by prometheus_client.
 
-    Readings by a dimension that is no label, or of a value that nothing declares, are left out. ``read_at``: when they
-    were made (microseconds). Every shared family is there from the start.
+    A KPI that has no reading has no answer. Readings by a dimension that is no label, or of a value that nothing
+    declares, are left out. ``read_at``: when they were made (microseconds). Every family is there from the start.
     """
     found = {family.name: _samples(family) for family in SHARED}
     found[READ_AT.name].add_sample(READ_AT.name, {}, read_at / MICROSECONDS)
-    for current in currents:
+    declared, read = list(kpis), list(currents)
+    for family in (family for kpi in declared for family in families_of(kpi)):
+        found.setdefault(family.name, _samples(family))
+    named = {current.kpi.name for current in read}
+    read += [Current(kpi, {}, _UNREAD, None) for kpi in declared if kpi.name not in named]
+    for current in read:
         labels = _labels(current.values, estate)
-        for family in families_of(current.kpi):
-            found.setdefault(family.name, _samples(family))
-        for sample in () if labels is None else _samples_of(current, labels, estate):
-            name = sample.family.name
-            found.setdefault(name, _samples(sample.family)).add_sample(name, dict(sample.labels), sample.value)
+        for family, told, value in () if labels is None else _samples_of(current, labels, estate):
+            found.setdefault(family.name, _samples(family)).add_sample(family.name, dict(told), value)
     return list(found.values())
+
+
+_UNREAD = Reading(None, "no reading", beside_of({}))
 
 
 def _samples(family: Family) -> Samples:
@@ -207,7 +201,7 @@ def _labels(values: Mapping[Dimension, str | None], estate: Estate) -> dict[str,
     """
     declared = {Dimension.REGION: estate.regions, Dimension.LEGAL_ENTITY: estate.legal_entities}
     for dimension, value in values.items():
-        if dimension not in LABELS or (value is not None and value not in declared.get(dimension, {value})):
+        if dimension not in SPLIT or (value is not None and value not in declared.get(dimension, {value})):
             return None
     return {dimension.value: UNKNOWN if value is None else value for dimension, value in values.items()}
 
@@ -215,12 +209,14 @@ def _labels(values: Mapping[Dimension, str | None], estate: Estate) -> dict[str,
 def _samples_of(current: Current, where: Mapping[str, str], estate: Estate) -> Iterator[_Sample]:
     kpi, reading = current.kpi, current.reading
     labels = {"kpi": kpi.name, **where}
-    told = [] if reading.answer is None else list(_figures(kpi, reading.answer, where))
-    headlines = [sample for sample in told if _is_headline(kpi, sample)]
-    yield from told
-    for sample in headlines:
-        yield _Sample(HEADLINE_AT_LEAST if sample.family.name.endswith("_at_least") else HEADLINE, labels, sample.value)
-    yield _Sample(HAS_ANSWER, labels, float(bool(headlines)))
+    figure = figure_of(kpi, reading)
+    yield _Sample(HAS_ANSWER, labels, float(figure.value is not None))
+    if figure.value is not None:
+        value = float(rounded(figure.value) if kpi.unit is Unit.MONEY else figure.value)
+        yield _Sample(HEADLINE_AT_LEAST if figure.at_least else HEADLINE, labels, value)
+        if not isinstance(reading.answer, Lag):
+            yield _Sample(figure_family(kpi), _in_full(kpi, where, estate), value)
+    yield from _further(kpi, reading, where)
     for family, bound in ((TARGET, kpi.target), (WARNING, kpi.warning)):
         if bound is not None:
             yield _Sample(family, {**labels, "good": kpi.good.value}, _level(bound, current.values, estate))
@@ -229,13 +225,39 @@ def _samples_of(current: Current, where: Mapping[str, str], estate: Estate) -> I
         yield from _of_all(current, labels)
 
 
+def _in_full(kpi: Declaration, where: Mapping[str, str], estate: Estate) -> Mapping[str, str]:
+    """Return the labels of a figure in the family of its KPI."""
+    if kpi.unit is Unit.MONEY:
+        return {"currency": estate.firm.reporting_currency, **where}
+    return {"quantile": _QUANTILES[Headline.MEDIAN], **where} if _has_quantiles(kpi) else where
+
+
+def _further(kpi: Declaration, reading: Reading, where: Mapping[str, str]) -> Iterator[_Sample]:
+    """Yield what a lag or a share tells beside its figure."""
+    answer, families = reading.answer, families_of(kpi)
+    if isinstance(answer, Lag):
+        yield from _quantiles(families[0], families[1], answer.quantiles, where)
+        yield from _quantiles(families[2], families[3], answer.by_value, where)
+    elif isinstance(answer, Share) and answer.by_value is not None:
+        yield _Sample(families[1], where, answer.by_value)
+
+
+def _quantiles(
+    reached: Family, at_least: Family, quantiles: Mapping[Headline, Reached | None], where: Mapping[str, str]
+) -> Iterator[_Sample]:
+    for headline, quantile in quantiles.items():
+        if quantile is not None:
+            labels = {"quantile": _QUANTILES[headline], **where}
+            yield _Sample(at_least if quantile.beyond else reached, labels, quantile.age)
+
+
 def _of_all(current: Current, labels: Mapping[str, str]) -> Iterator[_Sample]:
     """Yield what a KPI tells once, with its total."""
     kpi = current.kpi
     told = (kpi.name, kpi.version, kpi.title, kpi.group, kpi.unit.value, kpi.formula.kind.value, kpi.good.value)
     yield _Sample(INFO, dict(zip(INFO.labels, (*told, kpi.owner), strict=True)), 1.0)
-    if current.window_days is not None:
-        yield _Sample(WINDOW, labels, float(current.window_days * _DAY_SECONDS))
+    if current.days is not None:
+        yield _Sample(WINDOW, labels, float(current.days * _DAY_SECONDS))
 
 
 def _beside(kpi: Declaration, reading: Reading, labels: Mapping[str, str]) -> Iterator[_Sample]:
@@ -257,58 +279,6 @@ def _beside(kpi: Declaration, reading: Reading, labels: Mapping[str, str]) -> It
 
 
 _COUNTED = (Stock, Total, Pace)
-
-
-def _is_headline(kpi: Declaration, sample: _Sample) -> bool:
-    own = figure_family(kpi).name
-    wanted = _QUANTILES[kpi.headline] if kpi.formula.kind is Kind.LAG else _QUANTILES[Headline.MEDIAN]
-    return sample.family.name in (own, f"{own}_at_least") and sample.labels.get("quantile", wanted) == wanted
-
-
-def _figures(kpi: Declaration, answer: Answer, where: Mapping[str, str]) -> Iterator[_Sample]:
-    """Yield the figures of an answer; none where it has none in the unit of the KPI."""
-    families = families_of(kpi)
-    own = families[0]
-    match answer:
-        case Lag():
-            yield from _quantiles(families[0], families[1], answer.quantiles, where)
-            yield from _quantiles(families[2], families[3], answer.by_value, where)
-        case Share():
-            yield _Sample(own, where, answer.share)
-            if answer.by_value is not None:
-                yield _Sample(families[1], where, answer.by_value)
-        case Stock() if kpi.unit is Unit.SECONDS:
-            if answer.median_age is not None:
-                yield _Sample(own, {"quantile": _QUANTILES[Headline.MEDIAN], **where}, answer.median_age.seconds)
-        case Stock() | Total():
-            yield from _measured(own, answer.records, answer.hours, answer.amount, kpi.unit, where)
-        case Pace():
-            yield _Sample(own, where, answer.per_hour)
-        case Newest():
-            yield _Sample(own, where, float(answer.age))
-
-
-def _quantiles(
-    reached: Family, at_least: Family, quantiles: Mapping[Headline, Reached | None], where: Mapping[str, str]
-) -> Iterator[_Sample]:
-    for headline, quantile in quantiles.items():
-        if quantile is not None:
-            labels = {"quantile": _QUANTILES[headline], **where}
-            yield _Sample(at_least if quantile.beyond else reached, labels, quantile.age)
-
-
-def _measured(
-    family: Family, records: int, hours: Decimal | None, amount: Converted, unit: Unit, where: Mapping[str, str]
-) -> Iterator[_Sample]:
-    match unit:
-        case Unit.MONEY:
-            if amount.amount is not None:
-                yield _Sample(family, {"currency": amount.currency, **where}, float(rounded(amount.amount)))
-        case Unit.HOURS:
-            if hours is not None:
-                yield _Sample(family, where, float(hours))
-        case _:
-            yield _Sample(family, where, float(records))
 
 
 def _level(bound: Bound, values: Mapping[Dimension, str | None], estate: Estate) -> float:

@@ -225,10 +225,18 @@ STORIES = [
     ),
     Story(
         "KpisNotKeptUpToDate",
-        "50m",
-        {'throughline_kpi_read_timestamp_seconds{part="watch"}': "100x60"},
-        {'throughline_kpi_read_timestamp_seconds{part="watch"}': "100+60x60"},
+        "150m",
+        {'throughline_kpi_read_timestamp_seconds{part="watch"}': "100x180"},
+        {'throughline_kpi_read_timestamp_seconds{part="watch"}': "100x60 200x120"},
         {"part": "watch"},
+    ),
+    Story(
+        "KpisFallBehind",
+        "60m",
+        {'throughline_kpi_behind_changes{part="watch"}': "1000+100x60"},
+        {'throughline_kpi_behind_changes{part="watch"}': "9000-100x60"},
+        {"part": "watch"},
+        "7000",
     ),
 ]
 
@@ -286,6 +294,8 @@ def test_every_alert_has_its_story() -> None:
     [
         ("low", 90, None, 0),
         ("low", 100, None, 0),
+        ("low", None, 100, 1),
+        ("low", None, 200, 2),
         ("low", 150, None, 1),
         ("low", 250, None, 2),
         ("low", None, 90, -1),

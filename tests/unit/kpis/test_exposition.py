@@ -14,8 +14,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from kpis.declaration import Declaration, Dimension, Good, Headline, Kind
 from kpis.distribution import Distribution, Estimate
-from kpis.exposition import SHARED, Current, expose_readings, families_of
+from kpis.exposition import SHARED, expose_readings, families_of
 from kpis.intervals import Interval
+from kpis.latest import Current
 from kpis.money import Converted, Money, Sums, convert
 from kpis.reading import NO_DATA, Answer, Beside, Lag, Newest, Pace, Reading, Share, Stock, Total
 from kpis.survival import Curve, Reached
@@ -58,7 +59,7 @@ def series(name: str, **labels: str) -> Series:
 
 def told(*currents: Current, estate: Estate = ESTATE) -> dict[Series, float]:
     """Return every sample that stands in the text, as a scraper reads it."""
-    text = expose_samples(expose_readings(currents, estate, READ_AT * MICROSECONDS))
+    text = expose_samples(expose_readings((), currents, estate, READ_AT * MICROSECONDS))
     return {
         series(sample.name, **sample.labels): sample.value
         for family in text_string_to_metric_families(text)
@@ -72,7 +73,7 @@ def names(samples: Mapping[Series, float]) -> set[str]:
 
 def current(kpi: Declaration, answer: Answer | None, beside: Beside = NOTHING_BESIDE, **values: str | None) -> Current:
     dimensions = {Dimension(name): value for name, value in values.items()}
-    return Current(kpi, dimensions, Reading(answer, None if answer else NO_DATA, beside, 5 * MICROSECONDS))
+    return Current(kpi, dimensions, Reading(answer, None if answer else NO_DATA, beside, 5 * MICROSECONDS), None)
 
 
 def lag(**quantiles: Reached | None) -> Lag:
@@ -113,6 +114,18 @@ def test_the_headline_is_the_quantile_that_the_levels_speak_of() -> None:
     assert series("throughline_kpi_headline", kpi=kpi.name) not in samples
     assert samples[series("throughline_kpi_headline_at_least", kpi=kpi.name)] == 8
     assert samples[series("throughline_kpi_has_answer", kpi=kpi.name)] == 1
+
+
+def test_a_kpi_that_nobody_reads_is_told_to_have_no_answer() -> None:
+    text = expose_samples(expose_readings(KPIS.values(), [current(LAG, lag(median=Reached(1)))], ESTATE, READ_AT))
+    answers = {
+        sample.labels["kpi"]: sample.value
+        for family in text_string_to_metric_families(text)
+        if family.name == "throughline_kpi_has_answer"
+        for sample in family.samples
+    }
+    assert answers == {name: float(name == LAG.name) for name in KPIS}
+    assert "throughline_kpi_money_at_risk_amount" in text, "every family is there from the start"
 
 
 @pytest.mark.parametrize("kpi", KPIS.values(), ids=KPIS)
@@ -215,7 +228,7 @@ def test_what_stands_beside_is_told_of_every_reading() -> None:
 
 
 def test_what_a_kpi_declares_is_told_once() -> None:
-    samples = told(current(LAG, None)._replace(window_days=90), current(LAG, None, region="EMEA"))
+    samples = told(current(LAG, None)._replace(days=90), current(LAG, None, region="EMEA"))
     (info,) = (dict(labels) for name, labels in samples if name == "throughline_kpi_info")
     assert (info["owner"], info["unit"], info["good"]) == ("finance-ops", "seconds", Good.LOW.value)
     assert samples[series("throughline_kpi_window_seconds", kpi=LAG.name)] == 90 * 86_400
@@ -242,9 +255,8 @@ def test_promtool_finds_nothing_wrong_with_the_text() -> None:
         "unbilled-approved-value": stock(Money(Decimal(3), "EUR")),
         "unbilled-approved-hours": stock(None, hours=Decimal("7.5")),
     }
-    text = expose_samples(
-        expose_readings([current(kpi, answers.get(name)) for name, kpi in KPIS.items()], ESTATE, READ_AT)
-    )
+    currents = [current(KPIS[name], answer) for name, answer in answers.items()]
+    text = expose_samples(expose_readings(KPIS.values(), currents, ESTATE, READ_AT))
     done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
     assert (done.stdout + done.stderr).splitlines() == [
         'throughline_kpi_unbilled_approved_hours use base unit "seconds" instead of "hours"'
