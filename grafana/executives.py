@@ -53,7 +53,7 @@ def executives() -> dashboard.Dashboard:
         "Where do our KPIs stand, and where did they 30 days ago?",
         "Each KPI that has a target, by the levels that it declares (docs/reference/kpis.md). No answer: too little"
         " data, or a quantile that is not reached and may yet meet its target. Sample: how many waits, attempts or"
-        " records the figure is of.",
+        " records the figure is of. `throughline kpis cases` lists what is behind each.",
         Column("KPI", label="title"),
         Column("Group", label="group"),
         Column("Owner", label="owner"),
@@ -115,7 +115,8 @@ def executives() -> dashboard.Dashboard:
     )
     unanswered = rows(
         "Which questions have no answer?",
-        "Too little data, a quantile that nobody can tell, or no source yet (docs/reference/kpis.md). None is 0.",
+        "Too little data, a quantile that nobody can tell, or no source yet (docs/reference/kpis.md). None is 0;"
+        " `throughline kpis explain` says why.",
         Column("KPI", label="title"),
         Column("Group", label="group"),
         Column("Owner", label="owner"),

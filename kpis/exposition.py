@@ -239,7 +239,7 @@ def _further(kpi: Declaration, reading: Reading, where: Mapping[str, str]) -> It
         yield from _quantiles(families[0], families[1], answer.quantiles, where)
         yield from _quantiles(families[2], families[3], answer.by_value, where)
     elif isinstance(answer, Share) and answer.by_value is not None:
-        yield _Sample(families[1], where, answer.by_value)
+        yield from (_Sample(by_value, where, answer.by_value) for by_value in families[1:])
 
 
 def _quantiles(

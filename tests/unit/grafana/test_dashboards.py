@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 import pytest
+import typer.main
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
@@ -15,7 +16,9 @@ from grafana.build import FOLDER, dashboards
 from kpis.catalogue import load_catalogue
 from kpis.exposition import SHARED, families_of
 from lineage.definitions import load_definitions
-from tests.service.boards import BOARDS, GRAFANA, asked, panels, rules, selectors, variables
+from tests.docs.test_what_docs_name_exists import COMMAND, commands, is_command
+from tests.service.boards import BOARDS, GRAFANA, RULES, asked, panels, rules, selectors, variables
+from throughline.cli.main import app
 from throughline.core.metric_names import METRICS
 from throughline.core.metrics import Kind
 from throughline.core.yaml_file import load_yaml
@@ -103,3 +106,12 @@ def test_provisioning_names_one_data_source_and_the_folder_of_dashboards() -> No
     assert (source["type"], source["uid"]) == ("prometheus", "throughline-prometheus")
     (provider,) = load_yaml(GRAFANA / "provisioning" / "dashboards" / "throughline.yaml").content["providers"]
     assert (provider["type"], provider["allowUiUpdates"]) == ("file", False)
+
+
+def test_every_command_that_panels_and_alerts_name_exists() -> None:
+    known = dict(commands(typer.main.get_command(app)))
+    texts = [panel["description"] for board in BOARDS.values() for panel in panels(board)]
+    texts += [path.read_text("utf-8") for path in RULES]
+    named = [words for text in texts for words in COMMAND.findall(text)]
+    assert len(named) > 5
+    assert [words for words in named if not is_command(words, known)] == []
