@@ -51,9 +51,9 @@ def executives() -> dashboard.Dashboard:
     value, risk = family_of(VALUE), family_of(RISK)
     standing = rows(
         "Where do our KPIs stand, and where did they 30 days ago?",
-        "Each KPI that has a target, by the levels that it declares (docs/reference/kpis.md). No answer: too little"
-        " data, or a quantile that is not reached and may yet meet its target. Sample: how many waits, attempts or"
-        " records the figure is of. `throughline kpis cases` lists what is behind each.",
+        "Each KPI that has a target: good on it, bad beyond its warning level or where it has none, a warning between"
+        " (docs/reference/kpis.md). No answer: too little data, or a quantile that is not reached and may yet meet it."
+        " Sample: how many waits, attempts or records the figure is of. `throughline kpis cases` lists what is behind each.",
         Column("KPI", label="title"),
         Column("Group", label="group"),
         Column("Owner", label="owner"),

@@ -52,7 +52,7 @@ def integration_health() -> dashboard.Dashboard:
     )
     standing = since(
         "Which flows are beyond a level, and since when?",
-        "Those that were off target or beyond the warning level of a KPI at any time shown.",
+        "Those that missed the target of a KPI at any time shown: bad beyond its warning level, a warning before.",
         STANDINGS,
         Query(
             f"{_PROMISES} and on (job, instance, kpi, flow) (max_over_time({_PROMISES}[$__range]) > 0)",

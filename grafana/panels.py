@@ -24,9 +24,9 @@ SOURCE = words.DataSourceRef(type_val="prometheus", uid="${datasource}")
 NO_ANSWER = "no answer"
 GREEN, YELLOW, RED, GREY = "green", "yellow", "red", "#8e8e8e"
 STANDINGS = {
-    "2": ("beyond warning", RED),
-    "1": ("off target", YELLOW),
-    "0": ("on target", GREEN),
+    "2": ("bad", RED),
+    "1": ("warning", YELLOW),
+    "0": ("good", GREEN),
     "-1": (NO_ANSWER, GREY),
 }
 YES_NO = {"1": ("yes", GREEN), "0": ("no", RED)}

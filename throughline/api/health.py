@@ -90,14 +90,14 @@ class Neighbours:
 
     def metrics(self, own: Meter, form: Form = Form.PLAIN) -> str:
         """Return the metrics of those parts that tell theirs now."""
-        self._count(own)
         for each in self.health().parts:
             own.gauge(READY, of=each.part.value).set(each.ready)
+        self._count(own)
         texts = {Part.API.value: own.expose(form)}
         with suppress(OSError):
             texts[Part.COLLECTOR.value] = self._collector.ask("/metrics", ASK_SECONDS, accept=form.value).decode()
-        with suppress(PassingError):
-            left = self._watch.metrics().result()
+        with suppress(PassingError, TimeoutError):
+            left = self._watch.metrics().result(ASK_SECONDS)
             if left:
                 texts[Part.ENGINE.value] = left
         left = self._kpis()

@@ -29,6 +29,7 @@ from throughline.core.metric_names import (
 from throughline.core.metrics import Meter
 
 _UNKNOWN = math.nan  # as Prometheus says it: no rule takes it for a number
+_ANSWER_SECONDS = 1.0  # a scrape waits for ten at most, and a store that hangs answers nothing
 
 
 class ServiceCounts:
@@ -56,13 +57,13 @@ class ServiceCounts:
         records, seconds = self._lag()
         meter.gauge(FOLD_LAG_RECORDS).set(records)
         meter.gauge(FOLD_LAG_SECONDS).set(seconds)
-        meter.gauge(BLIND_SOURCES).set(self._blind())
+        meter.gauge(BLIND_SOURCES).set(_UNKNOWN if math.isnan(records) else self._blind())
         meter.gauge(DISK_FREE_BYTES).set(self._free())
         meter.gauge(DISK_KEPT_FREE_BYTES).set(self._kept_free)
 
     def _lag(self) -> tuple[float, float]:
-        with suppress(PassingError, sqlite3.Error), self._one_at_a_time:
-            folded = self._watch.folded().result().record
+        with suppress(PassingError, TimeoutError, sqlite3.Error), self._one_at_a_time:
+            folded = self._watch.folded().result(_ANSWER_SECONDS).record
             last = self._journal.last()
             if folded >= last:
                 return 0, 0
@@ -72,8 +73,9 @@ class ServiceCounts:
         return _UNKNOWN, _UNKNOWN
 
     def _blind(self) -> float:
-        with suppress(PassingError):
-            return len(blind_sources(self._sources, self._watch.heard().result(), self._now()))
+        with suppress(PassingError, TimeoutError):
+            heard = self._watch.heard().result(_ANSWER_SECONDS)
+            return len(blind_sources(self._sources, heard, self._now()))
         return _UNKNOWN
 
     def _free(self) -> float:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Generator
+from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +16,7 @@ from lineage.engine import Engine, Limits
 from lineage.process import Definitions
 from tests.unit.core.test_metrics import sample
 from throughline.api.service_counts import ServiceCounts
-from throughline.api.store_watch import StoreWatch
+from throughline.api.store_watch import Folded, StoreWatch
 from throughline.core.estate import read_estate
 from throughline.core.instants import HOUR, MICROSECONDS
 from throughline.core.journal import JournalReader, RecordSize
@@ -90,6 +92,23 @@ def test_the_room_on_the_disk_is_counted_with_what_is_kept_free(seen: Seen) -> N
     text = seen.text()
     assert sample(text, "throughline_disk_free_bytes") > 0
     assert sample(text, "throughline_disk_kept_free_bytes") == 128
+
+
+class Hanging(StoreWatch):
+    """A store that answers nothing, and does not say so."""
+
+    def folded(self) -> Future[Folded]:
+        return Future()
+
+
+def test_a_store_that_hangs_is_not_waited_for_long(seen: Seen) -> None:
+    began = time.monotonic()
+    with closing(Hanging(seen.folder / "store.db")) as watch:
+        text = seen._replace(watch=watch).text(Waiting)
+    assert time.monotonic() - began < 5.0, "a scrape waits for ten seconds at most"
+    for name in ("fold_lag_seconds", "fold_lag_records", "blind_sources"):
+        assert math.isnan(sample(text, f"throughline_{name}")), name
+    assert sample(text, "throughline_disk_free_bytes") > 0
 
 
 def test_nobody_can_say_where_there_is_no_store(tmp_path: Path) -> None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import subprocess
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from kpis.clock import Counting
+from kpis.declaration import Bound, Good
+from kpis.figures import Figure, Standing, standing_of
+from tests.unit.kpis.golden import CATALOGUE
+from throughline.core.estate import load_estate
 from throughline.core.yaml_file import load_yaml
 
 REPOSITORY = Path(__file__).parents[3]
@@ -289,43 +296,37 @@ def test_every_alert_has_its_story() -> None:
     assert {story.alert for story in STORIES} == rules("alert").keys()
 
 
-@pytest.mark.parametrize(
-    ("good", "headline", "at_least", "standing"),
-    [
-        ("low", 90, None, 0),
-        ("low", 100, None, 0),
-        ("low", None, 100, 1),
-        ("low", None, 200, 2),
-        ("low", 150, None, 1),
-        ("low", 250, None, 2),
-        ("low", None, 90, -1),
-        ("low", None, 150, 1),
-        ("low", None, 250, 2),
-        ("low", None, None, -1),
-        ("high", 250, None, 0),
-        ("high", 150, None, 1),
-        ("high", 90, None, 2),
-        ("high", None, 250, 0),
-        ("high", None, None, -1),
-    ],
-)
-def test_a_kpi_stands_where_its_figure_is_known_to_be(
-    good: str, headline: int | None, at_least: int | None, standing: int, tmp_path: Path
-) -> None:
-    """What is at least so much is beyond a level that is lower, and nobody can say whether it meets a higher one."""
-    target, warning = (100, 200) if good == "low" else (200, 100)
-    series = {
-        f'throughline_kpi_target{{{LAG}, good="{good}"}}': f"{target}",
-        f'throughline_kpi_warning{{{LAG}, good="{good}"}}': f"{warning}",
-        f"throughline_kpi_has_answer{{{LAG}}}": "0" if headline is at_least is None else "1",
-    }
-    if headline is not None:
-        series[f"throughline_kpi_headline{{{LAG}}}"] = str(headline)
-    if at_least is not None:
-        series[f"throughline_kpi_headline_at_least{{{LAG}}}"] = str(at_least)
-    labels = "".join(f', {name}="{value}"' for name, value in HERE.items())
-    expected = {"labels": f"throughline:kpi_standing{{{LAG}{labels}}}", "value": standing}
-    asked = {"expr": "throughline:kpi_standing", "eval_time": "0m", "exp_samples": [expected]}
+STANDINGS = {None: -1, Standing.GOOD: 0, Standing.WARNING: 1, Standing.BAD: 2}
+
+
+@pytest.mark.parametrize("has_warning", [True, False], ids=["warning", "no warning"])
+@pytest.mark.parametrize("good", Good)
+def test_a_kpi_stands_as_lists_and_the_api_say(good: Good, has_warning: bool, tmp_path: Path) -> None:
+    """Also where a quantile is at least so much: beyond what is lower, and nobody can say of what is higher."""
+    low, high = Decimal(100), Decimal(200)
+    target, warning = (low, high) if good is Good.LOW else (high, low)
+    kpi = dataclasses.replace(
+        CATALOGUE.kpis["duplicates"],
+        good=good,
+        target=Bound("", target),
+        warning=Bound("", warning) if has_warning else None,
+    )
+    counting = Counting(kpi.clock, load_estate(None).calendars)
+    figures = [Figure(None), *(Figure(Decimal(n), bound) for n in (90, 100, 150, 200, 250) for bound in (False, True))]
+    series, expected = dict[str, str](), list[dict[str, Any]]()
+    for number, figure in enumerate(figures):
+        whose = f'kpi="kpi-{number}"'
+        series[f'throughline_kpi_target{{{whose}, good="{good}"}}'] = str(target)
+        series[f"throughline_kpi_has_answer{{{whose}}}"] = "0" if figure.value is None else "1"
+        if has_warning:
+            series[f'throughline_kpi_warning{{{whose}, good="{good}"}}'] = str(warning)
+        if figure.value is not None:
+            name = "throughline_kpi_headline_at_least" if figure.at_least else "throughline_kpi_headline"
+            series[f"{name}{{{whose}}}"] = str(figure.value)
+        labels = "".join(f', {name}="{value}"' for name, value in HERE.items())
+        standing = STANDINGS[standing_of(kpi, figure, counting)]
+        expected.append({"labels": f"throughline:kpi_standing{{{whose}{labels}}}", "value": standing})
+    asked = {"expr": "throughline:kpi_standing", "eval_time": "0m", "exp_samples": expected}
     done = promtool(tmp_path, series, promql_expr_test=[asked])
     assert done.returncode == 0, done.stdout + done.stderr
 
