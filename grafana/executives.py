@@ -53,7 +53,7 @@ def executives() -> dashboard.Dashboard:
         "Where do our KPIs stand, and where did they 30 days ago?",
         "Each KPI that has a target: good on it, bad beyond its warning level or where it has none, a warning between"
         " (docs/reference/kpis.md). No answer: too little data, or a quantile that is not reached and may yet meet it."
-        " Sample: how many waits, attempts or records the figure is of. `throughline kpis cases` lists what is behind each.",
+        " Sample: how many waits, attempts or records it is of; `throughline kpis cases` lists what is behind each.",
         Column("KPI", label="title"),
         Column("Group", label="group"),
         Column("Owner", label="owner"),
