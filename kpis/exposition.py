@@ -9,6 +9,7 @@ it is declared, and ids are none. A sample without a dimension's label is the to
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from typing import NamedTuple
 
 from prometheus_client import Metric as Samples
@@ -18,7 +19,21 @@ from kpis.declaration import Bound, Declaration, Dimension, Headline, Kind, KpiC
 from kpis.figures import figure_of
 from kpis.latest import SPLIT, Current
 from kpis.money import rounded
-from kpis.reading import SHARES, Lag, Pace, Reading, Share, Stock, Total, beside_of
+from kpis.reading import (
+    SHARES,
+    Answer,
+    Balance,
+    Beside,
+    Lag,
+    Pace,
+    Ratio,
+    Reading,
+    Share,
+    Stock,
+    Total,
+    Variance,
+    beside_of,
+)
 from kpis.survival import Reached
 from throughline.core.estate import Estate
 from throughline.core.instants import MICROSECONDS
@@ -73,6 +88,10 @@ SAMPLE_SIZE = _shared("sample_size", "How many waits, attempts or records the fi
 OPEN = _shared("open", "How many of them have not ended.")
 UNKNOWN_WAITS = _shared("unknown", "How many cannot be measured, and so stand beside the figure.")
 WITHOUT_AMOUNT = _shared("without_amount", "How many records a sum of money lacks: without a known amount, or a rate.")
+NUMERATOR = _shared(
+    "numerator", "What stands above the line of a share or ratio: hits, one side; of an accuracy, all differences."
+)
+DENOMINATOR = _shared("denominator", "What stands below it: all that counted, the other side; all actual values.")
 INTERVAL_LOW = _shared("interval_low", "The lower end of the 95 % interval (Wilson) of a share.")
 INTERVAL_HIGH = _shared("interval_high", "Its upper end.")
 ERROR_BUDGET = _shared("error_budget", "How many more may miss before the target of a share is missed; below 0 it is.")
@@ -94,6 +113,8 @@ SHARED = (
     OPEN,
     UNKNOWN_WAITS,
     WITHOUT_AMOUNT,
+    NUMERATOR,
+    DENOMINATOR,
     INTERVAL_LOW,
     INTERVAL_HIGH,
     ERROR_BUDGET,
@@ -263,22 +284,46 @@ def _of_all(current: Current, labels: Mapping[str, str]) -> Iterator[_Sample]:
 def _beside(kpi: Declaration, reading: Reading, labels: Mapping[str, str]) -> Iterator[_Sample]:
     """Yield what stands beside a figure, also where there is none."""
     answer, beside = reading.answer, reading.beside
-    size = answer.of if isinstance(answer, Share) else answer.records if isinstance(answer, _COUNTED) else beside.began
-    yield _Sample(SAMPLE_SIZE, labels, float(size))
+    yield _Sample(SAMPLE_SIZE, labels, float(_size(answer, beside)))
     yield _Sample(OPEN, labels, float(beside.open))
     yield _Sample(UNKNOWN_WAITS, labels, float(sum(beside.unknown.values())))
     if reading.known_to is not None:
         yield _Sample(KNOWN_TO, labels, reading.known_to / MICROSECONDS)
+    for family, number in zip((NUMERATOR, DENOMINATOR), _line(answer), strict=False):
+        yield _Sample(family, labels, float(number))
     if isinstance(answer, Share):
         yield _Sample(INTERVAL_LOW, labels, answer.interval.low)
         yield _Sample(INTERVAL_HIGH, labels, answer.interval.high)
         if answer.budget is not None:
             yield _Sample(ERROR_BUDGET, labels, float(answer.budget))
-    elif isinstance(answer, Stock | Total) and kpi.unit is Unit.MONEY:
+    elif isinstance(answer, Stock | Total | Balance) and kpi.unit is Unit.MONEY:
         yield _Sample(WITHOUT_AMOUNT, labels, float(answer.amount.unknown))
 
 
-_COUNTED = (Stock, Total, Pace)
+def _size(answer: Answer | None, beside: Beside) -> int:
+    """Return how many waits, attempts, records or matches a figure is of."""
+    match answer:
+        case Share():
+            return answer.of
+        case Stock() | Total() | Pace():
+            return answer.records
+        case Variance():
+            return answer.matched
+        case _:
+            return beside.began
+
+
+def _line(answer: Answer | None) -> tuple[Decimal | int, ...]:
+    """Return what stands above and below the line; nothing where there is none."""
+    match answer:
+        case Share():
+            return answer.hits, answer.of
+        case Ratio():
+            return answer.numerator, answer.denominator
+        case Variance():
+            return answer.difference, answer.actual
+        case _:
+            return ()
 
 
 def _level(bound: Bound, values: Mapping[Dimension, str | None], estate: Estate) -> float:

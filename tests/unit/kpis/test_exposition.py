@@ -18,7 +18,21 @@ from kpis.exposition import SHARED, expose_readings, families_of
 from kpis.intervals import Interval
 from kpis.latest import Current
 from kpis.money import Converted, Money, Sums, convert
-from kpis.reading import NO_DATA, Answer, Beside, Lag, Newest, Pace, Reading, Share, Stock, Total
+from kpis.reading import (
+    NO_DATA,
+    Answer,
+    Balance,
+    Beside,
+    Lag,
+    Newest,
+    Pace,
+    Ratio,
+    Reading,
+    Share,
+    Stock,
+    Total,
+    Variance,
+)
 from kpis.survival import Curve, Reached
 from tests.unit.kpis.golden import CATALOGUE
 from throughline.core.estate import Estate, read_estate
@@ -187,6 +201,26 @@ def test_a_figure_is_in_the_unit_that_its_name_ends_with(name: str, answer: Answ
     samples = told(current(KPIS[name], answer))
     assert samples[series(sample)] == value
     assert samples[series("throughline_kpi_headline", kpi=name)] == value
+
+
+def test_what_is_compared_is_told_with_what_stands_above_and_below_the_line() -> None:
+    ratio, accuracy = KPIS["billable-utilisation"], KPIS["forecast-accuracy"]
+    of_hours = Ratio(0.75, Decimal(30), Decimal(40))
+    near = Variance(0.9, Decimal(10), Decimal(95), Decimal(100), 3)
+    samples = told(current(ratio, of_hours), current(accuracy, near), current(RATE, share()))
+    assert samples[series("throughline_kpi_billable_utilisation_ratio")] == 0.75
+    assert samples[series("throughline_kpi_forecast_accuracy_ratio")] == 0.9
+    assert samples[series("throughline_kpi_sample_size", kpi=accuracy.name)] == 3
+    for kpi, above, below in ((ratio, 30, 40), (accuracy, 10, 100), (RATE, 90, 100)):
+        assert samples[series("throughline_kpi_numerator", kpi=kpi.name)] == above
+        assert samples[series("throughline_kpi_denominator", kpi=kpi.name)] == below
+
+
+def test_what_was_lost_is_money_with_what_is_unknown_beside_it() -> None:
+    lost = worth(Money(Decimal(7), "EUR"), None)
+    samples = told(current(KPIS["revenue-leakage"], Balance(lost, lost, lost, Sums())))
+    assert samples[series("throughline_kpi_revenue_leakage_amount", currency="EUR")] == 7
+    assert samples[series("throughline_kpi_without_amount", kpi="revenue-leakage")] == 1
 
 
 def test_a_sum_of_money_is_told_as_a_stock_is() -> None:
