@@ -10,7 +10,7 @@ bin := .venv/bin
 # Two workers: what a small machine has. Tests marked serial share one of them.
 pytest := $(bin)/pytest -n 2 --dist loadgroup
 
-.PHONY: help demo picture test check static format bench bench-large docs lock clean install install-test tools
+.PHONY: help demo picture test check static format bench bench-large docs dashboards lock clean install install-test tools
 
 help:
 	@echo "make install      install into .venv, and nothing else"
@@ -22,6 +22,7 @@ help:
 	@echo "make bench-large  the benchmarks at 10,000,000 events"
 	@echo "make picture      remake the README's picture of the demo"
 	@echo "make docs         rewrite the reference pages of settings, metrics and KPIs"
+	@echo "make dashboards   rewrite the Grafana dashboards"
 	@echo "make lock         remake the lock files from pyproject.toml"
 	@echo "make clean        remove .venv and everything built"
 
@@ -68,6 +69,9 @@ bench-large: install-test
 
 docs: install-test
 	$(bin)/python -m tests.docs.pages
+
+dashboards: install-test
+	$(bin)/python -m grafana.build
 
 lock:
 	@.ci/lock "$$(.ci/install --python)"

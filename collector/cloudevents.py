@@ -27,6 +27,7 @@ from collector.setaside import Reason, SetAside, Unfit, shown
 from throughline.core.mappings.folder import Mappings
 from throughline.core.mappings.form import Input
 from throughline.core.number import Number, scalar_text
+from throughline.core.traceparent import TRACEPARENT
 
 STRUCTURED: Final = "application/cloudevents+json"
 BATCH: Final = "application/cloudevents-batch+json"
@@ -34,7 +35,6 @@ JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"  # what urllib and curl say where they were told nothing
 HEADER_PREFIX: Final = "ce-"
 
-_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
 _TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
 _ESCAPED = re.compile(r"\\(.)")
 
@@ -231,7 +231,7 @@ def _bam_fact(name: str, value: object) -> object:
 
 
 def _add_trace(envelope: Envelope, traceparent: object, reading: Reading) -> None:
-    match = _TRACEPARENT.fullmatch(traceparent) if isinstance(traceparent, str) else None
+    match = TRACEPARENT.fullmatch(traceparent) if isinstance(traceparent, str) else None
     if match is None:
         reading.ignored_traceparents += 1
     else:

@@ -7,10 +7,11 @@ from collector.reading import Door, Reading, Refusal
 from collector.setaside import Reason
 from throughline.core import metric_names as names
 from throughline.core.journal import ReplayOutcome
-from throughline.core.metrics import Meter, Metric, Part
+from throughline.core.metrics import TRACE, Form, Meter, Metric, Part
 from throughline.core.token import SignInFault
 
 ACCEPTED = "accepted"
+SLOW_SECONDS = 0.1  # what takes longer is worth a trace: all others are spared the time that an exemplar takes
 
 
 class DoorCounts:
@@ -36,7 +37,7 @@ class DoorCounts:
     def accepted(self, reading: Reading, seconds: float) -> None:
         """Count a request that was acknowledged, and what it brought."""
         self._outcomes[ACCEPTED].inc()
-        self._seconds.observe(seconds)
+        self._seconds.observe(seconds, _exemplar(reading) if seconds > SLOW_SECONDS else None)
         if reading.events:
             self._events.inc(len(reading.events))
         if reading.spans:
@@ -66,6 +67,13 @@ class DoorCounts:
     def received(self, body_bytes: int) -> None:
         """Count a body, as sent."""
         self._bytes.inc(body_bytes)
+
+
+def _exemplar(reading: Reading) -> dict[str, str] | None:
+    """Return the trace that a request belongs to, as far as one is at hand."""
+    trace = next((event.trace_id for event in reading.events if event.trace_id), None)
+    trace = trace or next((span.trace_id.hex() for span in reading.spans), None)
+    return {TRACE: trace} if trace else None
 
 
 class JournalCounts:
@@ -102,7 +110,14 @@ class Counts:
         """Count a set-aside event that went the same way again."""
         self._replays[outcome].inc()
 
-    def expose(self, waiting: tuple[int, int], in_hand_bytes: int, journal_bytes: int, guard_faults: int) -> str:
+    def expose(
+        self,
+        waiting: tuple[int, int],
+        in_hand_bytes: int,
+        journal_bytes: int,
+        guard_faults: int,
+        form: Form = Form.PLAIN,
+    ) -> str:
         """Return all series as text; what waits for a commit, what is in hand and the journal's size are as of now.
 
         So are the faults of the files that guard the doors.
@@ -112,7 +127,7 @@ class Counts:
         self._meter.gauge(names.QUEUE_REQUESTS).set(waiting[0])
         self._meter.gauge(names.QUEUE_BYTES).set(waiting[1])
         self._meter.gauge(names.JOURNAL_BYTES).set(journal_bytes)
-        return self._meter.expose()
+        return self._meter.expose(form)
 
 
 def new_counts() -> Counts:

@@ -21,7 +21,7 @@ from collector.reading import Door, Refusal, Refused, Signal
 from collector.signatures import Signatures
 from throughline.core.mappings.folder import Mappings
 from throughline.core.mappings.mapping import InputMapping
-from throughline.core.metrics import CONTENT_TYPE as EXPOSITION
+from throughline.core.metrics import Form, form_for
 
 EVENTS_PATH: Final = "/v1/events"
 JSON_PATH: Final = "/v1/json/"  # and the name of a mapping
@@ -144,7 +144,7 @@ class EventsDoor:
         counts: DoorCounts,
         reasons: Callable[[], list[str]],
         warnings: Callable[[], list[str]],
-        expose: Callable[[], str],
+        expose: Callable[[Form], str],
         json: JsonDoor,
     ) -> None:
         """``reasons`` says why the collector isn't ready, ``warnings`` what to mend although it is.
@@ -186,7 +186,7 @@ class EventsDoor:
         if head.path.startswith(JSON_PATH):
             return await self._json.answer(request)
         if head.path != EVENTS_PATH:
-            return self._look(head.path)
+            return self._look(head)
         self._counts.received(len(request.body))
         body = request.body
         try:
@@ -210,9 +210,11 @@ class EventsDoor:
         self._counts.refused(refused.refusal)
         return problem_answer(refused, "POST" if path == EVENTS_PATH else _LOOK)
 
-    def _look(self, path: str) -> Answer:
+    def _look(self, head: Head) -> Answer:
+        path = head.path
         if path == METRICS_PATH:
-            return Answer(200, EXPOSITION, self._expose().encode())
+            form = form_for(head.headers.get("accept", ""))
+            return Answer(200, form.value, self._expose(form).encode())
         reasons = self._reasons() if path == READY_PATH else []
         document: dict[str, object] = {"alive": True}
         if path == READY_PATH:

@@ -41,6 +41,7 @@ from throughline.core.clock import Clock
 from throughline.core.guards import Guards, open_guards
 from throughline.core.journal import JOURNAL_FILE, mapping_text
 from throughline.core.mappings.folder import load_mappings
+from throughline.core.metrics import Form
 from throughline.core.open_files import connections_within, narrowed, raise_limit
 from throughline.core.settings import Settings
 
@@ -197,8 +198,8 @@ async def _ended(task: asyncio.Task[None]) -> None:
         await task
 
 
-def _expose(counts: Counts, journal: Journal, in_hand: InHand, path: Path, guards: Guards) -> str:
+def _expose(counts: Counts, journal: Journal, in_hand: InHand, path: Path, guards: Guards, form: Form) -> str:
     size = 0
     with contextlib.suppress(OSError):
         size = path.stat().st_size
-    return counts.expose(journal.waiting(), in_hand.bytes, size, guards.faults())
+    return counts.expose(journal.waiting(), in_hand.bytes, size, guards.faults(), form)

@@ -23,11 +23,13 @@ from apscheduler.schedulers.background import BackgroundScheduler  # pyright: ig
 
 from kpis.ask import Asker
 from kpis.catalogue import Catalogue
+from kpis.exposition import expose_readings
 from kpis.keep import Keeper, transaction
 from kpis.latest import Latest
 from kpis.publish import Publisher
+from kpis.reading import Moment
 from kpis.scratch import moment_of
-from kpis.store import BACKFILL_FILE, FILE_NAME, METRICS_ROW, open_kpi_writer
+from kpis.store import BACKFILL_FILE, FILE_NAME, METRICS_ROW, READINGS_ROW, open_kpi_writer
 from lineage.engine import Limits
 from lineage.generations import mark, store_place
 from lineage.process import Definitions
@@ -46,7 +48,7 @@ from throughline.core.metric_names import (
     KPI_WALKING,
     METRICS,
 )
-from throughline.core.metrics import Meter, Part
+from throughline.core.metrics import Meter, Part, expose_samples
 from throughline.core.store_url import StoreUrl
 
 _TRY_AGAIN_SECONDS = 1.0
@@ -185,15 +187,21 @@ class _Loop:
         at = time.monotonic()
         if at - self._latest_at < self._latest_took * (_LATEST_SHARE if self._changed else _IDLE_SHARE):
             return
-        self._changed = False
+        self._changed, worked = False, time.thread_time()
         with self._reader.snapshot() as snapshot:
             moment = moment_of(snapshot, self._subject.estate, self._subject.catalogue.kpis.values())
-        documents = self._latest.documents(moment)
+        documents, told = self._latest.documents(moment), self._told(moment)
         with transaction(self._store):
             self._store.put_latest(documents)
+            self._store.set_meta(READINGS_ROW, told)
         self._latest_at = time.monotonic()
-        self._latest_took = self._latest_at - at
-        self._meter.histogram(KPI_LATEST_SECONDS).observe(self._latest_took)
+        self._latest_took = time.thread_time() - worked  # of a core: on a busy machine it waits for others as well
+        self._meter.histogram(KPI_LATEST_SECONDS).observe(self._latest_at - at)
+
+    def _told(self, moment: Moment) -> str:
+        """Return the readings of now as metrics."""
+        kpis, estate = self._subject.catalogue.kpis.values(), self._subject.estate
+        return expose_samples(expose_readings(kpis, self._latest.current(moment), estate, moment.now))
 
     def _publish(self) -> None:
         with self._reader.snapshot() as snapshot:

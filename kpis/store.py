@@ -23,6 +23,7 @@ FILE_NAME: Final = "kpis.db"
 FORMAT: Final = "1"
 CHANGES = "changes"  # the position in the queue of changed cases; lineage/changes.py reads it
 METRICS_ROW = "metrics"  # in meta: what the writer counts, for /metrics
+READINGS_ROW = "readings"  # in meta: the readings of now, for /metrics; apart, as they are long and made less often
 BACKFILL_FILE: Final = "kpis-backfill"
 """A file of the data folder: while it is there, every case is to be looked at anew."""
 
@@ -439,7 +440,8 @@ def metrics_left(data: Path) -> str | None:
     except (StoreUnavailable, KpiStoreUnknown):
         return None
     with closing(store.connection), suppress(sqlite3.Error):
-        return store.meta().get(METRICS_ROW)
+        left = store.meta()
+        return "".join(left.get(row, "") for row in (METRICS_ROW, READINGS_ROW)) or None
     return None
 
 

@@ -78,6 +78,7 @@ class Engine:
         self._bulk: set[tuple[int, int]] = set()
         self.resolver = Resolver(self.store, self._overrides, self._processes, limits.bulk_limit, self._flags)
         self._lonely = self._no_doubts()
+        self.derived = self.due = 0
         self._folder = Folder(self.store, definitions, ids, self._flags, self.resolver, self._overrides, self._lonely)
         self._retention = Retention(
             self.store, definitions, self._processes, self._flags, self.resolver, self._overrides, limits.keep
@@ -145,6 +146,11 @@ class Engine:
     def too_old(self) -> int:
         """Return how many events of the last batch were set aside, as no more is kept of their time."""
         return self._folder.too_old
+
+    @property
+    def replaced(self) -> int:
+        """Return how many new events of the last batch took the place of one that came earlier."""
+        return self._folder.replaced
 
     def _fold(self, events: Sequence[Event], now: int) -> list[Event]:
         touched = Touched()
@@ -217,6 +223,7 @@ class Engine:
         with self.transaction():
             self.resolver.forget()
             self._derive(Affected(now=ids), {}, now)
+            self.due += len(ids)
             self._mark_orphans(aged, now)
         return len(ids) == AT_ONCE or len(aged) == AT_ONCE
 
@@ -368,6 +375,7 @@ class Engine:
         for process, some in aliases.items():
             saved += self._provisional(process, some, context)
         save(self.store, saved, now)
+        self.derived += len(saved)
         later = found.later - loaded.keys() - found.now
         if later:
             self.store.put_off(later)

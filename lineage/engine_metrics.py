@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from lineage import saving
 from lineage.engine import Engine
@@ -10,13 +11,13 @@ from lineage.fact import DeviationKind
 from lineage.orphans import count_orphans
 from lineage.retention import Counted
 from lineage.run import Batch, Subject, Watch
-from throughline.core.journal import JOURNAL_FILE, JournalReader
 from throughline.core.metric_names import (
     CASES,
     DEFERRED_CASES,
+    DERIVED_CASES,
     DEVIATIONS,
+    DUE_CASES,
     FOLD_EVENTS,
-    FOLD_LAG_RECORDS,
     FOLD_SECONDS,
     FOLDED_EVENTS,
     FOLDED_POSITION,
@@ -37,15 +38,17 @@ _LEAVE_EVERY = 2.0
 class EngineMeter(Watch):
     """Counts what the engine does; leaves the text in the store now and then, while there is anything new."""
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: Subject, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._subject = subject
+        self._monotonic = monotonic
         self._meter = Meter(Part.ENGINE, METRICS)
-        self._journal = JournalReader(subject.data / JOURNAL_FILE)
         self._changed = True
         self._left = float("-inf")
+        self._derived = self._due = 0  # what the engine had counted
 
     def folded(self, batch: Batch, seconds: float) -> None:
-        self._meter.counter(FOLDED_EVENTS, outcome="new").inc(batch.fresh)
+        self._meter.counter(FOLDED_EVENTS, outcome="new").inc(batch.fresh - batch.replaced)
+        self._meter.counter(FOLDED_EVENTS, outcome="replaced").inc(batch.replaced)
         self._meter.counter(FOLDED_EVENTS, outcome="too_old").inc(batch.too_old)
         self._meter.counter(FOLDED_EVENTS, outcome="duplicate").inc(batch.events - batch.fresh - batch.too_old)
         self._meter.histogram(FOLD_SECONDS).observe(seconds)
@@ -64,14 +67,16 @@ class EngineMeter(Watch):
         self._changed = True
 
     def rested(self, engine: Engine, now: int) -> None:
-        at = time.monotonic()
+        at = self._monotonic()
         if not self._changed or at - self._left < _LEAVE_EVERY:
             return
         self._left, self._changed = at, False
         note_folded(self._subject.data, engine.positions()[0])
         self._count(engine)
-        position, _ = engine.positions()
-        self._meter.gauge(FOLD_LAG_RECORDS).set(max(0, self._journal.last() - position))
+        derived, due = engine.derived, engine.due
+        self._meter.counter(DERIVED_CASES).inc(_since(self._derived, derived))
+        self._meter.counter(DUE_CASES).inc(_since(self._due, due))
+        self._derived, self._due = derived, due
         self._meter.gauge(DEFERRED_CASES).set(engine.store.one("SELECT count(*) FROM stale") or 0)
         self._meter.gauge(STORE_BYTES).set(engine.store.connection.size())
         engine.store.set_meta(METRICS_ROW, self._meter.expose())
@@ -86,3 +91,8 @@ class EngineMeter(Watch):
         ):
             for each in metric.labels[label]:
                 self._meter.gauge(metric, **{label: each}).set((counted or {}).get(each, 0))
+
+
+def _since(before: int, now: int) -> int:
+    """Return what an engine has counted since; another one, after a failure, began anew."""
+    return now - before if now >= before else now

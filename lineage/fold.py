@@ -129,7 +129,7 @@ class Folder:
         until = store.meta().get(RETIRED_UNTIL)
         self.retired_until = None if until is None else int(until)
         self._ahead: dict[int, _Ahead] = {}  # by the id of the event that it keeps
-        self.too_old = 0  # of the last batch
+        self.too_old = self.replaced = 0  # of the last batch
 
     def fold(self, events: Sequence[Event], touched: Touched) -> list[Event]:
         """Fold a batch; return its events that count now, in the order of their seqs."""
@@ -228,6 +228,7 @@ class Folder:
         for digest, event in standing.items():
             if event.history:
                 self._store.drop_other_content(digest, event.digest)
+        self.replaced = len(replaced)
         if replaced or losers:
             counted["replaced", ""] += len(replaced)
             self._set_contents_aside(standing, stored, replaced, losers, touched)

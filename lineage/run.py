@@ -253,11 +253,15 @@ def _check_fit(store: StoreReader, subject: Subject, place: Place) -> None:
 
 
 class Batch(NamedTuple):
-    """What was folded at once: its events, how many of them count now or are too old, and the last record's id."""
+    """What was folded at once: its events, how many of them count now or are too old, and the last record's id.
+
+    ``replaced``: how many of those that count now took the place of an event that was folded before.
+    """
 
     events: int
     fresh: int
     too_old: int
+    replaced: int
     position: int
 
 
@@ -418,7 +422,8 @@ class _Loop:
         events = sum(len(record.events) for record in records)
         ahead = self._read_ahead if events >= _AHEAD_FROM else None
         fresh = self._engine.fold_records(records, self._clock.now(), ahead)
-        self._watch.folded(Batch(events, fresh, self._engine.too_old, self._position), time.monotonic() - started)
+        batch = Batch(events, fresh, self._engine.too_old, self._engine.replaced, self._position)
+        self._watch.folded(batch, time.monotonic() - started)
         self._wake = self._engine.next_wake()
         self._unsettled = True
         return True

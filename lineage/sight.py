@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from lineage.fact import Watermark
@@ -31,6 +31,15 @@ def watermark_of(source: ReportingSource, heard: Heard, now: int) -> Watermark:
     silent = heard.receipt is not None and source.every is not None and now > heard.receipt + source.every
     blind_since = (heard.receipt or 0) + (source.every or 0) if silent else None
     return Watermark(at, source.source, blind_since, True)
+
+
+def blind_sources(sources: Iterable[ReportingSource], heard: Mapping[str, Heard], now: int) -> list[str]:
+    """Return the names of the sources that are silent for longer than their cadence."""
+    return [
+        source.source
+        for source in sources
+        if watermark_of(source, heard.get(source.source, NOTHING), now).blind_since is not None
+    ]
 
 
 class Reporting:

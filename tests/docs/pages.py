@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from kpis.catalogue import load_catalogue
 from kpis.declaration import Declaration, Kind
+from kpis.exposition import SHARED, Family, families_of
 from lineage.definitions import load_definitions
 from throughline.core.metric_names import METRICS
 from throughline.core.metrics import Metric, Part
@@ -36,10 +38,33 @@ Commands that ask a running `serve` read two variables of their own: `THROUGHLIN
 
 _METRICS = """# Metrics
 
-`GET /metrics` at the API's address shows all of these in Prometheus' text format, each with the label `part`, which
-says whose process counted it. Memory, CPU and open files of each part stand beside them as `process_…`. Every series
-is there from the start; labels are closed lists.
+`GET /metrics` at the API's address shows all of these in Prometheus' text format, or in OpenMetrics' to whom asks for
+it (`accept`), each with the label `part`, which says whose process counted it. Memory, CPU and open files of each part
+stand beside them as `process_…`. Every series is there from the start; labels are closed lists. What nobody can say is
+`NaN`.
+
+OpenMetrics has exemplars: `throughline_api_seconds` leads to the trace of who asked (`traceparent`), and
+`throughline_acknowledge_seconds` over 0.1 s to that of what was sent, each by its `trace_id`.
 """
+
+_READINGS = """
+## KPIs: what their readings say
+
+Each [KPI](kpis.md) has a family of its own, with the question as its meaning, and shares others that say what stands
+beside its figure. All are gauges; those with a `quantile` (0.5, 0.9, 0.99) are typed as summaries without sum or
+count, as nobody knows the sum of what has not ended. A KPI of the firm's own has them by the same rule:
+`throughline_kpi_`, its name, and its unit: `seconds`, `ratio` (from 0 to 1), `records`, `amount`, `hours` (of work),
+`per_hour`.
+
+- **No answer is no sample**, never 0, and `throughline_kpi_has_answer` is 0 then.
+- **A quantile that is not reached** ("> x") is no sample either: `…_at_least` has x.
+- A reading is of one value of one dimension: `process`, `flow`, `region` or `legal_entity`. Without any of these
+  labels it is the total; never add them up. `unknown` is what records do not say. Regions and legal entities are those
+  that the estate declares, and no other dimension is a label, so that no series ever holds an id.
+- Times are by Throughline's clock; readings were made at `throughline_kpi_read_timestamp_seconds`.
+
+{shared}
+{own}"""
 
 _KPIS = """# The KPIs that ship
 
@@ -82,7 +107,14 @@ def metrics_page() -> str:
         + "".join(_metric_row(metric) for metric in METRICS if metric.part is part)
         for part, title in _PARTS.items()
     ]
-    return _METRICS + "".join(sections)
+    shipped = load_catalogue(None, load_definitions(None)).kpis.values()
+    own = [family for kpi in shipped for family in families_of(kpi)]
+    return _METRICS + "".join(sections) + _READINGS.format(shared=_families(SHARED), own=_families(own))
+
+
+def _families(families: Iterable[Family]) -> str:
+    rows = "".join(f"| `{each.name}` | {', '.join(each.labels)} | {each.meaning} |\n" for each in families)
+    return f"| name | labels | meaning |\n|---|---|---|\n{rows}"
 
 
 def _metric_row(metric: Metric) -> str:
@@ -108,6 +140,7 @@ def _kpi(kpi: Declaration) -> str:
         ("minimum sample", str(kpi.minimum_sample)),
         ("unfinished", _UNFINISHED[kpi.unfinished.value]),
         ("by", ", ".join(dimension.value for dimension in kpi.dimensions) or "nothing"),
+        ("metrics", ", ".join(f"`{family.name}`" for family in families_of(kpi)) or "none yet"),
         ("owner, source", f"{kpi.owner}, {kpi.source.partition('; ')[0]}"),
         ("version", kpi.version),
     ]

@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 import typer.main
 
+from kpis.catalogue import load_catalogue
+from kpis.exposition import SHARED, families_of
+from lineage.definitions import load_definitions
 from throughline.cli.main import app
 from throughline.core.metric_names import METRICS
 from throughline.core.settings import CA_FILE_VARIABLE, SETTINGS_FILE_VARIABLE, TOKEN_VARIABLE, Settings, variable_of
@@ -18,7 +21,7 @@ REPOSITORY = Path(__file__).parents[2]
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
 
 LINK = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)")
-PATH = re.compile(r"`((?:throughline|collector|lineage|kpis|tests|bench|docs)/[\w./-]+)`")
+PATH = re.compile(r"`((?:throughline|collector|lineage|kpis|grafana|tests|bench|docs)/[\w./-]+)`")
 TARGET = re.compile(r"^make ([\w-]+)|`make ([\w-]+)`", re.MULTILINE)
 VARIABLE = re.compile(r"\bTHROUGHLINE_[A-Z_]+\b")
 METRIC = re.compile(r"\bthroughline(?:_[a-z]+){2,}\b")
@@ -62,7 +65,9 @@ def test_every_setting_exists() -> None:
 
 
 def test_every_metric_exists() -> None:
-    metrics = {metric.name for metric in METRICS}
+    shipped = load_catalogue(None, load_definitions(None)).kpis.values()
+    families = (*SHARED, *(family for kpi in shipped for family in families_of(kpi)))
+    metrics = {metric.name for metric in METRICS} | {family.name for family in families}
     unknown = [(shown(page), name) for page, name in named(METRIC) if OF_A_HISTOGRAM.sub("", name) not in metrics]
     assert unknown == []
 

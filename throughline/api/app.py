@@ -15,8 +15,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from throughline.api.access import ASKER, Access
 from throughline.api.answers import answer_problems, problem_answer
 from throughline.core.metric_names import API_REQUESTS, API_SECONDS
-from throughline.core.metrics import Meter
+from throughline.core.metrics import TRACE, Meter
 from throughline.core.problem import Problem
+from throughline.core.traceparent import trace_of
 
 _OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 _DESCRIPTION = (
@@ -91,6 +92,7 @@ class Count:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
+        trace = trace_of(Headers(scope=scope).get("traceparent", ""))
         status = 500
 
         async def note(message: Message) -> None:
@@ -103,7 +105,7 @@ class Count:
             await self._app(scope, receive, note)
         finally:
             self._answers[f"{status // 100}xx"].inc()
-            self._seconds.observe(time.perf_counter() - started)
+            self._seconds.observe(time.perf_counter() - started, {TRACE: trace} if trace else None)
 
 
 class Guard:

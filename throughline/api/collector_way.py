@@ -17,9 +17,11 @@ class CollectorWay:
         self._secret = secret
         self._chains = chains
 
-    def ask(self, path: str, seconds: float, body: bytes | None = None) -> bytes:
+    def ask(self, path: str, seconds: float, body: bytes | None = None, accept: str | None = None) -> bytes:
         """Return the answer to GET, or to POST of some JSON; raises HTTPError for a refusal, else OSError."""
         headers = {"Authorization": f"Bearer {self._secret}"} if self._secret else {}
+        if accept is not None:
+            headers["Accept"] = accept
         if body is not None:
             headers["Content-Type"] = "application/json"
         request = Request(self._url + path, body, headers)

@@ -13,6 +13,7 @@ from threading import Lock
 import msgspec
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter
+from starlette.requests import Request
 from starlette.responses import Response
 
 from throughline.api.answers import json_answer
@@ -20,8 +21,8 @@ from throughline.api.collector_way import CollectorWay
 from throughline.api.store_watch import StoreWatch
 from throughline.core.errors import PassingError
 from throughline.core.journal import JournalReader
-from throughline.core.metric_names import API_GUARD_FILE_FAULTS
-from throughline.core.metrics import CONTENT_TYPE, Meter, Part, merge_expositions
+from throughline.core.metric_names import API_GUARD_FILE_FAULTS, READY
+from throughline.core.metrics import Form, Meter, Part, form_for, merge_expositions
 
 ASK_SECONDS = 1.0
 MOST_LAG_SECONDS = 60.0
@@ -57,11 +58,13 @@ class Neighbours:
         files: Callable[[Part], str | None] = lambda _: None,
         waits: Callable[[], str | None] = lambda: None,
         kpis: Callable[[], str | None] = lambda: None,
+        count: Callable[[Meter], None] = lambda _: None,
     ) -> None:
         """``runs`` tells whether a part's process runs; ``warnings`` what to mend although the API does its work.
 
         ``files`` says why a part is short of files that it may open, None where it is not; ``waits`` why the
-        engine waits; ``kpis`` gives the metrics that the part which keeps KPIs left, None where it left none.
+        engine waits; ``kpis`` gives the metrics that the part which keeps KPIs left, None where it left none; ``count``
+        counts what is as of now.
         """
         self._collector = collector
         self._watch = watch
@@ -73,6 +76,7 @@ class Neighbours:
         self._files = files
         self._waits = waits
         self._kpis = kpis
+        self._count = count
         self._behind_since: tuple[int, float] | None = None
 
     def health(self) -> HealthDocument:
@@ -84,19 +88,22 @@ class Neighbours:
         short = self._files(told.part)
         return told if short is None else PartHealth(told.part, False, "; ".join(filter(None, (short, told.reason))))
 
-    def metrics(self, own: Meter) -> str:
+    def metrics(self, own: Meter, form: Form = Form.PLAIN) -> str:
         """Return the metrics of those parts that tell theirs now."""
-        texts = {Part.API.value: own.expose()}
+        for each in self.health().parts:
+            own.gauge(READY, of=each.part.value).set(each.ready)
+        self._count(own)
+        texts = {Part.API.value: own.expose(form)}
         with suppress(OSError):
-            texts[Part.COLLECTOR.value] = self._ask("/metrics")
-        with suppress(PassingError):
-            left = self._watch.metrics().result()
+            texts[Part.COLLECTOR.value] = self._collector.ask("/metrics", ASK_SECONDS, accept=form.value).decode()
+        with suppress(PassingError, TimeoutError):
+            left = self._watch.metrics().result(ASK_SECONDS)
             if left:
                 texts[Part.ENGINE.value] = left
         left = self._kpis()
         if left:
             texts[Part.WATCH.value] = left
-        return merge_expositions(texts)
+        return merge_expositions(texts, form)
 
     def _of_collector(self) -> PartHealth:
         try:
@@ -214,9 +221,10 @@ def routes(neighbours: Neighbours, meter: Meter, guard_faults: Callable[[], int]
         return json_answer(health, 200 if health.ready else 503)
 
     @router.get("/metrics", summary="Metrics of all parts, for Prometheus", response_class=Response)
-    async def metrics() -> Response:
+    async def metrics(request: Request) -> Response:
+        form = form_for(request.headers.get("accept", ""))
         meter.gauge(API_GUARD_FILE_FAULTS).set(guard_faults())
-        content = await to_thread.run_sync(neighbours.metrics, meter, limiter=apart)
-        return Response(content, media_type=CONTENT_TYPE)
+        content = await to_thread.run_sync(neighbours.metrics, meter, form, limiter=apart)
+        return Response(content, headers={"content-type": form.value, "vary": "accept"})
 
     return router

@@ -32,6 +32,7 @@ from throughline.api.adopting import Adopting
 from throughline.api.app import create_app
 from throughline.api.collector_way import CollectorWay
 from throughline.api.part_files import files_of_parts
+from throughline.api.service_counts import ServiceCounts
 from throughline.api.statements import StatementList
 from throughline.api.store_watch import StoreWatch
 from throughline.api.web import WebLimits, web_server
@@ -55,7 +56,8 @@ class Ground:
 
     ``declared`` reads what the firm declares, as it stands now; raises ConfigurationError where that cannot be used.
     ``control``: the secret that the collector wants to be shown with an order. ``url``: the database of the store,
-    where it is not in the data folder. ``warnings``: what is to be mended of the way this process was started.
+    where it is not in the data folder. ``free_bytes``: as set. ``warnings``: what is to be mended of
+    the way this process was started.
     """
 
     data: Path
@@ -68,6 +70,7 @@ class Ground:
     guards: Guards = NO_GUARDS
     control: str = ""
     url: StoreUrl | None = None
+    free_bytes: int = 0
     warnings: tuple[str, ...] = ()
 
 
@@ -110,6 +113,7 @@ def build_app(ground: Ground, standing: Standing, stack: ExitStack) -> FastAPI:
         files=files_of_parts(ground.parts),
         waits=lambda: read_waits(data),
         kpis=lambda: metrics_left(data),
+        count=ServiceCounts(watch, journal(), estate.sources, ground.clock.now, data, ground.free_bytes).count,
     )
     return create_app(
         routers=[

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple, TypeVar, cast
 from lineage.engine import JOURNAL, STATEMENTS
 from lineage.engine_metrics import METRICS_ROW
 from lineage.places import Place, open_reading
+from lineage.sight import Heard
 from lineage.store import StoreReader
 from throughline.core.database import failures_named
 from throughline.core.errors import StoreUnavailable
@@ -55,6 +56,10 @@ class StoreWatch:
     def metrics(self) -> Future[str | None]:
         """Return the answer to come: the engine's metrics, None where it left none; else as ``folded``."""
         return self._ask(_metrics)
+
+    def heard(self) -> Future[dict[str, Heard]]:
+        """Return the answer to come: what came from each source; else as ``folded``."""
+        return self._ask(_heard)
 
     def close(self) -> None:
         with self._lock:
@@ -110,6 +115,10 @@ def _folded(store: StoreReader) -> Folded:
 
 def _metrics(store: StoreReader) -> str | None:
     return store.one("SELECT value FROM meta WHERE name = ?", METRICS_ROW)
+
+
+def _heard(store: StoreReader) -> dict[str, Heard]:
+    return {source: Heard(*marks) for source, marks in store.watermarks().items()}
 
 
 def _refused(error: StoreUnavailable) -> Future[Any]:

@@ -61,6 +61,7 @@ DEVIATION_KINDS = (
     "policy_violation",
     "orphan",
 )
+PARTS = tuple(part.value for part in Part)
 ANSWER_CLASSES = ("2xx", "3xx", "4xx", "5xx")
 
 # From a tenth of the goal of performance.md to where a sender gives up.
@@ -182,10 +183,6 @@ FOLDED_EVENTS = _engine(
     labels={"outcome": FOLD_OUTCOMES},
 )
 FOLDED_POSITION = _engine("throughline_folded_position", Kind.GAUGE, "Number of the last journal record folded.")
-FOLD_LAG_RECORDS = _engine("throughline_fold_lag_records", Kind.GAUGE, "Journal records not folded yet.", "records")
-FOLD_LAG_SECONDS = _engine(
-    "throughline_fold_lag_seconds", Kind.GAUGE, "Age of the oldest journal record not folded yet.", "seconds"
-)
 FOLD_SECONDS = _engine("throughline_fold_seconds", Kind.HISTOGRAM, "Time to fold and commit one batch.", "seconds")
 FOLD_EVENTS = _engine("throughline_fold_events", Kind.HISTOGRAM, "Events in one batch.", "events")
 DERIVED_CASES = _engine("throughline_derived_cases_total", Kind.COUNTER, "Times that the state of a case was derived.")
@@ -208,9 +205,6 @@ RETENTION_SECONDS = _engine(
     Kind.HISTOGRAM,
     "Time of one piece of a sweep for what is no longer kept.",
     "seconds",
-)
-BLIND_SOURCES = _engine(
-    "throughline_blind_sources", Kind.GAUGE, "Declared sources silent for longer than their cadence.", "sources"
 )
 STORE_BYTES = _engine("throughline_store_bytes", Kind.GAUGE, "Size of the store.", "bytes")
 
@@ -255,6 +249,23 @@ API_GUARD_FILE_FAULTS = _api(
     Kind.GAUGE,
     "As throughline_guard_file_faults, as the API reads them.",
     "faults",
+)
+READY = _api(
+    "throughline_ready",
+    Kind.GAUGE,
+    "1 while a part does its work, else 0; /readyz says why it does not.",
+    labels={"of": PARTS},
+)
+FOLD_LAG_RECORDS = _api("throughline_fold_lag_records", Kind.GAUGE, "Journal records not folded yet.", "records")
+FOLD_LAG_SECONDS = _api(
+    "throughline_fold_lag_seconds", Kind.GAUGE, "Age of the oldest journal record not folded yet.", "seconds"
+)
+BLIND_SOURCES = _api(
+    "throughline_blind_sources", Kind.GAUGE, "Declared sources silent for longer than their cadence.", "sources"
+)
+DISK_FREE_BYTES = _api("throughline_disk_free_bytes", Kind.GAUGE, "Space left on the data folder's disk.", "bytes")
+DISK_KEPT_FREE_BYTES = _api(
+    "throughline_disk_kept_free_bytes", Kind.GAUGE, "The setting free_bytes: below it doors refuse.", "bytes"
 )
 API_SECONDS = _api("throughline_api_seconds", Kind.HISTOGRAM, "Time to answer a query.", "seconds")
 

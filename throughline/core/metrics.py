@@ -6,9 +6,9 @@ A metric's labels are closed lists, never ids, so that their number is known and
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import Enum, StrEnum
 
 from prometheus_client import (
     CollectorRegistry,
@@ -19,8 +19,27 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client import Metric as Samples
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_OPEN_METRICS = "application/openmetrics-text"
+_END = "# EOF"
+TRACE = "trace_id"
+"""The label by which an exemplar names the trace that it belongs to."""
+
+
+class Form(Enum):
+    """How samples are told; its value is the media type. Only OpenMetrics has room for exemplars."""
+
+    PLAIN = "text/plain; version=0.0.4; charset=utf-8"
+    OPEN_METRICS = f"{_OPEN_METRICS}; version=1.0.0; charset=utf-8"
+
+
+def form_for(accept: str) -> Form:
+    """Return the form that who asks would have, by the header ``accept``."""
+    wanted = {part.partition(";")[0].strip().lower() for part in accept.split(",")}
+    return Form.OPEN_METRICS if _OPEN_METRICS in wanted else Form.PLAIN
 
 
 class Kind(StrEnum):
@@ -91,9 +110,10 @@ class Meter:
             raise ValueError(f"{metric.name} is a {metric.kind}, no histogram")
         return series
 
-    def expose(self) -> str:
-        """Return all series in Prometheus' text format 0.0.4."""
-        return generate_latest(self._registry).decode()
+    def expose(self, form: Form = Form.PLAIN) -> str:
+        """Return all series as text."""
+        encode, _ = choose_encoder(form.value)
+        return encode(self._registry).decode()
 
     def _series(self, metric: Metric, labels: Mapping[str, str]) -> _Family:
         family = self._families.get(metric.name)
@@ -106,16 +126,35 @@ class Meter:
         return family.labels(**labels) if labels else family
 
 
-def merge_expositions(parts: Mapping[str, str]) -> str:
+def expose_samples(families: Iterable[Samples]) -> str:
+    """Return families that were made elsewhere in Prometheus' text format 0.0.4."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Made(families))
+    return generate_latest(registry).decode()
+
+
+class _Made(Collector):
+    def __init__(self, families: Iterable[Samples]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Samples]:
+        return self._families
+
+
+def merge_expositions(parts: Mapping[str, str], form: Form = Form.PLAIN) -> str:
     """Return the texts of several processes as one, each sample with the label ``part`` that says whose it is.
 
-    ``parts`` holds texts as ``Meter.expose`` gives them, by the name of the process.
+    ``parts`` holds texts as ``Meter.expose`` gives them, by the name of the process: in this form, or plain.
     """
+    if form is Form.OPEN_METRICS:
+        parts = {part: as_open_metrics(text) for part, text in parts.items()}
     headings: dict[str, list[str]] = {}
     samples: dict[str, list[str]] = {}
     for part, text in parts.items():
         family = ""
         for line in text.splitlines():
+            if line == _END:
+                continue
             if line.startswith("# "):
                 family = line.split(" ", 3)[2]
                 known = headings.setdefault(family, [])
@@ -124,7 +163,23 @@ def merge_expositions(parts: Mapping[str, str]) -> str:
             elif line:
                 samples.setdefault(family, []).append(_with_part(line, part))
     lines = itertools.chain.from_iterable([*headings[name], *samples.get(name, [])] for name in headings)
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, _END] if form is Form.OPEN_METRICS else lines) + "\n"
+
+
+def as_open_metrics(text: str) -> str:
+    """Return a plain text as OpenMetrics: there the family of a counter is called as it is without ``_total``."""
+    if text.endswith(f"{_END}\n"):
+        return text
+    lines = text.splitlines()
+    counters = {words[2] for line in lines if line.startswith("# TYPE ") and (words := line.split())[3] == "counter"}
+    return "\n".join([*(_renamed(line, counters) for line in lines), _END]) + "\n"
+
+
+def _renamed(line: str, counters: Set[str]) -> str:
+    if not line.startswith("# "):
+        return line
+    sign, word, name, *more = line.split(" ", 3)
+    return " ".join((sign, word, name.removesuffix("_total") if name in counters else name, *more))
 
 
 def _with_part(sample: str, part: str) -> str:

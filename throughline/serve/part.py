@@ -109,6 +109,7 @@ def run_api_part(settings: Settings, addresses: Mapping[str, Address], control: 
             guards=guards,
             control=control,
             url=settings.store,
+            free_bytes=settings.free_bytes,
             parts=settings.data / PARTS,
             web=WebLimits(settings.header_bytes, connections, settings.request_seconds),
             warnings=tuple(narrow),

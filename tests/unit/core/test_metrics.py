@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as text_string_to_open_metrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from collector.reading import Door, Refusal
 from collector.setaside import Reason
 from lineage.fact import CaseState, DeviationKind
 from throughline.core import metric_names as names
-from throughline.core.metrics import Kind, Meter, Metric, Part, merge_expositions
+from throughline.core.metrics import TRACE, Form, Kind, Meter, Metric, Part, form_for, merge_expositions
 
 
 def samples_of(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -59,6 +61,19 @@ def test_no_name_is_declared_twice_and_series_stay_few() -> None:
 )
 def test_labels_are_the_words_of_the_code(declared: tuple[str, ...], words: list[str]) -> None:
     assert set(declared) == {str(word) for word in words}
+
+
+def test_every_metric_is_counted_by_somebody() -> None:
+    """One that nobody counts would stay at zero, as if all was well."""
+    product = Path(names.__file__).parents[2]
+    texts = [
+        path.read_text("utf-8")
+        for folder in ("throughline", "collector", "lineage", "kpis")
+        for path in (product / folder).rglob("*.py")
+        if path != Path(names.__file__)
+    ]
+    declared = {name for name, value in vars(names).items() if isinstance(value, Metric)}
+    assert {name for name in declared if not any(re.search(rf"\b{name}\b", text) for text in texts)} == set()
 
 
 def test_every_series_is_there_at_zero_from_the_start(meter: Meter) -> None:
@@ -114,3 +129,41 @@ def test_processes_are_shown_together_each_under_its_name(meter: Meter) -> None:
     memory = [key for key in samples_of(text) if key[0] == "process_resident_memory_bytes"]
     assert len(memory) in (0, 2), "each process its own, where the system tells"
     assert len(samples_of(text)) == len(samples_of(meter.expose())) + len(samples_of(engine.expose()))
+
+
+@pytest.mark.parametrize(
+    ("accept", "form"),
+    [
+        ("", Form.PLAIN),
+        ("*/*", Form.PLAIN),
+        ("text/plain;version=0.0.4;q=0.5,*/*;q=0.1", Form.PLAIN),
+        ("application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1", Form.OPEN_METRICS),
+    ],
+)
+def test_who_asks_gets_the_form_that_it_reads(accept: str, form: Form) -> None:
+    assert form_for(accept) is form
+
+
+def test_exemplars_are_told_where_there_is_room_for_them(meter: Meter) -> None:
+    meter.histogram(names.ACKNOWLEDGE_SECONDS, door="json").observe(0.2, {TRACE: "4bf92f3577b34da6a3ce929d0e0e4736"})
+    assert '# {trace_id="4bf92f3577b34da6a3ce929d0e0e4736"} 0.2' in meter.expose(Form.OPEN_METRICS)
+    assert "4bf92f" not in meter.expose()
+
+
+def test_parts_are_shown_together_in_open_metrics_whatever_form_they_tell(meter: Meter) -> None:
+    meter.counter(names.REQUESTS, door="otlp_http", outcome="accepted").inc(3)
+    meter.histogram(names.ACKNOWLEDGE_SECONDS, door="json").observe(0.2, {TRACE: "4bf92f3577b34da6a3ce929d0e0e4736"})
+    engine = Meter(Part.ENGINE, names.METRICS)
+    engine.counter(names.FOLDED_EVENTS, outcome="new").inc(5)
+    parts = {"collector": meter.expose(Form.OPEN_METRICS), "engine": engine.expose()}
+    text = merge_expositions(parts, Form.OPEN_METRICS)
+    families = {family.name: family for family in text_string_to_open_metrics(text)}  # stops at what is not allowed
+    labels = {"part": "collector", "door": "otlp_http", "outcome": "accepted"}
+    (told,) = (each for each in families["throughline_requests"].samples if each.labels == labels)
+    assert (told.name, told.value) == ("throughline_requests_total", 3)
+    assert families["throughline_folded_events"].type == "counter"
+    exemplars = [sample.exemplar for sample in families["throughline_acknowledge_seconds"].samples if sample.exemplar]
+    assert [exemplar.labels for exemplar in exemplars] == [{"trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"}]
+    plain = merge_expositions({"collector": meter.expose(), "engine": engine.expose()})
+    assert text.count("\n") == plain.count("\n") + 1, "but for its end it tells the same"
+    assert text.endswith("# EOF\n")
