@@ -44,6 +44,8 @@ MOST_BYTES = 8 * 1024 * 1024  # as stored; in memory some thirty times as many
 _AHEAD_FROM = 500  # events in a batch: for fewer, another thread costs more than it saves
 _SHORTEST_PAUSE = 0.002
 _LONGEST_PAUSE = 0.02
+_QUIET_SECONDS = 10.0  # without anything to do, from when on it looks less often: that costs less, and nobody waits
+_QUIET_PAUSE = 0.05
 _STATEMENTS_EVERY = 0.02
 _TRY_AGAIN_SECONDS = 1.0
 _SAY_AGAIN_SECONDS = 60.0
@@ -336,6 +338,7 @@ class _Loop:
         gc.freeze()
         gc.disable()
         pause, looked, collected = _SHORTEST_PAUSE, 0.0, time.monotonic()
+        worked = collected
         try:
             while not stop.is_set():
                 busy = self._fold()
@@ -352,13 +355,13 @@ class _Loop:
                 busy = self._keep_no_more_than_wanted(at, busy) or busy
                 self._watch.rested(self._engine, self._clock.now())
                 if busy:
-                    pause = _SHORTEST_PAUSE
+                    pause, worked = _SHORTEST_PAUSE, at
                     continue
                 if at - collected >= _COLLECT_EVERY:
                     collected = at
                     gc.collect()
                 stop.wait(pause)
-                pause = min(pause * 1.2, _LONGEST_PAUSE)
+                pause = min(pause * 1.2, _LONGEST_PAUSE if at - worked < _QUIET_SECONDS else _QUIET_PAUSE)
         finally:
             gc.enable()
 
