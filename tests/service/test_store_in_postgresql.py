@@ -47,6 +47,12 @@ def submitted(*numbers: int) -> list[dict[str, Any]]:
     return [event(f"t{number}", SUBMITTED, time_entry=f"T{number}") for number in numbers]
 
 
+def attempts(serve: Serving) -> int:
+    days = {"from": "2026-03-01", "to": "2026-03-31"}
+    found = serve.get("/api/v1/kpis/retries/readings", **days)
+    return sum(each["beside"]["began"] for each in found.json["readings"])
+
+
 def log_of(data: Path) -> str:
     return (data.parent / f"{data.name}.log").read_text()
 
@@ -72,6 +78,7 @@ def test_it_shows_all_that_a_store_in_the_folder_shows_and_never_its_password(tm
         assert stated.returncode == 0, stated.stderr
         until(lambda: len(serve.get("/api/v1/cases/time-to-bill/T2").json["members"]) == 2, "the link")
         until(lambda: "throughline_store_bytes" in serve.get("/metrics").text, "the engine's metrics")
+        until(lambda: attempts(serve) == 22, "twenty submitted and two posted in the figures")
         assert is_ready(serve)
     assert not list(data.glob("store*"))
     shown = run("settings", THROUGHLINE_STORE=url, COLUMNS="400").stdout
