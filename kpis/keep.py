@@ -46,6 +46,7 @@ NOT_KEPT = frozenset({Kind.NONE, Kind.GAUGE})
 MOST_NEAR = 1_000  # cells of a version that are kept in memory
 ROWS_AT_ONCE = 20_000  # of the queue: what changes often is looked at once for many of its rows
 CASES_AT_ONCE = 500
+CASES_IN_SIGHT = 50  # that one snapshot is for
 
 
 Snapshots = Callable[[], AbstractContextManager[Snapshot]]
@@ -177,26 +178,26 @@ class Keeper:
 
         ``snapshots`` opens a snapshot as a context: a short one for each piece of work.
         """
-        with snapshots() as snapshot:
-            if self._ahead is None and not self._read_ahead(snapshot):
-                return True
-            changes = self._ahead
-            assert changes is not None  # it was read
-            some, rest = changes.cases[:CASES_AT_ONCE], changes.cases[CASES_AT_ONCE:]
-            if some:
-                self.look_at(snapshot, some, position=None if rest else changes.position)
-            self._ahead = changes._replace(cases=rest) if rest else None
-            walking = False if rest else self._walk(snapshot)
+        if self._ahead is None and not self._read_ahead(snapshots):
+            return True
+        changes = self._ahead
+        assert changes is not None  # it was read
+        some, rest = changes.cases[:CASES_AT_ONCE], changes.cases[CASES_AT_ONCE:]
+        if some:
+            self.look_at(snapshots, some, position=None if rest else changes.position)
+        self._ahead = changes._replace(cases=rest) if rest else None
+        walking = False if rest else self._walk(snapshots)
         return bool(rest) or changes.left or walking
 
-    def _read_ahead(self, snapshot: Snapshot) -> bool:
+    def _read_ahead(self, snapshots: Snapshots) -> bool:
         """Read which cases changed; where that can no longer be told, begin to look at all of them, and say False."""
         position = self._store.position()
         assert position is not None  # ``begin`` has set it
-        self._ahead = changes_after(snapshot.store, position, ROWS_AT_ONCE)
-        if self._ahead is None:
-            with transaction(self._store):
-                self._begin_anew(snapshot, STORED_ANEW)
+        with snapshots() as snapshot:
+            self._ahead = changes_after(snapshot.store, position, ROWS_AT_ONCE)
+            if self._ahead is None:
+                with transaction(self._store):
+                    self._begin_anew(snapshot, STORED_ANEW)
         return self._ahead is not None
 
     def behind(self, snapshot: Snapshot) -> int:
@@ -204,13 +205,14 @@ class Keeper:
         position = self._store.position()
         return 0 if position is None else max(0, position_of(snapshot.store).seq - position.seq)
 
-    def _walk(self, snapshot: Snapshot) -> bool:
+    def _walk(self, snapshots: Snapshots) -> bool:
         walked = self._store.walked()
         if walked is None:
             return False
-        ids = ids_after(snapshot, walked, CASES_AT_ONCE)
+        with snapshots() as snapshot:
+            ids = ids_after(snapshot, walked, CASES_AT_ONCE)
         if ids:
-            self.look_at(snapshot, ids, walked=ids[-1], why=self._store.meta().get(_WALK_WHY, LATE_DATA))
+            self.look_at(snapshots, ids, walked=ids[-1], why=self._store.meta().get(_WALK_WHY, LATE_DATA))
             return True
         with transaction(self._store):
             self._store.set_walked(None)
@@ -221,23 +223,30 @@ class Keeper:
 
     def look_at(
         self,
-        snapshot: Snapshot,
+        snapshots: Snapshots,
         cases: Sequence[int],
         *,
         position: Position | None = None,
         walked: int | None = None,
         why: str = LATE_DATA,
     ) -> None:
-        """Bring the cells up to date with some cases, in one transaction with how far that is."""
+        """Bring the cells up to date with some cases, in one transaction with how far that is.
+
+        No snapshot is open for long, and none while that is written: the log of the lineage store grows for as long as
+        one is.
+        """
         store = self._store
+        before: dict[int, Contributed] = {}
+        after: dict[int, Contributed | None] = {}
+        ahead = list(dict.fromkeys(cases))
+        while ahead:
+            some, ahead = ahead[:CASES_IN_SIGHT], ahead[CASES_IN_SIGHT:]
+            before |= store.contributed(some)
+            with snapshots() as snapshot:
+                after |= self.look(snapshot, some)
+                further = self._upstream(snapshot, some, before, after)
+            ahead += sorted(further - after.keys() - set(ahead))
         with self._forgetting(), transaction(store):
-            before: dict[int, Contributed] = {}
-            after: dict[int, Contributed | None] = {}
-            ahead = list(dict.fromkeys(cases))
-            while ahead:
-                before |= store.contributed(ahead)
-                after |= self.look(snapshot, ahead)
-                ahead = sorted(self._upstream(snapshot, ahead, before, after) - after.keys())
             store.put_contributed({case: each for case, each in after.items() if each is not None or case in before})
             store.count(_tallied(before, after))
             self._looked_at(len(after))
