@@ -7,7 +7,6 @@ a data folder, whose lock its serve holds.
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 import threading
 import time
@@ -134,7 +133,6 @@ class _Loop:
         with self._reader.snapshot() as snapshot:
             self._keeper.begin(snapshot)
         ready()
-        logging.getLogger("apscheduler").setLevel(logging.WARNING)  # each job that it asks for is no news
         scheduler: Any = BackgroundScheduler(timezone="UTC")  # it has no types
         for work, seconds in (
             (self._make_latest, _LATEST_EVERY),

@@ -159,11 +159,11 @@ def test_a_file_of_tokens_that_cannot_be_used_leaves_the_former_in_force_and_say
     good = tokens.read_text()
     tokens.write_text(good.replace('"sender"', '"robot"'))
     until(lambda: serve.get("/readyz").json["parts"][0]["reason"] is not None, "a warning")
-    until(lambda: serve.get("/readyz").json["parts"][2]["reason"] is not None, "a warning of the API")
+    until(lambda: serve.get("/readyz").json["parts"][3]["reason"] is not None, "a warning of the API")
     ready = serve.get("/readyz")
     assert ready.status == 200
     warning = "the file of tokens has 2 faults (the log says which): what it said before stays in force"
-    assert [part["reason"] for part in ready.json["parts"]] == [warning, None, warning]
+    assert [part["reason"] for part in ready.json["parts"]] == [warning, None, None, warning]
     assert send_events(serve, OLD, 1)
     shown = serve.get("/metrics").text
     assert 'throughline_guard_file_faults{part="collector"} 2.0' in shown

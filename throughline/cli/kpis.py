@@ -37,7 +37,8 @@ def list_kpis(url: str | None, data: Path | None, as_json: bool) -> None:
         groups.setdefault(each["kpi"]["group"], []).append(each)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("kpi", "now", "target", "30 days before", "what is asked"):
-        table.add_column(title, overflow="fold", justify="right" if title in ("now", "30 days before") else "left")
+        right = "right" if title in ("now", "30 days before") else "left"
+        table.add_column(title, overflow="fold", justify=right, no_wrap=title == "kpi")
     for group, kpis in sorted(groups.items()):
         table.add_row(Text(group, "bold"))
         for each in kpis:

@@ -16,7 +16,7 @@ from throughline.core.masking import masked
 from throughline.core.settings import LogFormat, LogLevel
 
 # They log every request, or every connection, at info.
-_CHATTY = ("uvicorn.access", "grpc", "httpx2", "httpcore2", "asyncio")
+_CHATTY = ("uvicorn.access", "grpc", "httpx2", "httpcore2", "asyncio", "apscheduler")
 
 
 def configure_logs(
@@ -52,7 +52,17 @@ def configure_logs(
     root.setLevel(_number(level))
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(_number(level), logging.WARNING))
+    logging.getLogger(_GRPC).addFilter(_is_no_farewell)
     logging.captureWarnings(True)
+
+
+_GRPC = "grpc._cython.cygrpc"
+
+
+def _is_no_farewell(record: logging.LogRecord) -> bool:
+    """Tell whether a line of gRPC's says more than that a caller had left before he was answered: that is no error."""
+    kind = record.exc_info[0] if record.exc_info else None
+    return kind is None or kind.__name__ != "ExecuteBatchError"
 
 
 class _Stamp:

@@ -151,3 +151,21 @@ def test_off_a_terminal_lines_are_json(stream: io.StringIO) -> None:
     configure(stream, LogFormat.AUTO)
     structlog.get_logger().info("journal opened")
     assert lines_of(stream)[0]["event"] == "journal opened"
+
+
+class ExecuteBatchError(Exception):
+    """As gRPC calls it where it cannot answer, as the caller is gone."""
+
+
+def test_a_caller_that_left_before_its_answer_is_no_error_and_any_other_failure_of_grpc_is(
+    stream: io.StringIO,
+) -> None:
+    configure_logs(LogLevel.INFO, LogFormat.JSON, "collector", stream)
+    speaks = logging.getLogger("grpc._cython.cygrpc")
+    for failure in (ExecuteBatchError("no one is there"), RuntimeError("of ours")):
+        try:
+            raise failure
+        except Exception:
+            speaks.exception("raised by servicer method")
+    (line,) = stream.getvalue().splitlines()
+    assert json.loads(line)["exception"][0]["exc_type"] == "RuntimeError"
