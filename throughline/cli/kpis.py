@@ -38,7 +38,7 @@ def list_kpis(url: str | None, data: Path | None, as_json: bool) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("kpi", "now", "target", "30 days before", "what is asked"):
         right = "right" if title in ("now", "30 days before") else "left"
-        table.add_column(title, overflow="fold", justify=right, no_wrap=title == "kpi")
+        table.add_column(title, overflow="fold", justify=right, no_wrap=title in ("kpi", "now"))
     for group, kpis in sorted(groups.items()):
         table.add_row(Text(group, "bold"))
         for each in kpis:
@@ -53,7 +53,10 @@ def list_kpis(url: str | None, data: Path | None, as_json: bool) -> None:
 def _line(each: Document) -> tuple[str | Text, ...]:
     kpi, reading, compared = each["kpi"], each["reading"], each["compared"]
     before = "–" if compared is None else figure_text(kpi, compared["before"])
-    return f"  {kpi['id']}", _now(kpi, reading), kpi["target"] or "–", before, kpi["question"]
+    now = _now(kpi, reading)
+    if reading is not None and reading["figure"]["value"] is None:
+        now = Text("no answer", "dim")  # why, `kpis show` says
+    return f"  {kpi['id']}", now, kpi["target"] or "–", before, kpi["question"]
 
 
 def _now(kpi: Mapping[str, Any], reading: Mapping[str, Any] | None) -> Text:
