@@ -156,6 +156,7 @@ class Keeper:
                 observer = Observer(declaration, self._estate)
                 summing = Summing(declaration, observer.counting, self._estate.calendars)
                 self._kept[row.number] = Kept(row, declaration, observer, book_of(declaration, summing))
+            store.supersede(self._kept)
 
     def backfill(self, snapshot: Snapshot) -> None:
         """Forget what was looked at, and begin to look at every case anew."""

@@ -338,6 +338,16 @@ class KpiWriter(KpiReader):
         ).fetchone()
         return VersionRow(number, kpi, version, digest, since, False)
 
+    def supersede(self, kept: Iterable[int]) -> None:
+        """Let no version but some be found by its digest: the others are no longer kept up to date, if they come back.
+
+        They answer until those that take their place do.
+        """
+        self.connection.execute(
+            "UPDATE version SET digest = '' WHERE number NOT IN (SELECT value FROM json_each(?))",
+            (self.connection.array(kept),),
+        )
+
     def drop_version(self, number: int) -> None:
         """Forget a version with its cells; what was published of it stays."""
         self.drop_cells([row[0] for row in self.rows("SELECT id FROM cell WHERE kpi = ?", number)])

@@ -18,6 +18,7 @@ from kpis.catalogue import Catalogue
 from kpis.codec import decode_contributed, encode_contributed
 from kpis.declaration import Declaration, KpiClock
 from kpis.keep import NOT_KEPT, Keeper
+from kpis.look import ids_after
 from kpis.scratch import Answers, Scope, moment_of, read_from_scratch
 from kpis.spot import Grain
 from kpis.store import KpiWriter, open_kpi_writer
@@ -194,6 +195,21 @@ def test_a_changed_declaration_is_another_version_which_answers_once_it_has_look
     assert [(row.version, row.complete) for row in store.versions()] == [("2", True)]
     assert world.kept(WHOLE) == world.from_scratch(WHOLE) != before
     assert store.rows("SELECT DISTINCT cell.kpi FROM cell") == store.rows("SELECT number FROM version")
+
+
+def test_a_declaration_that_is_put_back_before_its_successor_answers_is_worked_out_anew(store: KpiWriter) -> None:
+    world = World(LAG, store)
+    world.fold(LAG.events[:4])
+    world.follow()
+    world.declare(dataclasses.replace(LAG.declaration, clock=KpiClock.ELAPSED, version="2"))
+    with world.snapshot() as snapshot:  # some cases are looked at for the successor only
+        ids = ids_after(snapshot, -1, 2)
+    world.keeper.look_at(world.snapshot, ids)
+    world.declare(dataclasses.replace(LAG.declaration, clock=LAG.declaration.clock, version="1"))
+    world.fold(LAG.events[4:])
+    world.follow()
+    assert world.kept(WHOLE) == world.from_scratch(WHOLE)
+    assert len(store.versions()) == 1
 
 
 def test_another_title_or_target_is_no_other_version(store: KpiWriter) -> None:
