@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
@@ -222,14 +222,11 @@ class RestatementsAsked(BaseModel):
 class KpiDesk:
     """What the routes stand on: the catalogue, the store of KPIs, and the cases."""
 
-    def __init__(
-        self, data: Path, catalogue: Catalogue, estate: Estate, cases: CaseReader, order: Callable[[Path], None]
-    ) -> None:
+    def __init__(self, data: Path, catalogue: Catalogue, estate: Estate, cases: CaseReader) -> None:
         self.catalogue = catalogue
         self.cases = cases
         self._data = data
         self._estate = estate
-        self._order = order
 
     @contextmanager
     def open(self) -> Generator[KpiReader]:
@@ -335,7 +332,7 @@ class KpiDesk:
 
     def backfill(self) -> BackfillDocument:
         """Have every case looked at anew."""
-        self._order(self._data)
+        order_backfill(self._data)
         return BackfillDocument(ordered=True)
 
     def declared(self, kpi: str) -> Declaration:
@@ -389,11 +386,6 @@ def routes(desk: KpiDesk) -> APIRouter:
         return _answer(desk.restatements(kpi, asked))
 
     return router
-
-
-def desk_over(data: Path, catalogue: Catalogue, estate: Estate, cases: CaseReader) -> KpiDesk:
-    """Return what the routes stand on in a data folder."""
-    return KpiDesk(data, catalogue, estate, cases, order_backfill)
 
 
 def _only(asked: BaseModel) -> dict[Dimension, str | None]:

@@ -234,7 +234,7 @@ def widened(window: Window, grain: Grain) -> Window:
     """Return a window from the beginning of its first cell to the end of its last one."""
     if grain is Grain.DAY:
         return window
-    return Window(grain.begins(window.first), _month_after(window.last) - timedelta(days=1))
+    return Window(grain.begins(window.first), month_after(window.last) - timedelta(days=1))
 
 
 def windows_in(window: Window, every: Every | None) -> list[Window]:
@@ -257,10 +257,11 @@ def _next(day: date, every: Every) -> date:
         case Every.WEEK:
             return day + timedelta(days=7 - day.weekday())
         case Every.MONTH:
-            return _month_after(day)
+            return month_after(day)
 
 
-def _month_after(day: date) -> date:
+def month_after(day: date) -> date:
+    """Return the first day of the month after that of a day."""
     return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
 
 

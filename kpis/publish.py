@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, timedelta
 
-from kpis.ask import Asker, Every, NoCells, Question, Window
+from kpis.ask import TIMELESS, Asker, Every, NoCells, Question, Window, month_after
 from kpis.catalogue import Catalogue
 from kpis.declaration import Declaration, Kind
 from kpis.figures import figure_of
@@ -35,8 +35,6 @@ SETTLES = {
 LONGEST_WAIT = 60  # days, until a share is published though some of it is still to be told
 LOOKED_BACK = 400  # days
 AT_ONCE = 200  # figures of one piece of work
-SAMPLED = frozenset({Kind.STOCK, Kind.DEVIATIONS, Kind.AGE, Kind.GAUGE})
-"""Kinds of the moment: published as they stand when a day begins; nothing tells later how they stood."""
 
 
 class Publisher:
@@ -63,7 +61,7 @@ class Publisher:
     def _due(self, declaration: Declaration, today: date) -> Iterator[tuple[Every, date]]:
         """Yield the days and months that could be published and are not."""
         kind = declaration.formula.kind
-        if kind in SAMPLED:
+        if kind in TIMELESS:  # as it stands when a day begins: nothing tells later how it stood
             here = today.toordinal()
             if not self._store.standing_published(declaration.name, Every.DAY, here, here):
                 yield Every.DAY, today
@@ -93,7 +91,7 @@ class Publisher:
             first = _window(every, first).last + timedelta(days=1)
 
     def _publish_one(self, declaration: Declaration, every: Every, first: date, moment: Moment) -> bool:
-        sampled = declaration.formula.kind in SAMPLED
+        sampled = declaration.formula.kind in TIMELESS
         as_of = moment.now if declaration.formula.kind is Kind.LAG else None
         row = self._read(declaration, every, first, as_of, STOOD if sampled else PUBLISHED, moment)
         if row is None:
@@ -105,17 +103,15 @@ class Publisher:
         """Read again what was published of days of which something changed."""
         until = moment.today.toordinal()
         touched = self._store.take_touched(until, AT_ONCE)
+        figures: dict[tuple[str, Every, date], str] = {}  # a month once, however many of its days were touched
         for kpi, day, why in touched:
-            declaration = self._catalogue.kpis.get(kpi)
-            if declaration is None or declaration.formula.kind not in SETTLES:
-                continue
-            for every in (Every.DAY, Every.MONTH):
-                first = date.fromordinal(day)
-                first = first if every is Every.DAY else first.replace(day=1)
-                here = first.toordinal()
-                former = self._store.standing_published(kpi, every, here, here).get(here)
-                if former is not None:
-                    self._restate_one(declaration, former, why, moment)
+            figures.setdefault((kpi, Every.DAY, date.fromordinal(day)), why)
+            figures.setdefault((kpi, Every.MONTH, date.fromordinal(day).replace(day=1)), why)
+        for (kpi, every, first), why in figures.items():
+            declaration, here = self._catalogue.kpis.get(kpi), first.toordinal()
+            former = self._store.standing_published(kpi, every, here, here).get(here)
+            if declaration is not None and declaration.formula.kind in SETTLES and former is not None:
+                self._restate_one(declaration, former, why, moment)
         return len(touched) == AT_ONCE
 
     def _restate_one(self, declaration: Declaration, former: PublishedRow, why: str, moment: Moment) -> None:
@@ -128,7 +124,7 @@ class Publisher:
         self, declaration: Declaration, every: Every, first: date, as_of: int | None, why: str, moment: Moment
     ) -> PublishedRow | None:
         """Return a figure to be published; None: some of it is still to be told, or nothing is kept of the KPI."""
-        window = None if declaration.formula.kind in SAMPLED else _window(every, first)
+        window = None if declaration.formula.kind in TIMELESS else _window(every, first)
         try:
             answered = self._asker.ask(Question(declaration.name, window, as_of=as_of), moment)
         except NoCells:
@@ -156,4 +152,4 @@ class Publisher:
 def _window(every: Every, first: date) -> Window:
     if every is Every.DAY:
         return Window(first, first)
-    return Window(first, (first.replace(day=1) + timedelta(days=32)).replace(day=1) - timedelta(days=1))
+    return Window(first, month_after(first) - timedelta(days=1))

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from fastapi import FastAPI
 
 from kpis.api import DOCUMENTS as KPI_DOCUMENTS
-from kpis.api import desk_over
+from kpis.api import KpiDesk
 from kpis.api import routes as kpi_routes
 from kpis.catalogue import Catalogue
 from kpis.store import metrics_left
@@ -118,7 +118,7 @@ def build_app(ground: Ground, standing: Standing, stack: ExitStack) -> FastAPI:
     return create_app(
         routers=[
             lineage_routes(reader, TraceReader(journal())),
-            kpi_routes(desk_over(data, catalogue, estate, reader)),
+            kpi_routes(KpiDesk(data, catalogue, estate, reader)),
             statements.routes(log, decisions, definitions, reader),
             quarantine.routes(journal(), reader),
             replay.routes(journal(), replay.Collector(way)),
