@@ -25,11 +25,12 @@ from kpis.catalogue import Catalogue
 from kpis.exposition import expose_readings
 from kpis.keep import Keeper, transaction
 from kpis.latest import Latest
+from kpis.pace import Pace
 from kpis.publish import Publisher
 from kpis.reading import Moment
 from kpis.scratch import moment_of
 from kpis.store import BACKFILL_FILE, FILE_NAME, METRICS_ROW, READINGS_ROW, open_kpi_writer
-from lineage.engine import Limits
+from lineage.engine import JOURNAL, Limits
 from lineage.generations import mark, store_place
 from lineage.process import Definitions
 from lineage.read import CaseReader
@@ -37,6 +38,7 @@ from throughline.core.clock import Clock
 from throughline.core.database import passing_cause
 from throughline.core.errors import LastingError, StoreUnavailable
 from throughline.core.estate import Estate
+from throughline.core.journal import JOURNAL_FILE, JournalReader
 from throughline.core.metric_names import (
     KPI_BEHIND,
     KPI_BYTES,
@@ -127,6 +129,8 @@ class _Loop:
         self._changed = True
         self._latest_at = float("-inf")
         self._latest_took = 0.0
+        self._journal = stack.enter_context(closing(JournalReader(subject.data / JOURNAL_FILE)))
+        self._pace = Pace()
 
     def run(self, stop: threading.Event, ready: Callable[[], None]) -> None:
         """Work while there is anything to do; return when told to stop, or when another generation is in force."""
@@ -153,11 +157,26 @@ class _Loop:
             self._take_order()
             started, before = time.monotonic(), self._store.position()
             more = self._keeper.follow(self._reader.snapshot)
+            rest = 0.0
             if more or self._store.position() != before:
                 self._changed = True
-                self._meter.histogram(KPI_SECONDS).observe(time.monotonic() - started)
-            self._do_what_is_wanted(0.0 if more else pause)
+                worked = time.monotonic() - started
+                self._meter.histogram(KPI_SECONDS).observe(worked)
+                rest = self._rest(worked)
+            self._wait(rest if more else max(rest, pause), stop)
             pause = _SHORTEST_PAUSE if more else min(pause * 1.5, _LONGEST_PAUSE)
+
+    def _rest(self, worked: float) -> float:
+        with self._reader.snapshot() as snapshot:
+            folded = snapshot.store.positions().get(JOURNAL, 0)
+        return self._pace.rest(worked, folded, self._journal.last())
+
+    def _wait(self, seconds: float, stop: threading.Event) -> None:
+        """Do what is wanted meanwhile, and at least once."""
+        until = time.monotonic() + seconds
+        self._do_what_is_wanted(min(seconds, _LONGEST_PAUSE))
+        while not stop.is_set() and (left := until - time.monotonic()) > 0:
+            self._do_what_is_wanted(min(left, _LONGEST_PAUSE))
 
     def _looked_at(self, cases: int) -> None:
         self._meter.counter(KPI_CASES).inc(cases)

@@ -1,0 +1,24 @@
+"""How fast figures follow the fold: in what time it leaves, as people wait for it and not for them; pure."""
+
+from __future__ import annotations
+
+_SHARING, _STANDING_BACK = 3, 9  # times as long as a piece of work took is rested after it
+
+
+class Pace:
+    """Says how long to rest after a piece of work; it is asked after each."""
+
+    def __init__(self) -> None:
+        self._last = 0  # record of the journal that had come in when it was asked before
+
+    def rest(self, worked: float, folded: int, last: int) -> float:
+        """Return how many seconds to rest after so many of work.
+
+        ``folded`` and ``last`` are the last record that is folded and the last that came in. While nothing waits to be
+        folded there is no rest; while something does, three parts of four are left to it. Where that which waited when
+        this was asked before still waits, the fold is behind, and gets nine parts of ten.
+        """
+        behind, self._last = folded < self._last, last
+        if folded >= last:
+            return 0.0
+        return worked * (_STANDING_BACK if behind else _SHARING)

@@ -1,0 +1,25 @@
+"""How fast figures follow the fold."""
+
+from __future__ import annotations
+
+from kpis.pace import Pace
+
+
+def test_there_is_no_rest_while_nothing_waits_to_be_folded() -> None:
+    pace = Pace()
+    assert [pace.rest(0.5, folded, last) for folded, last in ((0, 0), (7, 7), (9, 9))] == [0.0, 0.0, 0.0]
+
+
+def test_three_parts_of_four_are_left_to_a_fold_that_keeps_up() -> None:
+    pace = Pace()
+    assert pace.rest(0.5, 10, 12) == 1.5
+    assert pace.rest(0.5, 12, 15) == 1.5, "all that waited before is folded"
+
+
+def test_nine_parts_of_ten_are_left_to_a_fold_that_is_behind_until_it_has_caught_up() -> None:
+    pace = Pace()
+    assert pace.rest(0.5, 10, 100) == 1.5
+    assert pace.rest(0.5, 60, 200) == 4.5
+    assert pace.rest(0.5, 199, 210) == 4.5
+    assert pace.rest(0.5, 210, 215) == 1.5
+    assert pace.rest(0.5, 215, 215) == 0.0
