@@ -97,6 +97,7 @@ def measure(workload: Workload, folder: Path, batches: int) -> Figures:
         keeper.follow(cases.snapshot)
         gc.collect()
         gc.freeze()
+        gc.disable()  # as serve does
         for number, (received, block) in enumerate(made, 1):
             began = process_time()
             engine.fold(decode_block(decompress(block)), received)
@@ -117,6 +118,7 @@ def measure(workload: Workload, folder: Path, batches: int) -> Figures:
         started = perf_counter()
         Latest(asker, catalogue, estate).documents(moment)
         latest = (perf_counter() - started) * 1e3
+        gc.enable()
         (cells,), size = store.rows("SELECT count(*) FROM cell")[0], store.connection.size()
     each = 1 / workload.events
     return Figures(

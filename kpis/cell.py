@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from kpis.clock import Counting
@@ -18,7 +19,7 @@ from kpis.declaration import Declaration, Dimension, Kind, Unfinished
 from kpis.distribution import EXACT, bin_of, value_of
 from kpis.money import EXACTLY, Money, Sums
 from kpis.observation import Ending, Observation
-from throughline.core.business_time import BusinessTime
+from throughline.core.business_time import REMEMBERED, BusinessTime
 from throughline.core.calendar import local_instant
 
 STANDING = frozenset({Kind.STOCK, Kind.DEVIATIONS})
@@ -239,11 +240,11 @@ class Summing:
     def __init__(self, declaration: Declaration, counting: Counting, calendars: BusinessTime) -> None:
         self._declaration = declaration
         self._counting = counting
-        self._zone = calendars.region(None).zone
+        self._begins = lru_cache(REMEMBERED)(partial(local_instant, calendars.region(None).zone, minutes=0))
 
     def begins(self, day: date) -> int:
         """Return the instant at which a day begins, in the zone of the default region."""
-        return local_instant(self._zone, day, 0)
+        return self._begins(day)
 
     def enter(self, cell: Cell, day: date, observation: Observation, times: int = 1) -> None:
         """Add an observation to the cell of a place of that day; ``times`` -1 takes it back.

@@ -21,7 +21,7 @@ from kpis.catalogue import Catalogue
 from kpis.cell import Summing
 from kpis.codec import Contributed, Entry
 from kpis.declaration import Declaration, Kind
-from kpis.look import case_in, ids_after
+from kpis.look import Seen, ids_after, see
 from kpis.observe import Observer
 from kpis.spot import Grain, Spot
 from kpis.store import KpiWriter, VersionRow
@@ -83,6 +83,8 @@ def change_of(case: int, before: tuple[Item, ...], after: tuple[Item, ...], book
 
 def _less(some: tuple[Item, ...], others: tuple[Item, ...]) -> list[Item]:
     """Return what of some is not among others, each of which stands for one."""
+    if not others:
+        return list(some)
     left, found = list(others), list[Item]()
     for each in some:
         if each in left:
@@ -128,6 +130,7 @@ class Keeper:
         self._estate = estate
         self._made_by = f"{ARITHMETIC}/{state_fingerprint(definitions)}/{estate.fingerprint}"
         self._kept: dict[int, Kept] = {}
+        self._concerned: dict[tuple[str, str], list[tuple[int, Kept]]] = {}  # by the version of a process
         # Cells that were of use, by version, with their ids: as they are stored, while no transaction is under way.
         self._near: dict[int, dict[Spot, tuple[int, AnyCell]]] = {}
         self._ahead: Changes | None = None  # read, and not worked off yet
@@ -140,6 +143,7 @@ class Keeper:
     def begin(self, snapshot: Snapshot) -> None:
         """Find the version of each KPI, and begin to look at all cases where one is new or stored anew."""
         store = self._store
+        self._concerned.clear()
         with transaction(store):
             if store.position() is None or store.meta().get(MADE_BY) != self._made_by:
                 self._begin_anew(snapshot, DERIVED_ANEW)
@@ -244,8 +248,9 @@ class Keeper:
             some, ahead = ahead[:CASES_IN_SIGHT], ahead[CASES_IN_SIGHT:]
             before |= store.contributed(some)
             with snapshots() as snapshot:
-                after |= self.look(snapshot, some)
-                further = self._upstream(snapshot, some, before, after)
+                seen = see(snapshot, some)
+                further = self._upstream(snapshot, some, before, seen)
+            after |= self._contributions(some, seen)
             ahead += sorted(further - after.keys() - set(ahead))
         with self._forgetting(), transaction(store):
             store.put_contributed({case: each for case, each in after.items() if each is not None or case in before})
@@ -269,35 +274,43 @@ class Keeper:
 
     def look(self, snapshot: Snapshot, cases: Iterable[int]) -> dict[int, Contributed | None]:
         """Return what cases contribute as they stand; None: nothing."""
-        found: dict[int, Contributed | None] = dict.fromkeys(cases)
-        for case_id, view in snapshot.views(found).items():
-            if view.joined.members:
-                holds = snapshot.following.holding(view.process.name, view.row.name, view.joined, view.derived)
-                found[case_id] = self._contributed(case_in(snapshot, view), holds)
-        return found
+        ids = list(cases)
+        return self._contributions(ids, see(snapshot, ids))
 
-    def _contributed(self, case: Case, holds: Sequence[str]) -> Contributed:
+    def _contributions(self, cases: Iterable[int], seen: Mapping[int, Seen]) -> dict[int, Contributed | None]:
+        return {number: self._contributed(*seen[number]) if number in seen else None for number in cases}
+
+    def _contributed(self, case: Case, holds: tuple[str, ...]) -> Contributed:
         entries: dict[int, Entry] = {}
-        for number, kept in self._kept.items():
+        for number, kept in self._concerning(case):
             observed = kept.observer.observe(case)
             if observed.concerned:
                 entries[number] = Entry(observed.observations, observed.left_out, observed.contributions)
-        return Contributed(case.process.name, case.name, entries, tuple(holds))
+        return Contributed(case.process.name, case.name, entries, holds)
+
+    def _concerning(self, case: Case) -> list[tuple[int, Kept]]:
+        """Return the versions of KPIs that are about the process and steps of a case."""
+        version = case.process.name, case.course.version.number
+        found = self._concerned.get(version)
+        if found is None:
+            found = [(number, kept) for number, kept in self._kept.items() if kept.observer.concerns(case)]
+            self._concerned[version] = found
+        return found
 
     def _upstream(
         self,
         snapshot: Snapshot,
         cases: Iterable[int],
         before: Mapping[int, Contributed],
-        after: Mapping[int, Contributed | None],
+        seen: Mapping[int, Seen],
     ) -> set[int]:
         """Return the cases whose money is counted elsewhere, or no longer is, as these hold up other money now."""
         found: set[int] = set()
         for case in cases:
-            former, now = before.get(case), after[case]
+            former, now = before.get(case), seen.get(case)
             held, holds = former.holds if former else (), now.holds if now else ()
             if held != holds:
-                process = (now or former or _NOBODY).process
+                process = now.case.process.name if now else former.process if former else ""
                 found |= snapshot.following.upstream(process, {*held, *holds})
         return found
 
@@ -371,9 +384,6 @@ class Keeper:
                 if spot in book.spots(each):
                     book.enter(cell, spot, each, 1)
         return cell
-
-
-_NOBODY = Contributed("", "", {})
 
 
 def _items(contributed: Contributed | None, number: int, book: Book) -> tuple[Item, ...]:

@@ -2,9 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import NamedTuple
+
 from kpis.case import Case, case_of
 from lineage.read import CaseView, Snapshot
 from throughline.core.key import Key
+
+
+class Seen(NamedTuple):
+    """A case as KPIs see it. ``holds``: the keys by which money of others is counted in it while it holds some up."""
+
+    case: Case
+    holds: tuple[str, ...]
+
+
+def see(snapshot: Snapshot, ids: Iterable[int]) -> dict[int, Seen]:
+    """Return cases as KPIs see them, by id; those without an event are left out.
+
+    All that is read is read here, so that what they come to can be worked out when the snapshot is closed again.
+    """
+    found: dict[int, Seen] = {}
+    for number, view in snapshot.views(ids).items():
+        if view.joined.members:
+            holds = snapshot.following.holding(view.process.name, view.row.name, view.joined, view.derived)
+            found[number] = Seen(case_in(snapshot, view), tuple(holds))
+    return found
 
 
 def case_in(snapshot: Snapshot, view: CaseView) -> Case:

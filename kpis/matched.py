@@ -103,7 +103,7 @@ class MatchedCell:
             for slot, entries in self.told.items()
         ]
         unusable = [[part.value, missing.value, count] for (part, missing), count in self.unusable.items()]
-        return [sorted(sums, key=repr), sorted(told, key=repr), sorted(unusable)]
+        return [sorted(sums, key=_by_slot), sorted(told, key=_by_slot), sorted(unusable)]
 
     @staticmethod
     def from_plain(plain: list[Any]) -> MatchedCell:
@@ -157,6 +157,11 @@ def _count(counts: dict[_Counted, int], entry: _Counted, times: int) -> None:
 
 def _plain_slot(slot: Slot) -> list[Any]:
     return [slot.part.value, list(slot.match)]
+
+
+def _by_slot(plain: list[Any]) -> list[Any]:
+    """Return what entries are ordered by, each of which has a slot of its own."""
+    return plain[:2]
 
 
 def _slot(part: str, match: list[str]) -> Slot:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
+
+import msgspec
 
 from kpis.contribution import Contribution
 from kpis.declaration import Dimension
@@ -42,8 +43,7 @@ class LeftOut(StrEnum):
     POPULATION = "outside of the population"
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(msgspec.Struct, frozen=True):
     """One wait of one case, or one occurrence in it: a wait that was over at once, or that goes on.
 
     Instants are microseconds; ``day`` is that of its beginning, or of its end if that is all. ``part`` tells apart what

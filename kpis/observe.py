@@ -25,7 +25,7 @@ class Rule(Protocol):
     """How one kind of KPI looks at a case."""
 
     def concerns(self, case: Case) -> bool:
-        """Tell whether the KPI is about the process and steps of a case."""
+        """Tell whether the KPI is about the process and steps of a case: its version alone decides."""
         ...
 
     def observations(self, case: Case) -> tuple[Observation, ...] | None:
@@ -43,6 +43,10 @@ class Observer:
         self.counting = Counting(declaration.clock, estate.calendars)
         self._population = declaration.population
         self._rule = _rule(declaration, estate, watched_since)
+
+    def concerns(self, case: Case) -> bool:
+        """Tell whether the KPI is about the process and steps of a case: its version alone decides."""
+        return self._rule.concerns(case)
 
     def observe(self, case: Case) -> Observed:
         """Return what a case contributes; nothing where the KPI is not about its process or steps."""

@@ -78,6 +78,7 @@ class OfAttempts:
         self._formula = declaration.formula
         self._estate = estate
         self._hops = Hops(estate)
+        self._by_version: dict[tuple[str, str], Mapping[str, Sequence[str | None]]] = {}
 
     def concerns(self, case: Case) -> bool:
         return not self._formula.processes or case.process.name in self._formula.processes
@@ -85,7 +86,7 @@ class OfAttempts:
     def observations(self, case: Case) -> tuple[Observation, ...]:
         """Return the attempts of a case; those of one day that differ in nothing that is told apart are one."""
         alike: dict[tuple[object, ...], list[_Tried]] = {}
-        for each in _tried(case, self._flows(case)):
+        for each in self._tried(case):
             fact, day = each.fact, self._estate.calendars.day_of(each.fact.time, None)
             system = fact.system or "+".join(each.step.systems)
             apart = (day, system, fact.instance, fact.category, each.flow, self._is_hit(each))
@@ -99,8 +100,23 @@ class OfAttempts:
         hit = self._is_hit(first)
         return _happened(case, self._estate, part, first.fact, first.step, first.flow, hit=hit, times=len(some))
 
+    def _tried(self, case: Case) -> list[_Tried]:
+        """Return the attempts at the steps of a case; other KPIs of attempts ask for the same."""
+        asked = _Tried, self._formula.per_flow
+        found: list[_Tried] | None = case.memo.get(asked)
+        if found is None:
+            found = case.memo[asked] = list(_tried(case, self._flows(case)))
+        return found
+
     def _flows(self, case: Case) -> Mapping[str, Sequence[str | None]]:
-        """Return the flows that an attempt at each step belongs to; without flows, each step once."""
+        """Return the flows that an attempt at each step of this version belongs to; without flows, each step once."""
+        version = case.process.name, case.course.version.number
+        found = self._by_version.get(version)
+        if found is None:
+            found = self._by_version[version] = self._flows_of(case)
+        return found
+
+    def _flows_of(self, case: Case) -> Mapping[str, Sequence[str | None]]:
         version = case.course.version
         if not self._formula.per_flow:
             return {step.name: (None,) for step in version.steps}

@@ -13,17 +13,19 @@ from kpis.money import Money
 from kpis.observation import Ending, Observation, Unknown
 from kpis.waits import WHOLE, Wait, waits_of
 from lineage.due import CLOCK_SKEW, due_of_seen
+from lineage.process import Version
 from throughline.core.estate import Estate
 
 ACTOR, PERSON = "actor_kind", "person"  # the fact of an event that says that somebody acted
 
 
 class _Asked(NamedTuple):
-    """A wait that a KPI looks for in a case: its span, the index of its end step and who reports that, and its hop."""
+    """A wait that a KPI looks for in a case: its span, the indexes of its steps, who reports its end, and its hop."""
 
     span: Span
+    starts: tuple[int, ...]
     end: int
-    roles: tuple[str, ...]
+    system: str
     hop: Hop | None = None
 
 
@@ -63,16 +65,14 @@ class OfWaits:
 
     def _looked_for(self, case: Case) -> Iterator[_Asked]:
         name, version = case.process.name, case.course.version
-        steps = {step.name: index for index, step in enumerate(version.steps)}
+        steps = {step.name for step in version.steps}
         if self._formula.per_flow:
             for hop in hops_of(name, version, self._estate):
-                if {hop.from_step, hop.to_step} <= steps.keys():
-                    span = Span(name, from_step=hop.from_step, to_step=hop.to_step)
-                    yield _Asked(span, steps[hop.to_step], version.steps[steps[hop.to_step]].systems, hop)
+                if {hop.from_step, hop.to_step} <= steps:
+                    yield _asked(Span(name, from_step=hop.from_step, to_step=hop.to_step), version, hop)
         for span in self._formula.of:
-            if span.process == name and {span.from_step, span.to_step} - {None} <= steps.keys():
-                end = steps[span.to_step or ""]
-                yield _Asked(span, end, version.steps[end].systems)
+            if span.process == name and {span.from_step, span.to_step} - {None} <= steps:
+                yield _asked(span, version)
 
     def _observation(self, case: Case, asked: _Asked, wait: Wait) -> Observation:
         place = case.place
@@ -165,6 +165,14 @@ class OfWaits:
                 return any(each.kind in self._formula.deviations for each in case.deviations)
 
 
+def _asked(span: Span, version: Version, hop: Hop | None = None) -> _Asked:
+    """Return a wait that is looked for in cases of a version that has its steps."""
+    names = [step.name for step in version.steps]
+    starts = tuple(index for index, name in enumerate(names) if name == span.from_step)
+    end = names.index(span.to_step or "")
+    return _Asked(span, starts, end, "+".join(version.steps[end].systems), hop)
+
+
 def _is_inside(span: Span, case: Case) -> bool:
     return span.where is None or span.where.holds(case.facts) is not False
 
@@ -190,17 +198,17 @@ def _dimensions(case: Case, asked: _Asked, wait: Wait) -> dict[Dimension, str | 
     return {
         **case.dimensions,
         Dimension.FLOW: None if asked.hop is None else asked.hop.flow,
-        Dimension.SYSTEM: "+".join(asked.roles),
-        Dimension.INSTANCE: _instance(case, asked.span, wait),
+        Dimension.SYSTEM: asked.system,
+        Dimension.INSTANCE: _instance(case, asked.starts, wait),
     }
 
 
-def _instance(case: Case, span: Span, wait: Wait) -> str | None:
+def _instance(case: Case, starts: tuple[int, ...], wait: Wait) -> str | None:
     """Return the instance that reported the beginning: what is unfinished must be where it will be once it is done."""
     course = case.course
-    indexes = [index for index, step in enumerate(course.version.steps) if step.name == span.from_step]
     for each in course.rounds if wait.part == WHOLE else (wait.round,):
-        for track in (each.tracks[index] for index in indexes):
+        for index in starts:
+            track = each.tracks[index]
             if track is not None and track.successes:
                 return course.members[track.successes[0]].fact.instance
     return None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from random import Random
 
+import msgspec
 import pytest
 
 from kpis.behind import Behind
@@ -48,12 +48,12 @@ def test_of_what_too_few_like_it_were_seen_nothing_is_said() -> None:
     few = Learnt(HALF[: FEWEST_LEARNT - 1])
     assert few.chance(OPEN, 0, 3_600) is None
     assert few.chance(OPEN, 0, 10**9) is None
-    unlike = dataclasses.replace(OPEN, dimensions={**OPEN.dimensions, Dimension.PROCESS: "another"})
+    unlike = msgspec.structs.replace(OPEN, dimensions={**OPEN.dimensions, Dimension.PROCESS: "another"})
     assert Learnt(HALF).chance(unlike, 0, 7_200) is None
 
 
 def test_others_of_all_regions_tell_where_a_region_has_too_few() -> None:
-    apart = dataclasses.replace(OPEN, dimensions={**OPEN.dimensions, Dimension.REGION: "APAC"})
+    apart = msgspec.structs.replace(OPEN, dimensions={**OPEN.dimensions, Dimension.REGION: "APAC"})
     assert Learnt(HALF).chance(apart, 0, 7_200) == Chance(0.5, 40)
 
 
@@ -82,9 +82,9 @@ def test_chances_are_held_against_what_happened_by_what_was_known_before() -> No
 def test_what_is_not_decided_yet_judges_no_chance() -> None:
     waiting = observation(29 * 86_400, Ending.OPEN, due_age=10 * 86_400)
     assert calibrated([*HALF, seen(waiting, 3_600)], MONDAY + 30 * DAY) == []
-    overdue = dataclasses.replace(waiting, due=MONDAY + 29 * DAY + HOUR, due_age=3_600)
+    overdue = msgspec.structs.replace(waiting, due=MONDAY + 29 * DAY + HOUR, due_age=3_600)
     earlier = [
-        seen(dataclasses.replace(each.observation, began=MONDAY - 10 * DAY + n * MICROSECONDS))
+        seen(msgspec.structs.replace(each.observation, began=MONDAY - 10 * DAY + n * MICROSECONDS))
         for n, each in enumerate(HALF)
     ]
     (only,) = calibrated([*earlier, seen(overdue, 86_400)], MONDAY + 30 * DAY)
