@@ -28,6 +28,7 @@ from kpis.money import Part as Share
 from kpis.money import Sums
 
 _Counted = TypeVar("_Counted")
+_PARTS = {part.value: part for part in Part}
 
 
 class Slot(NamedTuple):
@@ -165,7 +166,7 @@ def _by_slot(plain: list[Any]) -> list[Any]:
 
 
 def _slot(part: str, match: list[str]) -> Slot:
-    return Slot(Part(part), tuple(match))
+    return Slot(_PARTS[part], tuple(match))
 
 
 def _plain_sums(sums: Sums) -> list[Any]:

@@ -6,8 +6,7 @@ What only one side tells, or tells of an unknown amount, is counted beside the f
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import NamedTuple
@@ -43,17 +42,21 @@ class Days(NamedTuple):
         return (self.first is None or day >= self.first) and (self.last is None or day <= self.last)
 
 
-@dataclass
-class _Side:
-    """What one side tells of one matched value: what adds up, and what is looked at one by one."""
+class _Side(NamedTuple):
+    """What one side tells of one matched value: what adds up, and what is looked at one by one. Never changed."""
 
-    sums: Sums = field(default_factory=Sums)
-    told: Counter[Told] = field(default_factory=Counter[Told])
+    sums: Sums
+    told: Collection[Told]
 
-    def add(self, other: _Side) -> None:
-        self.sums.merge(other.sums)
-        self.told.update(other.told)
+    def joined(self, other: _Side) -> _Side:
+        """Return what both tell."""
+        sums = Sums()
+        sums.merge(self.sums)
+        sums.merge(other.sums)
+        return _Side(sums, {*self.told, *other.told})
 
+
+_NOTHING_TOLD = _Side(Sums(), ())
 
 Sides = dict[Part, _Side]
 
@@ -152,7 +155,8 @@ class MatchedReader:
             agreed = _agreed([values for values, _, _ in entries], len(by))
             for values, part, side in entries:
                 group = agreed if whole else tuple(mine or common for mine, common in zip(values, agreed, strict=True))
-                found.setdefault(group, {}).setdefault(match, {}).setdefault(part, _Side()).add(side)
+                sides = found.setdefault(group, {}).setdefault(match, {})
+                sides[part] = sides[part].joined(side) if part in sides else side
         return found
 
     # --- ratios
@@ -312,7 +316,7 @@ class MatchedReader:
 
     def _left(self, sides: Sides, day: date) -> Money | Missing:
         """Return what nobody has taken of what was added, never below 0; in one currency as it is, else converted."""
-        first, further, taken = (sides.get(part, _Side()).sums for part in _OF_BALANCE)
+        first, further, taken = (sides.get(part, _NOTHING_TOLD).sums for part in _OF_BALANCE)
         if not first.records or first.unknown or further.unknown or taken.unknown:
             return Missing.VALUE
         added = Sums()
@@ -386,9 +390,9 @@ class _Measured:
 
 def _sides(cell: MatchedCell) -> Iterator[tuple[Slot, _Side]]:
     for slot, sums in cell.sums.items():
-        yield slot, _Side(sums=sums)
+        yield slot, _Side(sums, ())
     for slot, entries in cell.told.items():
-        yield slot, _Side(told=Counter(entries))
+        yield slot, _Side(_NOTHING_TOLD.sums, entries.keys())
 
 
 def _split(cells: Mapping[Place, MatchedCell], by: tuple[Dimension, ...]) -> dict[Values, dict[Place, MatchedCell]]:
