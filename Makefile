@@ -10,7 +10,7 @@ bin := .venv/bin
 # Two workers: what a small machine has. Tests marked serial share one of them.
 pytest := $(bin)/pytest -n 2 --dist loadgroup
 
-.PHONY: help demo picture test check static format bench bench-large docs dashboards lock clean install install-test tools
+.PHONY: help demo picture test check static format bench bench-large bench-soak docs dashboards lock clean install install-test tools
 
 help:
 	@echo "make install      install into .venv, and nothing else"
@@ -20,6 +20,7 @@ help:
 	@echo "make format       format the code"
 	@echo "make bench        the benchmarks at 100,000 and 1,000,000 events"
 	@echo "make bench-large  the benchmarks at 10,000,000 events"
+	@echo "make bench-soak   half of the peak for half an hour"
 	@echo "make picture      remake the README's picture of the demo"
 	@echo "make docs         rewrite the reference pages of settings, metrics and KPIs"
 	@echo "make dashboards   rewrite the Grafana dashboards"
@@ -66,6 +67,9 @@ bench: install-test
 
 bench-large: install-test
 	$(bin)/python -m bench --large
+
+bench-soak: install-test
+	$(bin)/python -m bench.soak
 
 docs: install-test
 	$(bin)/python -m tests.docs.pages

@@ -97,7 +97,7 @@ def measure_events(folder: Path, size: int, seed: int) -> Measured:
     with running(folder) as service:
         bench.measured["start_serve"] = (time.monotonic() - began) * 1e3
         with watched_memory(service) as memory:
-            _measure_batches(bench, service)
+            measure_batches(bench, service)
             _measure_steady(bench, service, "half", 0.5)
             _measure_steady(bench, service, "high", 0.8)
             _measure_far(bench, service)
@@ -111,7 +111,7 @@ def measure_events(folder: Path, size: int, seed: int) -> Measured:
     return bench.measured
 
 
-def _measure_batches(bench: Bench, service: Service) -> None:
+def measure_batches(bench: Bench, service: Service) -> None:
     path, memberships = bench.frames(bench.size, BATCH)
     before = service.cpu()
     sent = send(Load(path, service.addresses["http"], connections=BATCH_LANES))
@@ -164,7 +164,7 @@ def _measure_steady(bench: Bench, service: Service, name: str, share: float) -> 
     events = [arrival.body for arrival in arrivals(bench.workload(probes))]
     load = Load(path, service.addresses["http"], connections=BATCH_LANES, rate=rate / BATCH)
     probe = Probe(
-        service.addresses["http"], service.addresses["api"], PROBES_PER_SECOND, events, _lookups(bench, probes)
+        service.addresses["http"], service.addresses["api"], PROBES_PER_SECOND, events, some_lookups(bench, probes)
     )
     with sending(load) as under_way, Probing(probe) as probing:
         sent = under_way.result()
@@ -186,7 +186,7 @@ def _steady_figures(name: str, sent: Sent, probed: Probed) -> Measured:
     }
 
 
-def _lookups(bench: Bench, count: int) -> list[tuple[str, str]]:
+def some_lookups(bench: Bench, count: int) -> list[tuple[str, str]]:
     """Return keys of all kinds, of time entries from all over the first workload."""
     random = Random(bench.seed)
     complete = bench.size // (GROUP * STEPS + 1) * 9 // 10  # groups that have all of their events
