@@ -236,12 +236,18 @@ def _tried(case: Case, flows: Mapping[str, Sequence[str | None]]) -> Iterator[_T
         for step, track in zip(case.course.version.steps, each.tracks, strict=True):
             if track is None or step.name not in flows:
                 continue
-            numbers: dict[str | None, int] = {}
+            numbers: dict[str, int] = {}
             for position in sorted([*track.successes, *(track.failures or ())]):
                 fact = case.course.members[position].fact
-                numbers[fact.system] = numbers.get(fact.system, 0) + 1
+                system = _tried_by(fact, step)
+                numbers[system] = numbers.get(system, 0) + 1
                 for flow in flows[step.name]:
-                    yield _Tried(fact, step, each, numbers[fact.system], flow)
+                    yield _Tried(fact, step, each, numbers[system], flow)
+
+
+def _tried_by(fact: Fact, step: Step) -> str:
+    """Return whose attempt an event tells: a sender that could not deliver tells of one of the step's own system."""
+    return fact.system if fact.system is not None and fact.system in step.systems else "+".join(step.systems)
 
 
 def _happened(

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
-from throughline.core.instants import MICROSECONDS
+from throughline.core.instants import MICROSECONDS, MINUTE, to_datetime
 from throughline.demo.chronicle import Life, Mark
 from throughline.demo.compared import COMPARED, Figure
 from throughline.demo.expectations import COURSES, SYSTEM
@@ -20,7 +21,19 @@ from throughline.demo.firm import REGIONS
 from throughline.demo.plan import Plan
 from throughline.demo.truth import CaseTruth
 from throughline.demo.verify import exposure
-from throughline.demo.waits import DONE, OPEN, Spans, Wait, done, quantile, seconds_of, waits
+from throughline.demo.waits import (
+    DONE,
+    OPEN,
+    Spans,
+    Wait,
+    done,
+    office_seconds,
+    quantile,
+    seconds_of,
+    step_of,
+    waits,
+    whole_wait,
+)
 
 Told = Mapping[str, Decimal | int | None]
 """What a reading must say, by path; None: that there is nothing of it."""
@@ -32,6 +45,9 @@ READY: Spans = {
 }
 BILLED: Spans = READY | {"subscription-to-invoice": ("schedule_line.due", "invoice.issued")}
 INVOICED: Spans = {process: (approved, "invoice.issued") for process, (approved, _) in READY.items()}
+RELEASED: Spans = dict.fromkeys(READY, ("billing.released", "invoice.issued")) | {
+    "subscription-to-invoice": BILLED["subscription-to-invoice"]
+}
 POSTED: Spans = {
     "time-to-bill": ("time.approved", "time.posted"),
     "expense-to-bill": ("expense.approved", "expense.posted"),
@@ -51,6 +67,9 @@ def one(process: str, start: str, end: str) -> Spans:
 
 
 DEAL, STAFFING = "opportunity-to-project", "staffing"
+OLD = 40  # workdays, after which what is not invoiced may never be
+AT_ONCE = {"time-to-bill": 15 * MINUTE}
+"""How soon what was approved must be in the ERP, where the firm asks for more than that it is there when it is due."""
 LAGS = {
     "project-setup-cycle-time": Asked(one(DEAL, "project.created", "project.activated"), whole=True),
     "approval-to-activation": Asked(one(DEAL, "opportunity.approved", "project.activated"), whole=True),
@@ -105,6 +124,9 @@ def figures(told: Plan, truths: Iterable[CaseTruth]) -> dict[str, Told]:
     found |= {name: share(told) for name, share in SHARES.items()}
     found |= {name: _answer(count(told)) for name, count in COMPARED.items()}
     found |= _hops(told)
+    found["leakage-at-risk"] = _old(told)
+    found["margin-not-synchronised"] = _margin(told)
+    found["utilisation-reporting-latency"] = _reported(told)
     found["correlation-coverage"] = _coverage(told)
     found["budget-burn-age"] = {"answer.age": _since(told, "subcontractor-cost", "project_cost.synced")}
     return found
@@ -122,9 +144,12 @@ def _of_waits(found: list[Wait], *, office: bool) -> Told:
 def _hops(told: Plan) -> dict[str, Told]:
     """Return what is told of flows: how long work took from one system to the next, how often, and what went wrong."""
     found: list[Wait] = []
-    passed, tries, failures = 0, 0, 0
+    passed, tries, failures, in_time, of = 0, 0, 0, 0, 0
     for process, start, end in _passings():
-        found += waits(told, one(process, start, end))
+        here = list(waits(told, one(process, start, end)))
+        found += here
+        hits, misses = _timely(here, partial(_due, end))
+        in_time, of = in_time + hits, of + hits + misses
         for life in told.lives:
             if life.process != process or not life.applies or life.provisional:
                 continue
@@ -137,6 +162,7 @@ def _hops(told: Plan) -> dict[str, Told]:
         "sync-latency": _of_waits(found, office=False),
         "throughput": {"answer.records": passed},
         "failure-rate": _share(failures, tries),
+        "sla-adherence": _share(in_time, of),
     }
 
 
@@ -162,6 +188,42 @@ def _stock(told: Plan, name: str, spans: Spans) -> Told:
     if name in IN_MONEY:
         found |= _money("answer.money", ((life.amount, life.currency) for life in still))
     return found
+
+
+def _old(told: Plan) -> Told:
+    """Return what has waited for its invoice for very long."""
+    waiting = [wait for wait in waits(told, INVOICED) if wait.ending == OPEN]
+    old = [wait.life for wait in waiting if _office_days(wait, told.ends) >= OLD]
+    return {"answer.records": len(old)} | _money("answer.money", ((life.amount, life.currency) for life in old))
+
+
+def _office_days(wait: Wait, now: int) -> float:
+    """Return how many days of open office a wait has lasted."""
+    region, day = REGIONS[wait.life.region], to_datetime(now).date()
+    usual = (region.at(day, region.closes) - region.at(day, region.opens)) // MICROSECONDS
+    return office_seconds(wait.life.region, wait.began, now) / usual
+
+
+def _margin(told: Plan) -> Told:
+    """Return what is left of the amounts that are approved and not posted; of expenses the ERP alone tells the cost."""
+    still = [wait.life for wait in waits(told, POSTED) if wait.ending == OPEN]
+    margins = [(_margin_of(life), life.currency) for life in still]
+    return {"answer.records": len(still)} | _money("answer.money", margins)
+
+
+def _margin_of(life: Life) -> Decimal | None:
+    cost = life.knows["cost_amount"] if life.process == "time-to-bill" else None
+    return None if cost is None or life.amount is None else life.amount - cost
+
+
+def _reported(told: Plan) -> Told:
+    """Return how long after the end of the day worked hours were approved."""
+    found: list[Wait] = []
+    for life in told.lives:
+        if life.process == "time-to-bill" and life.applies and not life.provisional:
+            began = REGIONS[life.region].end_of_day(life.knows["worked_on"])
+            found += whole_wait(told, life, began, "time.approved")
+    return _of_waits(found, office=False)
 
 
 def _money(path: str, amounts: Iterable[tuple[Decimal | None, str]]) -> dict[str, Decimal | int | None]:
@@ -210,15 +272,37 @@ def _setup(told: Plan) -> Told:
     return _in_time(found, lambda wait: REGIONS[wait.life.region].plus_workdays(wait.began, 3), otherwise=True)
 
 
-def _in_time(found: Iterable[Wait], due: Callable[[Wait], int], *, otherwise: bool = False) -> Told:
+def _billed(told: Plan) -> Told:
+    """Return how much of what was released was invoiced when it was due."""
+    return _in_time(waits(told, RELEASED), partial(_due, "invoice.issued"))
+
+
+def _due(kind: str, wait: Wait) -> int | None:
+    life = wait.life
+    soon = AT_ONCE.get(life.process) if kind == "time.posted" else None
+    if soon is not None:
+        return wait.began + soon
+    step = step_of(life, kind)
+    return None if step is None else step.term.due(wait.began, REGIONS[life.region], life.due_at)
+
+
+def _in_time(found: Iterable[Wait], due: Callable[[Wait], int | None], *, otherwise: bool = False) -> Told:
+    hits, misses = _timely(found, due, otherwise=otherwise)
+    return _share(hits, hits + misses)
+
+
+def _timely(found: Iterable[Wait], due: Callable[[Wait], int | None], *, otherwise: bool = False) -> tuple[int, int]:
+    """Return how many waits were over when they were due, and how many were not; of those due at no time neither."""
     hits = misses = 0
     for wait in found:
         until = due(wait)
+        if until is None:
+            continue
         if wait.ending == DONE and wait.until <= until:
             hits += 1
         elif wait.until > until or (otherwise and wait.ending not in (DONE, OPEN)):
             misses += 1
-    return _share(hits, hits + misses)
+    return hits, misses
 
 
 def _posted(told: Plan) -> Told:
@@ -265,6 +349,12 @@ def _tried(told: Plan) -> list[tuple[Life, Mark]]:
     return [(life, mark) for life in lives for mark in life.marks if mark.step in steps[life.process]]
 
 
+def _again(told: Plan) -> Told:
+    """Return how many tries were not the first of their system at a step."""
+    tries = Counter((id(life), mark.round, mark.step, mark.system) for life, mark in _tried(told))
+    return _share(sum(count - 1 for count in tries.values()), sum(tries.values()))
+
+
 def _answer(figure: Figure) -> Told:
     return {name if "." in name else f"answer.{name}": value for name, value in figure.items()}
 
@@ -287,5 +377,7 @@ SHARES: Mapping[str, Callable[[Plan], Told]] = {
     "posting-completeness": _posted,
     "invoice-error-rate": _corrected,
     "untouched-billing-rate": _untouched,
+    "timely-billing-rate": _billed,
+    "retries": _again,
     "api-dependency-health": _unreached,
 }

@@ -82,8 +82,15 @@ def _word(life: Life, number: int) -> str:
 def _of_life(told: Plan, life: Life, start: str, end: str) -> Iterator[Wait]:
     rounds = range(1, life.round + 1)
     began = min((at for n in rounds if (at := done(told, life, start, n)) is not None), default=None)
+    if began is not None:
+        yield from whole_wait(told, life, began, end)
+
+
+def whole_wait(told: Plan, life: Life, began: int, end: str) -> Iterator[Wait]:
+    """Yield the wait of a whole life from an instant until a step was first done; none where it cannot be measured."""
+    rounds = range(1, life.round + 1)
     ends = [at for n in rounds if (at := done(told, life, end, n)) is not None]
-    if began is None or (ends and max(ends) < began - SKEW) or (not ends and _is_passed(life, end, life.round)):
+    if (ends and max(ends) < began - SKEW) or (not ends and _is_passed(life, end, life.round)):
         return
     ended = min((at for at in ends if at >= began - SKEW), default=None)
     closed = life.closed.get(life.round) if life.ended_as else None

@@ -52,7 +52,7 @@ class Entry:
             "amount": money(self.life.amount or Decimal(0)),
             "currency": self.life.currency,
             "worked_on": self.worked_on.isoformat(),
-            "cost_amount": money((self.hours * self.assignment.rate * COST).quantize(CENT)),
+            "cost_amount": money(self.life.knows["cost_amount"]),
             "billable": self.life.applies,
             "billing_method": contract.billing_method,
             "region": self.life.region,
@@ -141,6 +141,7 @@ def make_entry(rng: Random, number: int, week: int, day: date, assignment: Assig
     sheet = f"TS-{7000 + number // 2}"
     life.keys = {"timesheet": sheet, "project": contract.project, "worker": assignment.worker}
     life.knows = {"hours": hours, "worked_on": day, "contract": contract.id, "project": contract.project}
+    life.knows["cost_amount"] = (hours * assignment.rate * COST).quantize(CENT)
     return Entry(life, assignment, sheet, week, hours, day)
 
 
