@@ -1,0 +1,167 @@
+"""The texts of keys, interned: from a text to its id.
+
+Correlation ids come in no order, so that in one index over all texts each new one would be on a page of its own. Texts
+stand by their ids alone; the way back leads over a hash of eight bytes, in buckets (lineage/buckets.py) of texts that
+were interned one after the other. A hash only says where to look: the text itself decides.
+
+On PostgreSQL texts have an index, as several engines intern at the same time and see there who was first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
+from typing import Protocol
+
+from lineage.buckets import BUCKET_BITS, EveryBucket, KeyIndex, Lanes, Places
+from throughline.core.sql import Connection
+
+_TABLE, _COLUMN = "value_hash", "hash"
+_SLOTS = 1 << 20  # of a filter: two bytes a key
+_FEW = 4  # texts: to look into every bucket is done sooner than to ask the filters
+_SEPARATOR = "\x1f"  # of a key's type, value and scope
+_HALF = 32
+_HALF_MASK = (1 << _HALF) - 1
+_ODD = 0x9E3779B97F4A7C15F39CC0605CEDC835  # 2^128 over the golden ratio: multiplying by it spreads the bits of a number
+_WIDE_MASK = (1 << 128) - 1
+
+
+class Texts(Protocol):
+    """Where interned texts are found; ``value`` has each under its id."""
+
+    def ids(self, texts: Iterable[str]) -> dict[str, int]:
+        """Return the ids of those texts that are interned."""
+        ...
+
+    def scoped(self, text: str, limit: int) -> list[str]:
+        """Return the first texts of one type and value, with whatever scope, in the order of texts."""
+        ...
+
+    def add(self, new: Sequence[tuple[int, str]]) -> None:
+        """Note texts that are interned now, with their ids."""
+        ...
+
+    def forget(self, gone: Mapping[int, str]) -> None:
+        """Note texts that are not any more, by their ids."""
+        ...
+
+
+class IndexedTexts:
+    """Texts with an index of the database's."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def ids(self, texts: Iterable[str]) -> dict[str, int]:
+        sql = "SELECT text, id FROM value WHERE text IN (SELECT value FROM json_each(?))"
+        return dict(self._connection.execute(sql, (self._connection.array(texts),)).fetchall())
+
+    def scoped(self, text: str, limit: int) -> list[str]:
+        sql = "SELECT text FROM value WHERE text > ? AND text < ? ORDER BY text LIMIT ?"
+        rows = self._connection.execute(sql, (text + _SEPARATOR, text + chr(ord(_SEPARATOR) + 1), limit))
+        return [row[0] for row in rows]
+
+    def add(self, new: Sequence[tuple[int, str]]) -> None:
+        """Keep nothing: the database does."""
+
+    def forget(self, gone: Mapping[int, str]) -> None:
+        """Keep nothing."""
+
+
+class HashedTexts:
+    """Texts by their hashes; ``index`` is told of those that are added."""
+
+    def __init__(self, connection: Connection, places: Places[int], index: KeyIndex[int] | None = None) -> None:
+        self._connection = connection
+        self._places = places
+        self._index = index
+        self._asked: dict[str, int] = {}  # hashes: most of those that are added were asked for right before
+
+    def ids(self, texts: Iterable[str]) -> dict[str, int]:
+        self._asked = hashes = {text: text_hash(text) for text in texts}
+        found: dict[str, int] = {}
+        for buckets, some in self._where(list(hashes.values())):
+            for text, number in self._connection.execute(_BY_HASHES, (buckets, self._connection.array(some))):
+                if text in hashes:
+                    found[text] = number
+        return found
+
+    def _where(self, hashes: Sequence[int]) -> Iterable[tuple[object, Sequence[int]]]:
+        """Return which hashes to look for in which buckets."""
+        array = self._connection.array
+        if self._index is None and len(hashes) <= _FEW:
+            return [(array(self._every_bucket()), hashes)]
+        return [(array([bucket]), some) for bucket, some in self._places.where(hashes).items()]
+
+    def _every_bucket(self) -> range:
+        (last,) = self._connection.execute(f"SELECT max(bucket) FROM {_TABLE}").fetchone()
+        return range(0 if last is None else last + 1)
+
+    def scoped(self, text: str, limit: int) -> list[str]:
+        first = text_hash(text) >> _HALF << _HALF
+        asked = (self._connection.array(self._every_bucket()), first, first | _HALF_MASK)
+        start = text + _SEPARATOR
+        found = {row[0] for row in self._connection.execute(_BY_HALF, asked)}
+        return sorted(each for each in found if each.startswith(start))[:limit]
+
+    def add(self, new: Sequence[tuple[int, str]]) -> None:
+        assert self._index is not None
+        asked = self._asked
+        placed: dict[int, list[tuple[int, int, int]]] = {}
+        for number, text in new:
+            bucket = number >> BUCKET_BITS
+            placed.setdefault(bucket, []).append((bucket, asked.get(text) or text_hash(text), number))
+        for bucket, rows in placed.items():
+            rows.sort()
+            self._connection.executemany(f"INSERT INTO {_TABLE} (bucket, {_COLUMN}, id) VALUES (?, ?, ?)", rows)
+            self._index.add(bucket, [row[1] for row in rows])
+
+    def forget(self, gone: Mapping[int, str]) -> None:
+        self._connection.executemany(
+            f"DELETE FROM {_TABLE} WHERE bucket = ? AND {_COLUMN} = ? AND id = ?",
+            [(number >> BUCKET_BITS, text_hash(text), number) for number, text in gone.items()],
+        )
+
+
+_BY_HASHES = (
+    f"SELECT v.text, v.id FROM {_TABLE} h CROSS JOIN value v ON v.id = h.id"
+    f" WHERE h.bucket IN (SELECT value FROM json_each(?)) AND h.{_COLUMN} IN (SELECT value FROM json_each(?))"
+)
+_BY_HALF = (
+    f"SELECT v.text FROM {_TABLE} h CROSS JOIN value v ON v.id = h.id"
+    f" WHERE h.bucket IN (SELECT value FROM json_each(?)) AND h.{_COLUMN} >= ? AND h.{_COLUMN} <= ?"
+)
+
+
+def text_hash(text: str) -> int:
+    """Return 64 bits, as a signed number: the upper half of type and value, the lower one of the whole text.
+
+    So records of one value are found in whatever scope, and no sender can make many texts that stand under one hash.
+    It is stored, and never changes.
+    """
+    end = text.find(_SEPARATOR, text.find(_SEPARATOR) + 1)
+    if end < 0:
+        return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
+    value, whole = text[:end].encode(), text.encode()
+    half = blake2b(value, digest_size=8).digest()[: _HALF // 8] + blake2b(whole, digest_size=_HALF // 8).digest()
+    return int.from_bytes(half, "big", signed=True)
+
+
+def spread_hash(number: int) -> bytes:
+    """Return what stands in a filter for a hash: of its upper half alone."""
+    return ((number >> _HALF & _HALF_MASK) * _ODD & _WIDE_MASK).to_bytes(16, "little")
+
+
+def texts_to_read(connection: Connection, lanes: Lanes) -> Texts:
+    """Return where interned texts are found, for who only reads."""
+    if connection.dialect == "postgresql":
+        return IndexedTexts(connection)
+    return HashedTexts(connection, EveryBucket(connection, _TABLE, lanes, spread_hash, _SLOTS))
+
+
+def texts_to_write(connection: Connection) -> Texts:
+    """Return where interned texts are found, for the writer; new ones are told to it."""
+    if connection.dialect == "postgresql":
+        return IndexedTexts(connection)
+    index = KeyIndex(connection, _TABLE, _COLUMN, spread_hash, _SLOTS)
+    return HashedTexts(connection, index, index)
