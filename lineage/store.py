@@ -425,14 +425,10 @@ class StoreWriter(StoreReader):
 
     def _intern(self, texts: list[str]) -> dict[str, int]:
         ids = self.value_ids(texts)
-        new: list[tuple[int, str]] = []
-        for text in texts:
-            if text not in ids:
-                ids[text] = self.next_value
-                new.append((self.next_value, text))
-                self.next_value += 1
-        self.connection.executemany("INSERT INTO value (id, text) VALUES (?, ?)", new)
-        self._texts.add(new)
+        new = [text for text in dict.fromkeys(texts) if text not in ids]
+        first, self.next_value = self.next_value, self.next_value + len(new)
+        ids.update(zip(new, range(first, self.next_value), strict=True))
+        self._texts.add(first, new)
         self._young.update(ids)
         return ids
 
@@ -473,7 +469,6 @@ class StoreWriter(StoreReader):
     def forget_values(self, texts: Mapping[int, str]) -> None:
         """Give up the ids of texts; they are interned anew if they come again. The greatest id stays."""
         gone = {value: text for value, text in texts.items() if value + 1 != self.next_value}
-        self.many("DELETE FROM value WHERE id = ?", ((value,) for value in gone))
         self._texts.forget(gone)
         for text in gone.values():
             self._young.pop(text, None)
