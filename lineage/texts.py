@@ -9,7 +9,7 @@ On PostgreSQL texts have an index, as several engines intern at the same time an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Protocol
 
@@ -148,6 +148,27 @@ def text_hash(text: str) -> int:
 def spread_hash(number: int) -> bytes:
     """Return what stands in a filter for a hash: of its upper half alone."""
     return ((number >> _HALF & _HALF_MASK) * _ODD & _WIDE_MASK).to_bytes(16, "little")
+
+
+def lost_texts(connection: Connection) -> Iterator[int]:
+    """Yield the ids of texts that no look-up finds, or that are not there where one leads.
+
+    Whatever bytes a text has become, they are read; ``connection`` is to a file of the present format.
+    """
+    connection.driver.create_function("hash_of_bytes", 1, _hash_of_bytes, deterministic=True)
+    for sql in _LOST:
+        yield from (row[0] for row in connection.stream(sql))
+
+
+_LOST = (
+    f"SELECT v.id FROM value v WHERE NOT EXISTS (SELECT 1 FROM {_TABLE} h WHERE h.bucket = v.id >> {BUCKET_BITS}"
+    f" AND h.{_COLUMN} = hash_of_bytes(CAST(v.text AS BLOB)) AND h.id = v.id)",
+    f"SELECT h.id FROM {_TABLE} h WHERE NOT EXISTS (SELECT 1 FROM value v WHERE v.id = h.id)",
+)
+
+
+def _hash_of_bytes(text: bytes) -> int:
+    return text_hash(text.decode("utf-8", "replace"))
 
 
 def texts_to_read(connection: Connection, lanes: Lanes) -> Texts:
