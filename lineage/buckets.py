@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from struct import Struct
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from throughline.core.sql import Connection
 
@@ -25,19 +25,21 @@ BUCKET_BITS = 16
 BUCKET_KEYS = 1 << BUCKET_BITS
 """How many keys a bucket has before the next begins."""
 
-_SLOTS = 1 << 21  # of a filter: four of them are set for each key, so that one in eight is
+_SLOTS = 1 << 21  # of a filter, unless told otherwise: four of them are set for each key, so that one in eight is
 _KIND = "/4"  # after the name of its table: filters of two bits a key, which earlier versions stored, are of no use
-_MASK = _SLOTS - 1
 _AT_ONCE = 64  # buckets in one word
 _LANE = 8  # buckets in one byte of it: what is stored of them once all are full
 _LANES = _AT_ONCE // _LANE
 _parts: Callable[[bytes], tuple[int, int, int, int]] = Struct("<IIII").unpack  # pyright: ignore[reportAssignmentType]
 
 
-class Places(Protocol):
+K = TypeVar("K")  # of keys: bytes, or whatever is spread to bytes
+
+
+class Places(Protocol[K]):
     """Where the rows of a table may be; a key that is in none of the buckets told is in no other."""
 
-    def where(self, keys: Sequence[bytes]) -> Mapping[int, Sequence[bytes]]:
+    def where(self, keys: Sequence[K]) -> Mapping[int, Sequence[K]]:
         """Return by bucket which keys may be there."""
         ...
 
@@ -46,10 +48,10 @@ class Places(Protocol):
         ...
 
 
-class OneBucket:
+class OneBucket(Generic[K]):
     """All rows are in one bucket, whoever adds some."""
 
-    def where(self, keys: Sequence[bytes]) -> Mapping[int, Sequence[bytes]]:
+    def where(self, keys: Sequence[K]) -> Mapping[int, Sequence[K]]:
         return {0: keys}
 
     def bucket_of(self, seq: int) -> int:
@@ -58,34 +60,38 @@ class OneBucket:
     def next_bucket(self) -> int:
         return 0
 
-    def add(self, bucket: int, keys: Iterable[bytes]) -> None:
+    def add(self, bucket: int, keys: Iterable[K]) -> None:
         """Keep nothing."""
 
 
 class Filters:
     """A Bloom filter for each full bucket, the bits of 64 of them beside each other."""
 
-    def __init__(self) -> None:
+    def __init__(self, slots: int = _SLOTS) -> None:
+        """``slots``: a power of two."""
+        self._slots = slots
+        self._mask = slots - 1
         self._words: list[array[int]] = []
 
     def put(self, bucket: int, keys: Iterable[bytes]) -> None:
         """Fill the filter of a bucket; ``keys`` are 16 bytes each, evenly spread."""
-        words, bit = self._words_of(bucket), 1 << bucket % _AT_ONCE
+        words, bit, mask = self._words_of(bucket), 1 << bucket % _AT_ONCE, self._mask
         for key in keys:
             a, b, c, d = _parts(key)
-            words[a & _MASK] |= bit
-            words[b & _MASK] |= bit
-            words[c & _MASK] |= bit
-            words[d & _MASK] |= bit
+            words[a & mask] |= bit
+            words[b & mask] |= bit
+            words[c & mask] |= bit
+            words[d & mask] |= bit
 
     def find(self, keys: Sequence[bytes]) -> Iterator[tuple[int, int]]:
         """Yield the places of keys that a bucket may hold, with it."""
+        mask = self._mask
         for index, words in enumerate(self._words):
             for place, key in enumerate(keys):
                 a, b, c, d = _parts(key)
-                hits = words[a & _MASK] & words[b & _MASK]
+                hits = words[a & mask] & words[b & mask]
                 if hits:
-                    hits &= words[c & _MASK] & words[d & _MASK]
+                    hits &= words[c & mask] & words[d & mask]
                 while hits:
                     yield place, index * _AT_ONCE + (hits & -hits).bit_length() - 1
                     hits &= hits - 1
@@ -101,7 +107,7 @@ class Filters:
 
     def _words_of(self, bucket: int) -> array[int]:
         while len(self._words) <= bucket // _AT_ONCE:
-            self._words.append(array("Q", bytes(_SLOTS * 8)))
+            self._words.append(array("Q", bytes(self._slots * 8)))
         return self._words[bucket // _AT_ONCE]
 
 
@@ -110,7 +116,7 @@ def _offset(lane: int) -> int:
     return at if sys.byteorder == "little" else _LANES - 1 - at
 
 
-Spread = Callable[[bytes], bytes]
+Spread = Callable[[K], bytes]
 
 
 def spread(key: bytes) -> bytes:
@@ -129,7 +135,7 @@ class Lanes:
         self._opened: Any = None
         self._filters: dict[str, tuple[Filters, set[int]]] = {}
 
-    def of(self, connection: Connection, table: str) -> tuple[Filters, set[int]]:
+    def of(self, connection: Connection, table: str, slots: int = _SLOTS) -> tuple[Filters, set[int]]:
         """Return the filters of a table, and of which lanes they say where its keys are, as a connection sees it."""
         name = table + _KIND
         opened = connection.execute("SELECT value FROM meta WHERE name = 'opened'").fetchone()
@@ -137,7 +143,7 @@ class Lanes:
         with self._lock:
             if opened != self._opened:
                 self._opened, self._filters = opened, {}
-            filters, read = self._filters.setdefault(name, (Filters(), set()))
+            filters, read = self._filters.setdefault(name, (Filters(slots), set()))
             read &= stored
             for lane in sorted(stored - read):
                 question = "SELECT bits FROM key_filter WHERE name = ? AND lane = ?"
@@ -146,20 +152,23 @@ class Lanes:
         return filters, stored
 
 
-class EveryBucket:
+class EveryBucket(Generic[K]):
     """What a reader knows, who is told of no new keys: the filters that are stored, and of which buckets none is."""
 
-    def __init__(self, connection: Connection, table: str, lanes: Lanes, spread: Spread | None = None) -> None:
+    def __init__(
+        self, connection: Connection, table: str, lanes: Lanes, spread: Spread[K] | None = None, slots: int = _SLOTS
+    ) -> None:
         self._connection = connection
         self._table = table
         self._lanes = lanes
         self._spread = spread
+        self._slots = slots
 
-    def where(self, keys: Sequence[bytes]) -> Mapping[int, Sequence[bytes]]:
+    def where(self, keys: Sequence[K]) -> Mapping[int, Sequence[K]]:
         (last,) = self._connection.execute(f"SELECT max(bucket) FROM {self._table}").fetchone()
         if last is None or not keys:
             return {}
-        filters, lanes = self._lanes.of(self._connection, self._table)
+        filters, lanes = self._lanes.of(self._connection, self._table, self._slots)
         found = {bucket: list(keys) for bucket in range(last + 1) if bucket // _LANE not in lanes}
         for place, bucket in filters.find(_spread_by(self._spread, keys)):
             if bucket // _LANE in lanes:
@@ -170,21 +179,23 @@ class EveryBucket:
         return seq >> BUCKET_BITS
 
 
-class KeyIndex:
+class KeyIndex(Generic[K]):
     """Knows every key of a table ``table`` (bucket, ``column``), whose one writer tells it of each that is added."""
 
-    def __init__(self, connection: Connection, table: str, column: str, spread: Spread | None = None) -> None:
+    def __init__(
+        self, connection: Connection, table: str, column: str, spread: Spread[K] | None = None, slots: int = _SLOTS
+    ) -> None:
         self._connection = connection
         self._table = table
         self._column = column
         self._spread = spread
-        self._filters = Filters()
+        self._filters = Filters(slots)
         self.bucket: int = connection.execute(f"SELECT coalesce(max(bucket), 0) FROM {table}").fetchone()[0]
-        self._young: set[bytes] = set(self._stored(self.bucket))
+        self._young: set[K] = set(self._stored(self.bucket))
         self._read()
         self._fill(self.bucket, self._young)
 
-    def _stored(self, bucket: int) -> Iterator[bytes]:
+    def _stored(self, bucket: int) -> Iterator[K]:
         rows = self._connection.execute(f"SELECT {self._column} FROM {self._table} WHERE bucket = ?", (bucket,))
         return (row[0] for row in rows)
 
@@ -204,8 +215,8 @@ class KeyIndex:
     def _name(self) -> str:
         return self._table + _KIND
 
-    def _fill(self, bucket: int, keys: Iterable[bytes]) -> None:
-        self._filters.put(bucket, keys if self._spread is None else map(self._spread, keys))
+    def _fill(self, bucket: int, keys: Iterable[K]) -> None:
+        self._filters.put(bucket, _spread_by(self._spread, keys))
 
     def _seal(self, bucket: int) -> None:
         """Store what is known of full buckets, once there are eight."""
@@ -227,8 +238,8 @@ class KeyIndex:
         """Return the bucket for a new key, where they are filled to the brim."""
         return self.bucket + (len(self._young) >= BUCKET_KEYS)
 
-    def where(self, keys: Sequence[bytes]) -> Mapping[int, Sequence[bytes]]:
-        found: dict[int, list[bytes]] = {}
+    def where(self, keys: Sequence[K]) -> Mapping[int, Sequence[K]]:
+        found: dict[int, list[K]] = {}
         young = [key for key in keys if key in self._young]
         if young:
             found[self.bucket] = young
@@ -237,7 +248,7 @@ class KeyIndex:
                 found.setdefault(bucket, []).append(keys[place])
         return found
 
-    def add(self, bucket: int, keys: Iterable[bytes]) -> None:
+    def add(self, bucket: int, keys: Iterable[K]) -> None:
         """Note keys that are new in a bucket; one after the youngest becomes that, an older one is a rare exception."""
         if bucket < self.bucket:
             self._fill(bucket, keys)
@@ -245,23 +256,30 @@ class KeyIndex:
             return
         if bucket > self.bucket:
             self._seal(self.bucket)
-            self.bucket, self._young = bucket, set[bytes]()
+            self.bucket, self._young = bucket, set[K]()
         new = [key for key in keys if key not in self._young]
         self._young.update(new)
         self._fill(bucket, new)
 
 
-def _spread_by(spread: Spread | None, keys: Sequence[bytes]) -> Sequence[bytes]:
-    return keys if spread is None else list(map(spread, keys))
+def _spread_by(spread: Spread[K] | None, keys: Iterable[K]) -> Sequence[bytes]:
+    """Return what stands in filters for keys; those that are not spread are bytes already."""
+    return (
+        cast("Sequence[bytes]", keys if isinstance(keys, Sequence) else list(keys))
+        if spread is None
+        else [*map(spread, keys)]
+    )
 
 
-def places_to_read(connection: Connection, table: str, lanes: Lanes, spread: Spread | None = None) -> Places:
+def places_to_read(
+    connection: Connection, table: str, lanes: Lanes, spread: Spread[bytes] | None = None
+) -> Places[bytes]:
     """Return where the rows of a table may be, for who only reads."""
     return OneBucket() if connection.dialect == "postgresql" else EveryBucket(connection, table, lanes, spread)
 
 
 def places_to_write(
-    connection: Connection, table: str, column: str, spread: Spread | None = None
-) -> OneBucket | KeyIndex:
+    connection: Connection, table: str, column: str, spread: Spread[bytes] | None = None
+) -> OneBucket[bytes] | KeyIndex[bytes]:
     """Return where the rows of a table may be under keys in ``column``, for its writer; new keys are told to it."""
     return OneBucket() if connection.dialect == "postgresql" else KeyIndex(connection, table, column, spread)

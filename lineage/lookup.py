@@ -95,24 +95,18 @@ def _key_type(snapshot: Snapshot, kind: str) -> KeyType:
 def _seen(snapshot: Snapshot, key: Key, scoped: bool) -> list[Key]:
     start = key.encode()
     low, high = (start + "\x1f", start + "\x20") if scoped else (start, start)
-    texts: set[str] = set()
-    for table, condition in (("value", ""), *_name_tables(snapshot, key.type)):
-        column = "text" if table == "value" else "name"
-        texts.update(
-            row[0]
-            for row in snapshot.store.rows(
-                f"SELECT {column} FROM {table} WHERE {condition} {column} >= ? AND {column} <= ? LIMIT ?",
-                low,
-                high,
-                MOST_KEYS,
-            )
-        )
+    store = snapshot.store
+    texts = set(store.scoped_texts(start, MOST_KEYS) if scoped else store.value_ids([start]))
+    for condition in _named(snapshot, key.type):
+        sql = f"SELECT name FROM cases WHERE {condition} AND name >= ? AND name <= ? LIMIT ?"
+        texts.update(row[0] for row in store.rows(sql, low, high, MOST_KEYS))
     return sorted(Key.decode(text) for text in texts)
 
 
-def _name_tables(snapshot: Snapshot, kind: str) -> list[tuple[str, str]]:
+def _named(snapshot: Snapshot, kind: str) -> list[str]:
+    """Return the conditions by which rows of cases are those that a type of key names, one for each process."""
     return [
-        ("cases", f"process = {snapshot.process_ids[name]} AND state <> '{EMPTY}' AND")
+        f"process = {snapshot.process_ids[name]} AND state <> '{EMPTY}'"
         for name, process in snapshot.definitions.processes.items()
         if process.name_key == kind and name in snapshot.process_ids
     ]

@@ -13,6 +13,7 @@ import zstandard
 
 from lineage.buckets import Lanes, places_to_read, places_to_write, spread
 from lineage.fact import Fact
+from lineage.texts import texts_to_read, texts_to_write
 from lineage.upgrade import make
 from throughline.core.event import Event, encode_block, identity_digest
 from throughline.core.sql import Connection
@@ -136,6 +137,7 @@ class StoreReader:
         lanes = lanes or Lanes()
         self._seen_places = places_to_read(connection, "seen", lanes)
         self.trace_places = places_to_read(connection, "trace", lanes, spread)
+        self._texts = texts_to_read(connection, lanes)
         self._inflate = zstandard.ZstdDecompressor()
         self._deflate = zstandard.ZstdCompressor(level=_ZSTD_LEVEL)
 
@@ -152,9 +154,11 @@ class StoreReader:
 
     def value_ids(self, texts: Iterable[str]) -> dict[str, int]:
         """Return the ids of those texts that are interned."""
-        return dict(
-            self.rows("SELECT text, id FROM value WHERE text IN (SELECT value FROM json_each(?))", self.array(texts))
-        )
+        return self._texts.ids(texts)
+
+    def scoped_texts(self, text: str, limit: int) -> list[str]:
+        """Return the first interned texts of one type and value, with whatever scope, in the order of texts."""
+        return self._texts.scoped(text, limit)
 
     def value_texts(self, ids: Iterable[int]) -> dict[int, str]:
         return dict(
@@ -381,6 +385,7 @@ class StoreWriter(StoreReader):
         make(connection)
         self._seen_places = self._seen_index = places_to_write(connection, "seen", "digest")
         self.trace_places = self.trace_index = places_to_write(connection, "trace", "trace_id", spread)
+        self._texts = texts_to_write(connection)
         self._young: dict[str, int] = {}
         self._old: dict[str, int] = {}
         self.next_seq = self._next("SELECT first + count FROM block ORDER BY first DESC LIMIT 1", 1)
@@ -420,13 +425,10 @@ class StoreWriter(StoreReader):
 
     def _intern(self, texts: list[str]) -> dict[str, int]:
         ids = self.value_ids(texts)
-        new: list[tuple[int, str]] = []
-        for text in texts:
-            if text not in ids:
-                ids[text] = self.next_value
-                new.append((self.next_value, text))
-                self.next_value += 1
-        self.connection.executemany("INSERT INTO value (id, text) VALUES (?, ?)", new)
+        new = [text for text in dict.fromkeys(texts) if text not in ids]
+        first, self.next_value = self.next_value, self.next_value + len(new)
+        ids.update(zip(new, range(first, self.next_value), strict=True))
+        self._texts.add(first, new)
         self._young.update(ids)
         return ids
 
@@ -467,7 +469,7 @@ class StoreWriter(StoreReader):
     def forget_values(self, texts: Mapping[int, str]) -> None:
         """Give up the ids of texts; they are interned anew if they come again. The greatest id stays."""
         gone = {value: text for value, text in texts.items() if value + 1 != self.next_value}
-        self.many("DELETE FROM value WHERE id = ?", ((value,) for value in gone))
+        self._texts.forget(gone)
         for text in gone.values():
             self._young.pop(text, None)
             self._old.pop(text, None)

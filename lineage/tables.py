@@ -18,6 +18,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     String,
     Table,
+    UniqueConstraint,
 )
 from sqlalchemy import Text as AnyText
 from sqlalchemy.dialects import postgresql, sqlite
@@ -34,7 +35,9 @@ Text = AnyText().with_variant(AnyText(collation="C"), "postgresql")
 _DIALECTS = {"sqlite": sqlite.dialect, "postgresql": postgresql.dialect}
 
 
-def _table(name: str, *columns: Column[Any] | Index | PrimaryKeyConstraint, rowid: bool = False) -> Table:
+def _table(
+    name: str, *columns: Column[Any] | Index | PrimaryKeyConstraint | UniqueConstraint, rowid: bool = False
+) -> Table:
     return Table(name, metadata, *columns, sqlite_with_rowid=rowid)
 
 
@@ -65,7 +68,11 @@ other_content = _table(
     _required("received"),
     _required("event", LargeBinary),
 )
-value = _table("value", _key("id"), Column("text", Text, nullable=False, unique=True), rowid=True)
+# Of one writer, who finds texts by their hashes; of several, who find out by the index who was first.
+value = _table(
+    "value", _key("id"), _required("text", Text), UniqueConstraint("text").ddl_if(dialect="postgresql"), rowid=True
+)
+value_hash = _table("value_hash", _key("bucket"), _key("hash"), _key("id"))  # lineage/texts.py
 cases = _table(
     "cases",
     _key("id"),

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from alembic.script import ScriptDirectory
 
+from lineage.buckets import BUCKET_KEYS
 from lineage.generations import store_place
 from lineage.places import Place, open_reading, open_writing
 from lineage.rebuild import rebuild
 from lineage.run import Subject, open_engine
+from lineage.store import StoreReader
 from lineage.upgrade import FIRST, FORMAT, SHIPPED, Revisions, StoreFormatUnknown, upgrade
 from tests.guarantees.shown import case_documents, snapshot_of
 from tests.stored_store import DEFINITIONS, ESTATE, LIMITS, NOW, events, fold, put, tables_of
@@ -71,6 +73,18 @@ def test_the_first_version_becomes_what_a_store_made_anew_is(place: Place, subje
     beside = tmp_path / "beside.db" if subject.url is None else place._replace(name="beside")  # pyright: ignore
     fold(beside).close()
     assert tables_of(place) == tables_of(beside)
+
+
+def test_texts_are_found_under_the_ids_that_they_had(place: Place, subject: Subject) -> None:
+    far = {f"serial_number\x1fSN-{number}": number for number in (BUCKET_KEYS - 1, BUCKET_KEYS, 3 * BUCKET_KEYS + 7)}
+    with closing(open_writing(place)) as connection:
+        connection.executemany("INSERT INTO value (text, id) VALUES (?, ?)", far.items())
+        before = dict(connection.execute("SELECT text, id FROM value").fetchall())
+    with closing(open_engine(subject)) as engine:
+        assert engine.store.value_ids([*before, "serial_number\x1fSN-8"]) == before
+    with closing(open_reading(place)) as connection:
+        assert StoreReader(connection).value_ids([*before, "serial_number\x1fSN-8"]) == before
+    assert before.keys() > far.keys()
 
 
 def test_the_tables_have_the_format_to_which_the_last_revision_leads_one_number_at_a_time() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ import msgspec
 from kpis.store import FILE_NAME as KPIS_FILE
 from lineage.generations import STORE_FILE, store_path, store_place
 from lineage.places import open_reading
+from lineage.texts import lost_texts
 from throughline.core.database import failures_named, open_reader
 from throughline.core.decisions import FILE_NAME as DECISIONS_FILE
 from throughline.core.errors import StoreDamaged, StoreUnavailable
@@ -109,6 +111,9 @@ def verify_file(path: Path, name: str) -> Verdict:
                 for fault in _read(connection.stream(packed.sql), packed):
                     values += 1
                     faults += [fault] if fault and len(faults) < MOST_FAULTS else []
+            if name == STORE_FILE and connection.has_table("value_hash"):  # one of an earlier format has an index
+                lost = islice(lost_texts(connection), MOST_FAULTS)
+                faults += [f"value {number}: its text is not found by its hash" for number in lost]
     except StoreUnavailable as error:
         faults.append(str(error.__cause__ or error))
     return Verdict(path.name, path.stat().st_size, values, faults[:MOST_FAULTS])

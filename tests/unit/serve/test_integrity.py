@@ -1,0 +1,33 @@
+"""What was written otherwise than it is read is named by verify."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+from lineage.buckets import BUCKET_KEYS
+from lineage.generations import STORE_FILE
+from lineage.places import open_writing
+from lineage.store import StoreWriter
+from throughline.serve.integrity import verify_file
+
+
+def test_a_text_that_is_not_found_where_it_was_put_is_named(tmp_path: Path) -> None:
+    path = tmp_path / STORE_FILE
+    with closing(open_writing(path)) as connection:
+        store = StoreWriter(connection)
+        store.next_value = BUCKET_KEYS - 2
+        first, second, third, fourth, fifth = store.intern([f"ticket\x1fT-{number}" for number in range(5)]).values()
+        store.connection.settle()
+        whole = verify_file(path, STORE_FILE)
+        store.connection.execute("UPDATE value SET text = CAST(x'FF' AS TEXT) WHERE id = ?", (second,))
+        store.connection.execute("DELETE FROM value WHERE id = ?", (third,))
+        store.connection.execute("DELETE FROM value_hash WHERE id = ?", (fourth,))
+        store.connection.execute("UPDATE value_hash SET bucket = 0 WHERE id = ?", (fifth,))
+        store.connection.settle()
+        found = verify_file(path, STORE_FILE)
+    assert whole.faults == []
+    assert found.faults == [
+        f"value {number}: its text is not found by its hash" for number in (second, fourth, fifth, third)
+    ]
+    assert first not in (second, third, fourth, fifth)
