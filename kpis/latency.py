@@ -7,7 +7,8 @@ another one. UNSPECIFIED counts as INTERNAL, as opentelemetry-proto has it (trac
 Let a latency last from ``began`` (ready in the source: its event's time) to ``ended`` (seen in the target). Of its
 trace those spans count that lie at least in part between the two, and name no other flow. Then
 
-    waiting     from began until the first of them begins; nothing where that was under way before;
+    waiting     from began until the first of them begins, or what it handles was handed over to it (its parent, a
+                PRODUCER or CLIENT span, begins); nothing where that was before;
     processing  the time that the working ones cover together (SERVER, CONSUMER, INTERNAL), cut to what lies between,
                 time that several cover counted once;
     transport   all the rest: on the wire, in queues, and under CLIENT and PRODUCER spans where nobody works.
@@ -58,12 +59,21 @@ class Unsplit(StrEnum):
 
 
 class Stretch(NamedTuple):
-    """What a span says of time: from when to when (microseconds), whether something worked, and for which flow."""
+    """What a span says of time: from when to when (microseconds), whether something worked, and for which flow.
+
+    ``handed_over``: when another span began to hand over what this one handles; None: none did.
+    """
 
     start: int
     end: int
     works: bool
     flow: str | None = None
+    handed_over: int | None = None
+
+    @property
+    def under_way(self) -> int:
+        """Return since when what it is about is under way."""
+        return self.start if self.handed_over is None else min(self.start, self.handed_over)
 
 
 class Traced(NamedTuple):
@@ -84,10 +94,20 @@ class KnownSpan(msgspec.Struct, array_like=True, frozen=True, gc=False):
     end: int
     works: bool
     flow: str | None = None
+    parent_id: bytes | None = None
 
 
 Known = Mapping[bytes, Sequence[KnownSpan]]
 """Spans by trace."""
+
+
+def stretches_of(spans: Iterable[KnownSpan]) -> tuple[Stretch, ...]:
+    """Return what the spans of one trace say of time."""
+    known = list(spans)
+    handing_over = {span.span_id: span.start for span in known if not span.works}
+    return tuple(
+        Stretch(span.start, span.end, span.works, span.flow, handing_over.get(span.parent_id or b"")) for span in known
+    )
 
 
 def split_of(began: int, ended: int, traces: Iterable[Traced], flow: str | None) -> Split | Unsplit:
@@ -112,7 +132,7 @@ def _split(began: int, ended: int, stretches: Sequence[Stretch]) -> Split | None
     between = [each for each in stretches if each.start < ended and (each.end > began or each.start >= began)]
     if not between:
         return None
-    waiting = max(0, min(each.start for each in between) - began)
+    waiting = max(0, min(each.under_way for each in between) - began)
     processing = 0
     covered = began
     for start, end in sorted((each.start, min(each.end, ended)) for each in between if each.works):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from kpis.latency import Known, KnownSpan, Stretch, Traced
+from kpis.latency import Known, KnownSpan, Traced, stretches_of
 from kpis.store import KpiWriter
 from lineage.fact import Fact
 from lineage.read import Snapshot
@@ -73,7 +73,7 @@ class SpanReader:
             if found:
                 new[trace_id] = known = (*known, *found)
             gone = not before.get(trace_id) and (lost or kept_since is None or at < kept_since)
-            traced[trace_id.hex()] = Traced(tuple(map(_stretch, known)), gone)
+            traced[trace_id.hex()] = Traced(stretches_of(known), gone)
         return Sought(traced, {trace_id: each for trace_id, each in new.items() if not traced[trace_id.hex()].gone})
 
     def _further(
@@ -112,8 +112,4 @@ def _ids(entry: TraceEntry) -> set[bytes]:
 
 
 def _known(span: SpanFact) -> KnownSpan:
-    return KnownSpan(span.span_id, span.start, span.end, span.kind in _WORKING, span.flow)
-
-
-def _stretch(span: KnownSpan) -> Stretch:
-    return Stretch(span.start, span.end, span.works, span.flow)
+    return KnownSpan(span.span_id, span.start, span.end, span.kind in _WORKING, span.flow, span.parent_id)

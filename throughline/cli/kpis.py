@@ -144,7 +144,11 @@ def _shares(parts: Document | None) -> str:
     """Say of what latencies consist, where any could be split."""
     if parts is None or parts["waiting"] is None or parts["waiting"]["share"] is None:
         return ""
-    return "; " + ", ".join(f"{parts[name]['share']:.0%} {name}" for name in _LATENCY_PARTS)
+    return "; " + ", ".join(f"{_share(parts[name]['share'])} {name}" for name in _LATENCY_PARTS)
+
+
+def _share(share: float) -> str:
+    return "< 1%" if 0 < share < 0.01 else f"{share:.0%}"
 
 
 def _money_text(answer: Mapping[str, Any]) -> str:
@@ -214,7 +218,7 @@ def _say_latency(out: Console, parts: Document) -> None:
     for name in _LATENCY_PARTS if parts["waiting"] is not None else ():
         part = parts[name]
         quantiles = ", ".join(f"{each} {_short(part[each])}" for each in ("median", "p90", "mean"))
-        share = "" if part["share"] is None else f": {part['share']:.1%} of the time"
+        share = "" if part["share"] is None else f": {_share(part['share'])} of the time"
         out.print(f"    {name:<10} {quantiles}{share}")
     for why, count in parts["not_split"].items():
         out.print(f"  not split    {count:,}: {why}")

@@ -5,7 +5,8 @@ name of the case, further ``entry=value``; ``successor`` is the other name of a 
 ``zone`` of its times, ``estate`` where the firm declares something, ``with`` where something of the declaration is
 changed (a minimum sample of 1 unless it says otherwise), ``scope`` where not all days count; ``process`` where the KPI
 names none, ``declared`` where it is none of the shipped. ``spans`` of traces that events name (``trace=NAME``) are a
-table as well: local date, time of its beginning and of its end, kind, trace, and ``flow=NAME`` where it names one.
+table as well: local date, time of its beginning and of its end, kind, trace, ``flow=NAME`` where it names one, and
+``under=N`` where its parent is the span of the Nth line.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ FOLDER = Path(__file__).parents[2] / "cases" / "kpis"
 DEFINITIONS = load_definitions(None)
 CATALOGUE = load_catalogue(None, DEFINITIONS)
 # Parts of events that are no entries of their data.
+HANDS_OVER = (SpanKind.CLIENT, SpanKind.PRODUCER)
 _PARTS = ("amount", "currency", "hours", "system", "instance")
 
 
@@ -148,15 +150,19 @@ def span(number: int, line: str, zone: str) -> SpanFact:
         "of a test",
         SpanKind[kind.upper()],
         flow=told.get("flow"),
+        parent_id=None if "under" not in told else int(told["under"]).to_bytes(8, "big"),
     )
 
 
 def traced(spans: Iterable[SpanFact]) -> SpansOf:
     """Return what gives the spans of traces, as if all of them were kept."""
     by_trace: dict[str, list[Stretch]] = {}
-    for each in spans:
-        works = each.kind not in (SpanKind.CLIENT, SpanKind.PRODUCER)
-        by_trace.setdefault(each.trace_id.hex(), []).append(Stretch(each.start, each.end, works, each.flow))
+    known = list(spans)
+    handing_over = {(each.trace_id, each.span_id): each.start for each in known if each.kind in HANDS_OVER}
+    for each in known:
+        since = handing_over.get((each.trace_id, each.parent_id or b""))
+        stretch = Stretch(each.start, each.end, each.kind not in HANDS_OVER, each.flow, since)
+        by_trace.setdefault(each.trace_id.hex(), []).append(stretch)
     told = {name: Traced(tuple(some)) for name, some in by_trace.items()}
     return lambda _, facts: {fact.trace_id: told.get(fact.trace_id, Traced()) for fact in facts if fact.trace_id}
 
