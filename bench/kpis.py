@@ -27,6 +27,7 @@ from kpis.keep import Keeper
 from kpis.latest import DAYS, Latest
 from kpis.reading import Moment
 from kpis.scratch import moment_of
+from kpis.spans import SpanReader
 from kpis.store import FILE_NAME, open_kpi_writer
 from lineage.definitions import load_definitions
 from lineage.engine import Limits
@@ -36,6 +37,7 @@ from lineage.run import MOST_EVENTS, Subject, open_engine
 from throughline.core.clock import RealClock
 from throughline.core.estate import load_estate
 from throughline.core.event import decode_block
+from throughline.core.journal import JOURNAL_FILE, JournalReader
 
 SIZES = "30_000,100_000,300_000"
 TIMES = 5  # that each question is asked
@@ -89,9 +91,10 @@ def measure(workload: Workload, folder: Path, batches: int) -> Figures:
     with (
         closing(open_engine(Subject(folder, definitions, estate, Limits(), RealClock()))) as engine,
         closing(cases),
+        closing(JournalReader(folder / JOURNAL_FILE)) as journal,
         closing((store := open_kpi_writer(folder / FILE_NAME)).connection),
     ):
-        keeper = Keeper(store, catalogue, definitions, estate, looks)
+        keeper = Keeper(store, catalogue, definitions, estate, looks, SpanReader(journal, store))
         with cases.snapshot() as snapshot:
             keeper.begin(snapshot)
         keeper.follow(cases.snapshot)

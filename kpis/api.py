@@ -21,6 +21,7 @@ from kpis.clock import Counting
 from kpis.contribution import NO_DAY
 from kpis.declaration import Declaration, Dimension
 from kpis.documents import KpiList, LatestDocument, ReadingsDocument, kpi_document, readings_document, text_of
+from kpis.latency import LatencyPart, Split, Unsplit
 from kpis.latest import DAYS
 from kpis.observation import Ending
 from kpis.reading import Moment
@@ -33,7 +34,7 @@ from lineage.read import CaseReader, Snapshot
 from throughline.core.cursor import read_cursor, write_cursor
 from throughline.core.errors import StoreUnavailable
 from throughline.core.estate import Estate
-from throughline.core.instants import format_instant
+from throughline.core.instants import MICROSECONDS, format_instant
 from throughline.core.key import Key
 from throughline.core.problem import Problem, ProblemKind
 
@@ -47,7 +48,8 @@ class BehindDocument(msgspec.Struct, frozen=True):
     """One thing that a case contributes to a figure: ``part`` tells it apart from others of the same case.
 
     ``seconds``: how long it took by the KPI's clock, or has taken up to now. ``amount`` and ``hours``: null where they
-    are not known.
+    are not known. ``parts``: of a latency that is over the seconds of each part, null where spans do not tell, for the
+    reason ``not_split``.
     """
 
     case: CaseReference
@@ -64,6 +66,8 @@ class BehindDocument(msgspec.Struct, frozen=True):
     currency: str | None
     hours: str | None
     dimensions: dict[str, str | None]
+    parts: dict[LatencyPart, float] | None
+    not_split: str | None
 
 
 class BehindList(msgspec.Struct, frozen=True):
@@ -442,7 +446,15 @@ def _behind(each: Behind, snapshot: Snapshot) -> BehindDocument:
         currency=None if money is None else money.currency,
         hours=text_of(observation.hours),
         dimensions={name.value: value for name, value in observation.dimensions.items()},
+        parts=_parts(observation.split),
+        not_split=observation.split.value if isinstance(observation.split, Unsplit) else None,
     )
+
+
+def _parts(split: Split | Unsplit | None) -> dict[LatencyPart, float] | None:
+    if not isinstance(split, Split):
+        return None
+    return {part: length / MICROSECONDS for part, length in zip(LatencyPart, split, strict=True)}
 
 
 def _risk(each: Risk, snapshot: Snapshot) -> RiskDocument:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from kpis.declaration import Dimension
+from kpis.latency import Traced
 from kpis.money import Money
 from lineage.amounts import decimal_of, latest_hours, latest_share
 from lineage.case_facts import facts_of, seen_by_conditions
@@ -28,6 +29,7 @@ class Case:
     ``amount`` and ``hours`` are the latest that its events tell of this very case; None: they are unknown. ``exposure``
     is what it holds up; ``counted_elsewhere``: sums count that in another case, downstream. ``dimensions`` are
     those that are the same for all that it contributes. ``memo`` is for what several KPIs work out of it alike.
+    ``traced`` holds the spans of the traces that its latencies are split by, by the ids of these.
     """
 
     process: Process
@@ -46,6 +48,7 @@ class Case:
     counted_elsewhere: bool
     dimensions: Mapping[Dimension, str | None]
     memo: dict[object, Any] = field(default_factory=dict[object, Any], compare=False)
+    traced: Mapping[str, Traced] = field(default_factory=dict[str, Traced])
 
 
 def case_of(
@@ -56,6 +59,7 @@ def case_of(
     keys: Mapping[int, Key],
     *,
     counted_elsewhere: bool = False,
+    traced: Mapping[str, Traced] | None = None,
 ) -> Case:
     """Return the case of an interned name from its members in any order, and what lineage derived from them.
 
@@ -83,6 +87,7 @@ def case_of(
         exposure=derived.exposure,
         counted_elsewhere=counted_elsewhere,
         dimensions=_dimensions(process, place, facts, by_type),
+        traced={} if traced is None else traced,
     )
 
 

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from kpis.clock import Counting
 from kpis.declaration import Declaration, Dimension, Kind, Unfinished
 from kpis.distribution import EXACT, bin_of, value_of
+from kpis.latency import Splits
 from kpis.money import EXACTLY, Money, Sums
 from kpis.observation import Ending, Observation
 from throughline.core.business_time import REMEMBERED, BusinessTime
@@ -201,10 +202,11 @@ class Cell:
     """The sum of the observations of one place.
 
     ``entered``: the ages at which those of hits and misses entered that were not watched from their beginning.
-    ``endings``: how many waits there are by ending and word, whatever they count as.
+    ``endings``: how many waits there are by ending and word, whatever they count as. ``splits``: of what latencies
+    consist; None where there are none that could be asked for it.
     """
 
-    __slots__ = ("endings", "entered", "hits", "misses", "neither", "pending")
+    __slots__ = ("endings", "entered", "hits", "misses", "neither", "pending", "splits")
 
     def __init__(self) -> None:
         self.hits = Aged()
@@ -213,6 +215,7 @@ class Cell:
         self.pending: dict[Since, Held] = {}
         self.neither = 0
         self.endings: dict[tuple[Ending, str], int] = {}
+        self.splits: Splits | None = None
 
     @property
     def empty(self) -> bool:
@@ -226,7 +229,8 @@ class Cell:
     @property
     def stale(self) -> bool:
         """Tell whether it must be counted anew from its observations."""
-        return self.hits.stale or self.misses.stale or self.entered.stale
+        split_stale = self.splits is not None and self.splits.stale
+        return self.hits.stale or self.misses.stale or self.entered.stale or split_stale
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Cell) and all(getattr(self, name) == getattr(other, name) for name in Cell.__slots__)
@@ -259,6 +263,11 @@ class Summing:
         cell.endings[ending] = left
         if not left:
             del cell.endings[ending]
+        if observation.split is not None:
+            splits = cell.splits = cell.splits or Splits()
+            splits.enter(observation.split, times)
+            if splits.empty:
+                cell.splits = None
         verdict, age = judge(self._declaration, observation)
         value = value_of_wait(observation)
         match verdict:

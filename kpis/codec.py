@@ -17,6 +17,7 @@ import zstandard
 from kpis.cell import Aged, Cell, Held, Place, Since
 from kpis.contribution import Contribution
 from kpis.declaration import Dimension
+from kpis.latency import Splits, plain_split, split_from_plain
 from kpis.matched import MatchedCell
 from kpis.money import Money, Part, Sums
 from kpis.observation import Ending, LeftOut, Observation
@@ -147,19 +148,20 @@ def _plain_observation(each: Observation, shared: _Shared) -> list[Any]:
         each.due,
         each.due_age,
         None if each.times == 1 else each.times,
+        plain_split(each.split),
     ]
     while plain[-1] is None:
         plain.pop()
     return plain
 
 
-_LENGTH = 17
+_LENGTH = 18
 
 
 def _observation(process: str, case: str, plain: list[Any], shared: _Shared) -> Observation:
     plain = plain + [None] * (_LENGTH - len(plain))
     part, day, others, gone, ending, began, ended, amount, hours, region = plain[:10]
-    seconds, word, hit, entered, due, due_age, times = plain[10:]
+    seconds, word, hit, entered, due, due_age, times, split = plain[10:]
     dimensions = shared.dimensions
     if others or gone:
         without: set[Dimension] = {_DIMENSIONS[number] for number in gone}
@@ -184,6 +186,7 @@ def _observation(process: str, case: str, plain: list[Any], shared: _Shared) -> 
         hours=shared.hours if hours == [] else _decimal(hours),
         region=shared.region if region == [] else region,
         times=times or 1,
+        split=split_from_plain(split),
     )
 
 
@@ -195,18 +198,20 @@ def encode_cell(cell: Cell) -> bytes:
             cell.neither,
             [_plain_aged(aged) for aged in (cell.hits, cell.misses, cell.entered)],
             [[*since, *_plain_held(held)] for since, held in cell.pending.items()],
+            *([] if cell.splits is None else [cell.splits.to_plain()]),
         ]
     )
 
 
 def decode_cell(content: bytes) -> Cell:
     """Return a cell that was stored."""
-    endings, neither, (hits, misses, entered), pending = _decode(content)
+    endings, neither, (hits, misses, entered), pending, *splits = _decode(content)
     cell = Cell()
     cell.endings = {(_ENDINGS[number], word): count for number, word, count in endings}
     cell.neither = neither
     cell.hits, cell.misses, cell.entered = _aged(hits), _aged(misses), _aged(entered)
     cell.pending = {Since(*each[:4]): _held(each[4:]) for each in pending}
+    cell.splits = Splits.from_plain(splits[0]) if splits else None
     return cell
 
 

@@ -276,3 +276,8 @@ class Declaration:
     population: Expression | None = field(default=None)
     numerator_by: frozenset[tuple[str, ...]] = frozenset()
     denominator_by: frozenset[tuple[str, ...]] = frozenset()
+
+    @property
+    def splits(self) -> bool:
+        """Tell whether its waits are latencies of flows as time elapses, which spans may split (kpis/latency.py)."""
+        return self.formula.kind is Kind.LAG and self.formula.per_flow and self.clock is KpiClock.ELAPSED

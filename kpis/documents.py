@@ -11,6 +11,7 @@ from kpis.ask import Answered, Part
 from kpis.clock import Counting
 from kpis.declaration import Declaration, Dimension, Headline, Kind, Unit
 from kpis.figures import Standing, bound_number, figure_of, standing_of
+from kpis.latency import LatencyPart, Parts
 from kpis.money import Converted, Sums, rounded
 from kpis.reading import Answer, Balance, Beside, Lag, Newest, Pace, Ratio, Reading, Share, Stock, Total, Variance
 from kpis.survival import Reached
@@ -69,10 +70,36 @@ class PointDocument(msgspec.Struct, frozen=True):
     error: float
 
 
+class PartDocument(msgspec.Struct, frozen=True):
+    """How long one part of latencies takes, in seconds. ``share``: of all time that they took; null: no time passed."""
+
+    median: float
+    p90: float
+    mean: float
+    share: float | None
+
+
+class PartsDocument(msgspec.Struct, frozen=True):
+    """Of what latencies consist that are over: ``split`` could be told apart, ``not_split`` could not, by reason.
+
+    ``waiting``: until the first span of the trace begins; ``processing``: under spans that work; ``transport``: the
+    rest. The three add up to each latency, and so do their means. Null: fewer were split than the minimum sample.
+    ``error``: how far off a median or p90 may be, as a share of it.
+    """
+
+    split: int
+    not_split: dict[str, int]
+    waiting: PartDocument | None
+    transport: PartDocument | None
+    processing: PartDocument | None
+    error: float
+
+
 class LagDocument(msgspec.Struct, frozen=True, tag="lag", tag_field="kind"):
     """How long it takes. Of a quantile null: nobody can tell. ``by_value``: weighed by amounts.
 
     ``error``: how far off a duration may be, as a share of it. ``curve``: where asked for, thinned to some points.
+    ``parts``: of what latencies of flows consist; null of other waits, and of what is told as it was known once.
     """
 
     median: ReachedDocument | None
@@ -82,6 +109,7 @@ class LagDocument(msgspec.Struct, frozen=True, tag="lag", tag_field="kind"):
     without_value: int
     error: float
     curve: list[PointDocument] | None
+    parts: PartsDocument | None
 
 
 class ShareDocument(msgspec.Struct, frozen=True, tag="share", tag_field="kind"):
@@ -437,6 +465,19 @@ def _lag(lag: Lag, curves: bool) -> LagDocument:
         without_value=lag.without_value,
         error=lag.error,
         curve=_curve(lag) if curves else None,
+        parts=None if lag.parts is None else _parts(lag.parts),
+    )
+
+
+def _parts(parts: Parts) -> PartsDocument:
+    told = {name: PartDocument(each.median, each.p90, each.mean, each.share) for name, each in parts.parts.items()}
+    return PartsDocument(
+        split=parts.split,
+        not_split=dict(parts.unsplit),
+        waiting=told.get(LatencyPart.WAITING),
+        transport=told.get(LatencyPart.TRANSPORT),
+        processing=told.get(LatencyPart.PROCESSING),
+        error=max((each.error for each in parts.parts.values()), default=0.0),
     )
 
 

@@ -8,7 +8,7 @@ it is declared, and ids are none. A sample without a dimension's label is the to
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from prometheus_client import Metric as Samples
 from kpis.clock import Counting
 from kpis.declaration import Bound, Declaration, Dimension, Headline, Kind, KpiClock, Measure, Unit
 from kpis.figures import figure_of
+from kpis.latency import Parts
 from kpis.latest import SPLIT, Current
 from kpis.money import rounded
 from kpis.reading import (
@@ -137,11 +138,29 @@ def families_of(kpi: Declaration) -> tuple[Family, ...]:
             return ()
         case Kind.LAG:
             by_value = _own(kpi, "_by_value", f"{kpi.title}, each weighed by its amount.")
-            return own, _at_least(own, kpi.title), by_value, _at_least(by_value, f"{kpi.title}, by value")
+            split = _of_parts(kpi) if kpi.splits else ()
+            return own, _at_least(own, kpi.title), by_value, _at_least(by_value, f"{kpi.title}, by value"), *split
         case Kind.SHARE | Kind.ATTEMPTS:
             return own, _own(kpi, "_by_value", f"{kpi.title}, each weighed by its amount.")
         case _:
             return (own,)
+
+
+def _of_parts(kpi: Declaration) -> tuple[Family, ...]:
+    """Return the families of what latencies consist of: quantiles and mean of each part, and how many could be split.
+
+    ``latency_part``, as ``part`` is whose process counted something.
+    """
+    title, where = kpi.title, ("latency_part", *_WHERE)
+    quantiles = _own(kpi, "_part", f"{title}: how long waiting, transport and processing take, where spans tell.")
+    mean = _own(kpi, "_part_mean", f"{title}: the means of the same, which add up to that of what could be split.")
+    records = f"throughline_kpi_{kpi.name.replace('-', '_')}_{{}}_records"
+    return (
+        quantiles._replace(labels=("quantile", *where)),
+        mean._replace(labels=where, shape=Shape.GAUGE.value),
+        Family(records.format("split"), f"{title}: how many that are over could be split by spans.", _WHERE),
+        Family(records.format("not_split"), f"{title}: how many could not.", _WHERE),
+    )
 
 
 _IN = {
@@ -259,6 +278,8 @@ def _further(kpi: Declaration, reading: Reading, where: Mapping[str, str]) -> It
     if isinstance(answer, Lag):
         yield from _quantiles(families[0], families[1], answer.quantiles, where)
         yield from _quantiles(families[2], families[3], answer.by_value, where)
+        if answer.parts is not None:
+            yield from _parts(families[4:], answer.parts, where)
     elif isinstance(answer, Share) and answer.by_value is not None:
         yield from (_Sample(by_value, where, answer.by_value) for by_value in families[1:])
 
@@ -270,6 +291,18 @@ def _quantiles(
         if quantile is not None:
             labels = {"quantile": _QUANTILES[headline], **where}
             yield _Sample(at_least if quantile.beyond else reached, labels, quantile.age)
+
+
+def _parts(families: Sequence[Family], parts: Parts, where: Mapping[str, str]) -> Iterator[_Sample]:
+    """Yield of what latencies consist; no sample of a part where too few could be split."""
+    quantiles, mean, split, not_split = families
+    for name, part in parts.parts.items():
+        labels = {"latency_part": name.value, **where}
+        for headline, seconds in ((Headline.MEDIAN, part.median), (Headline.P90, part.p90)):
+            yield _Sample(quantiles, {"quantile": _QUANTILES[headline], **labels}, seconds)
+        yield _Sample(mean, labels, part.mean)
+    yield _Sample(split, where, float(parts.split))
+    yield _Sample(not_split, where, float(sum(parts.unsplit.values())))
 
 
 def _of_all(current: Current, labels: Mapping[str, str]) -> Iterator[_Sample]:

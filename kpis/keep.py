@@ -21,8 +21,10 @@ from kpis.catalogue import Catalogue
 from kpis.cell import Summing
 from kpis.codec import Contributed, Entry
 from kpis.declaration import Declaration, Kind
+from kpis.latency import Known, KnownSpan, Traced
 from kpis.look import Seen, ids_after, see
 from kpis.observe import Observer
+from kpis.spans import SpanReader, Whereabouts
 from kpis.spot import Grain, Spot
 from kpis.store import KpiWriter, VersionRow
 from lineage.changes import Changes, Position, changes_after, position_of
@@ -122,8 +124,9 @@ class Keeper:
         definitions: Definitions,
         estate: Estate,
         looked_at: Callable[[int], None] = lambda _: None,
+        spans: SpanReader | None = None,
     ) -> None:
-        """``looked_at`` is told how many cases each piece of work has looked at."""
+        """``looked_at`` is told how many cases each piece of work has looked at; ``spans`` None: there are none."""
         self._looked_at = looked_at
         self._store = store
         self._catalogue = catalogue
@@ -134,6 +137,7 @@ class Keeper:
         # Cells that were of use, by version, with their ids: as they are stored, while no transaction is under way.
         self._near: dict[int, dict[Spot, tuple[int, AnyCell]]] = {}
         self._ahead: Changes | None = None  # read, and not worked off yet
+        self._spans = spans
 
     @property
     def kept(self) -> Mapping[int, Kept]:
@@ -203,6 +207,10 @@ class Keeper:
             if self._ahead is None:
                 with transaction(self._store):
                     self._begin_anew(snapshot, STORED_ANEW)
+            elif self._ahead.spans_of:
+                # Cases that are not known here yet are looked at later, and see these spans then.
+                split = self._store.cases_split_by(self._ahead.spans_of)
+                self._ahead = self._ahead._replace(cases=list(dict.fromkeys((*self._ahead.cases, *split))))
         return self._ahead is not None
 
     def behind(self, snapshot: Snapshot) -> int:
@@ -243,17 +251,25 @@ class Keeper:
         store = self._store
         before: dict[int, Contributed] = {}
         after: dict[int, Contributed | None] = {}
+        spans: dict[bytes, Sequence[KnownSpan]] = {}
+        split_by: list[tuple[int, int]] = []
         ahead = list(dict.fromkeys(cases))
         while ahead:
             some, ahead = ahead[:CASES_IN_SIGHT], ahead[CASES_IN_SIGHT:]
             before |= store.contributed(some)
+            traced: dict[str, Traced] = {}
             with snapshots() as snapshot:
-                seen = see(snapshot, some)
+                seen = see(snapshot, some, traced)
                 further = self._upstream(snapshot, some, before, seen)
+                told_by, places = self._told_by(snapshot, seen)
+            spans |= self._read_spans(places, traced)
+            split_by += told_by
             after |= self._contributions(some, seen)
             ahead += sorted(further - after.keys() - set(ahead))
         with self._forgetting(), transaction(store):
             store.put_contributed({case: each for case, each in after.items() if each is not None or case in before})
+            store.put_spans(spans)
+            store.put_split_by(split_by)
             store.count(_tallied(before, after))
             self._looked_at(len(after))
             for number, changes in self._changes(before, after).items():
@@ -274,8 +290,34 @@ class Keeper:
 
     def look(self, snapshot: Snapshot, cases: Iterable[int]) -> dict[int, Contributed | None]:
         """Return what cases contribute as they stand; None: nothing."""
-        ids = list(cases)
-        return self._contributions(ids, see(snapshot, ids))
+        ids, traced = list(cases), dict[str, Traced]()
+        seen = see(snapshot, ids, traced)
+        self._read_spans(self._told_by(snapshot, seen)[1], traced)
+        return self._contributions(ids, seen)
+
+    def _told_by(
+        self, snapshot: Snapshot, seen: Mapping[int, Seen]
+    ) -> tuple[list[tuple[int, int]], Whereabouts | None]:
+        """Return by which events' traces latencies are split, each by its seq with the case, and where spans are."""
+        if self._spans is None:
+            return [], None
+        told_by = [
+            (fact, number)
+            for number, each in seen.items()
+            for _, kept in self._concerning(each.case)
+            for fact in kept.observer.told_by(each.case)
+        ]
+        return [(fact.seq, number) for fact, number in told_by], self._spans.find(
+            snapshot, (fact for fact, _ in told_by)
+        )
+
+    def _read_spans(self, places: Whereabouts | None, traced: dict[str, Traced]) -> Known:
+        """Fill in the spans of traces; return what is new of them, to be stored."""
+        if self._spans is None or places is None:
+            return {}
+        found = self._spans.read(places)
+        traced |= found.traced
+        return found.known
 
     def _contributions(self, cases: Iterable[int], seen: Mapping[int, Seen]) -> dict[int, Contributed | None]:
         return {number: self._contributed(*seen[number]) if number in seen else None for number in cases}

@@ -12,6 +12,7 @@ import msgspec
 
 from kpis.contribution import Contribution
 from kpis.declaration import Dimension
+from kpis.latency import Split, Unsplit
 from kpis.money import Money
 
 
@@ -51,7 +52,7 @@ class Observation(msgspec.Struct, frozen=True):
     KPI's clock, from beginning to end; None while it is open or unknown. ``gone``: the seconds that it had lasted when
     watching began. ``due``: when it had to end to be in time; ``due_age``: how old it is then, in seconds. ``hit``: of
     a share, whether it hits as it stands; None: that is for ``due`` to say. ``times``: how many such there are, of what
-    was over at once.
+    was over at once. ``split``: of a latency that is over what it consists of, or why nobody can tell.
     """
 
     process: str
@@ -72,6 +73,7 @@ class Observation(msgspec.Struct, frozen=True):
     hours: Decimal | None = None
     region: str | None = None
     times: int = 1
+    split: Split | Unsplit | None = None
 
 
 class Observed(NamedTuple):

@@ -6,6 +6,7 @@ what is compared across cases in kpis/of_sides.py.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from kpis.case import Case
@@ -15,7 +16,7 @@ from kpis.observation import LeftOut, Observation, Observed
 from kpis.occurrences import OfAges, OfAttempts, OfCounts, OfDeviations, OfSums
 from kpis.of_sides import OfSides
 from kpis.of_waits import OfWaits
-from lineage.fact import CaseState
+from lineage.fact import CaseState, Fact
 from throughline.core.estate import Estate
 
 _OUTSIDE = Observed((), True, LeftOut.POPULATION)
@@ -60,6 +61,10 @@ class Observer:
             return _OUTSIDE if halves is None else Observed((), True, None, halves)
         found = self._rule.observations(case)
         return _OUTSIDE if found is None else Observed(found, True)
+
+    def told_by(self, case: Case) -> Iterable[Fact]:
+        """Return the events whose traces ``observe`` looks for in a case: their spans split latencies."""
+        return self._rule.told_by(case) if isinstance(self._rule, OfWaits) else ()
 
     def _left_out(self, case: Case) -> LeftOut | None:
         if case.synthetic:

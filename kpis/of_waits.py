@@ -9,10 +9,12 @@ from kpis.case import Case, money_of
 from kpis.clock import Counting
 from kpis.declaration import Declaration, Dimension, Hit, Kind, Measure, Span
 from kpis.hops import Hop, hops_of
+from kpis.latency import NOTHING_TRACED, Split, Unsplit, split_of
 from kpis.money import Money
 from kpis.observation import Ending, Observation, Unknown
 from kpis.waits import WHOLE, Wait, waits_of
 from lineage.due import CLOCK_SKEW, due_of_seen
+from lineage.fact import Fact
 from lineage.process import Version
 from throughline.core.estate import Estate
 
@@ -34,6 +36,7 @@ class OfWaits:
 
     def __init__(self, declaration: Declaration, estate: Estate, watched_since: int | None) -> None:
         self._formula = declaration.formula
+        self._splits = declaration.splits
         self._counting = Counting(declaration.clock, estate.calendars)
         self._estate = estate
         self._watched_since = watched_since
@@ -54,6 +57,13 @@ class OfWaits:
             for each in inside
             for wait in waits_of(case, each.span, rounds, calendars)
         )
+
+    def told_by(self, case: Case) -> Iterator[Fact]:
+        """Yield the events of a case by whose traces its latencies may be split, of those that are over."""
+        for each in self._asked(case) if self._splits else ():
+            for wait in waits_of(case, each.span, self._formula.rounds, self._estate.calendars):
+                if self._ending(wait, None)[0] is Ending.DONE:
+                    yield from _traced(case, each, wait)
 
     def _asked(self, case: Case) -> tuple[_Asked, ...]:
         """Return what is looked for in cases of this process and version; remembered, as there are few of these."""
@@ -104,7 +114,18 @@ class OfWaits:
             amount=margin_of(case) if self._formula.measure is Measure.MARGIN else case.amount,
             hours=case.hours,
             region=place.region,
+            split=self._split(case, asked, wait) if self._splits and ending is Ending.DONE else None,
         )
+
+    def _split(self, case: Case, asked: _Asked, wait: Wait) -> Split | Unsplit:
+        """Return of what a latency consists that is over, by the trace of its end, else by that of its beginning."""
+        assert wait.began is not None
+        assert wait.done is not None
+        assert asked.hop is not None
+        ids = dict.fromkeys(fact.trace_id for fact in _traced(case, asked, wait) if fact.trace_id is not None)
+        traces = [case.traced.get(trace_id, NOTHING_TRACED) for trace_id in ids]
+        # Nobody can name a flow that was learnt.
+        return split_of(wait.began, wait.done, traces, None if asked.hop.learnt else asked.hop.flow)
 
     def _ending(self, wait: Wait, due: int | None) -> tuple[Ending, int | None, str | None]:
         """Return how a wait stands, when it ended, and the word for it; of done and otherwise the first counts."""
@@ -175,6 +196,15 @@ def _asked(span: Span, version: Version, hop: Hop | None = None) -> _Asked:
 
 def _is_inside(span: Span, case: Case) -> bool:
     return span.where is None or span.where.holds(case.facts) is not False
+
+
+def _traced(case: Case, asked: _Asked, wait: Wait) -> Iterator[Fact]:
+    """Yield the events with a trace that tell the end of a wait, then those that tell its beginning."""
+    for index, at in ((asked.end, wait.done), *((start, wait.began) for start in asked.starts)):
+        track = wait.round.tracks[index]
+        facts = [case.course.members[position].fact for position in track.successes] if track is not None else []
+        found = [fact for fact in facts if fact.time == at and fact.trace_id is not None]
+        yield from sorted(found, key=lambda fact: (fact.source, fact.id))
 
 
 def _touched(case: Case, wait: Wait) -> bool:

@@ -16,6 +16,7 @@ from kpis.clock import Counting
 from kpis.declaration import Declaration, Dimension, Good, Headline, Kind, Unfinished
 from kpis.distribution import ACCURACY, EXACT, Distribution, Estimate, bin_of, value_of
 from kpis.intervals import Interval, wilson
+from kpis.latency import Parts, parts_of
 from kpis.money import EXACTLY, Converted, Sums, convert, total
 from kpis.observation import Ending
 from kpis.survival import Curve, Lives, Reached, curve_of, cut, together
@@ -67,7 +68,8 @@ class Lag(NamedTuple):
     """How long waits take. Of a quantile None: the curve cannot tell. ``by_value``: weighed by amounts.
 
     ``without_value``: waits whose amount is not known, not above 0 or of a currency without rate. ``error``: how far
-    off an age may be, as a share of it.
+    off an age may be, as a share of it. ``parts``: of what latencies consist that are over by now; None of other waits,
+    and of what is read as it was known at another time.
     """
 
     quantiles: Mapping[Headline, Reached | None]
@@ -75,6 +77,7 @@ class Lag(NamedTuple):
     without_value: int
     curve: Curve
     error: float
+    parts: Parts | None = None
 
 
 class Share(NamedTuple):
@@ -342,7 +345,11 @@ class Reader:
         else:
             curve, by_value = self._curves_as_of(cells, as_of, known.exact)
         error = 0.0 if known.exact else ACCURACY
-        return Reading(Lag(_quantiles(curve), _quantiles(by_value), known.without, curve, error), None, beside)
+        parts = None
+        if self._declaration.splits and as_of is None and maturity is None:
+            splits = (cell.splits for cell in cells.values() if cell.splits is not None)
+            parts = parts_of(splits, self._declaration.minimum_sample)
+        return Reading(Lag(_quantiles(curve), _quantiles(by_value), known.without, curve, error, parts), None, beside)
 
     def _curves_as_of(self, cells: Cells, as_of: int, exact: bool) -> tuple[Curve, Curve]:
         """Return the curves by count and by value, each day's waits cut at the age that all of them had reached."""

@@ -30,6 +30,7 @@ from kpis.pace import Pace
 from kpis.publish import Publisher
 from kpis.reading import Moment
 from kpis.scratch import moment_of
+from kpis.spans import SpanReader
 from kpis.store import BACKFILL_FILE, FILE_NAME, METRICS_ROW, READINGS_ROW, open_kpi_writer
 from lineage.engine import JOURNAL, Limits
 from lineage.generations import mark, store_place
@@ -122,7 +123,15 @@ class _Loop:
         )
         self._store = open_kpi_writer(subject.data / FILE_NAME)
         stack.enter_context(closing(self._store.connection))
-        self._keeper = Keeper(self._store, subject.catalogue, subject.definitions, subject.estate, self._looked_at)
+        journal = stack.enter_context(closing(JournalReader(subject.data / JOURNAL_FILE)))
+        self._keeper = Keeper(
+            self._store,
+            subject.catalogue,
+            subject.definitions,
+            subject.estate,
+            self._looked_at,
+            SpanReader(journal, self._store),
+        )
         asker = Asker(self._store, subject.catalogue, subject.estate)
         self._latest = Latest(asker, subject.catalogue, subject.estate)
         self._publisher = Publisher(self._store, asker, subject.catalogue)

@@ -6,7 +6,7 @@ It is what roll-ups are held against, and what small questions may ask. A page n
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from typing import NamedTuple
 
@@ -15,12 +15,14 @@ from kpis.cell import Summing, cells_of
 from kpis.contribution import Contribution
 from kpis.declaration import MATCHED, Declaration, Dimension, Kind
 from kpis.gauge import read_gauge
+from kpis.latency import Traced
 from kpis.look import case_in, ids_after
 from kpis.matched import matched_cells
 from kpis.observation import LeftOut, Observation
 from kpis.observe import Observer
 from kpis.reading import Asked, Moment, Reader, Reading, readings
 from kpis.reading_matched import Days, matched_readings
+from lineage.fact import Fact
 from lineage.read import Snapshot
 from throughline.core.estate import Estate
 from throughline.core.rates import Rates
@@ -51,13 +53,26 @@ class Answers(NamedTuple):
     left_out: dict[LeftOut, int]
 
 
-def every_case(snapshot: Snapshot) -> Iterator[Case]:
-    """Yield every case of a snapshot that is not empty, as KPIs see it, by id."""
+SpansOf = Callable[[Snapshot, Iterable[Fact]], Mapping[str, Traced]]
+"""Gives the spans of the traces of some events, by the ids of these."""
+
+
+def every_case(
+    snapshot: Snapshot, told_by: Callable[[Case], Iterable[Fact]] | None = None, spans_of: SpansOf | None = None
+) -> Iterator[Case]:
+    """Yield every case of a snapshot that is not empty, as KPIs see it, by id.
+
+    ``told_by``: the events of a case whose traces are looked for by ``spans_of``.
+    """
     after = -1
     while ids := ids_after(snapshot, after, BATCH):
         after = ids[-1]
         for view in snapshot.views(ids).values():
-            yield case_in(snapshot, view)
+            traced: dict[str, Traced] = {}
+            case = case_in(snapshot, view, traced)
+            if told_by is not None and spans_of is not None:
+                traced |= spans_of(snapshot, told_by(case))
+            yield case
 
 
 def moment_of(snapshot: Snapshot, estate: Estate, kpis: Iterable[Declaration] = ()) -> Moment:
@@ -76,10 +91,11 @@ def read_from_scratch(
     *,
     maturity: int | None = None,
     watched_since: int | None = None,
+    spans_of: SpansOf | None = None,
 ) -> Answers:
     """Return the readings of a KPI over a snapshot; raises ValueError for a kind of which cases alone cannot tell.
 
-    A stock is of all days, as what is unfinished may have begun on any.
+    A stock is of all days, as what is unfinished may have begun on any. ``spans_of`` None: no latency is split.
     """
     if declaration.formula.kind is Kind.GAUGE:
         return Answers({(): read_gauge(snapshot, declaration)}, {})
@@ -91,7 +107,7 @@ def read_from_scratch(
     found: list[Observation] = []
     left_out: Counter[LeftOut] = Counter()
     looked_at = 0
-    for case in every_case(snapshot):
+    for case in every_case(snapshot, observer.told_by, spans_of):
         observed = observer.observe(case)
         found += (each for each in observed.observations if scope.holds(each))
         looked_at += observed.looked_at

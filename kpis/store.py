@@ -7,13 +7,16 @@ lineage store. docs/why/kpis.md says why the tables look as they do.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from kpis.cell import Place
 from kpis.codec import Contributed, decode_contributed, decode_place, encode_contributed, encode_place
+from kpis.latency import Known, KnownSpan
 from kpis.spot import Grain, Spot
 from lineage.changes import Position
 from throughline.core.database import Durability, SqliteConnection, open_reader, open_writer
@@ -29,6 +32,10 @@ BACKFILL_FILE: Final = "kpis-backfill"
 
 WALK = "walk"  # the id of the last case that was looked at while all are; no row: none are
 _CACHE_MIB = 32
+_TRACES_AT_ONCE = 500
+
+_encode_spans = msgspec.msgpack.Encoder().encode
+_decode_spans = msgspec.msgpack.Decoder(list[KnownSpan]).decode
 
 _TABLES = (
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
@@ -56,6 +63,13 @@ _TABLES = (
     " WITHOUT ROWID",
     # The readings of now, as lists show them.
     "CREATE TABLE latest (kpi TEXT PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID",
+)
+_LATER_TABLES = (  # which a file of this format may lack
+    # Spans of the traces that latencies were split by: they leave the journal before figures do.
+    "CREATE TABLE IF NOT EXISTS traced (trace_id BLOB PRIMARY KEY, spans BLOB NOT NULL) WITHOUT ROWID",
+    # Which cases have latencies that are split by the trace of an event, by its seq in the lineage store.
+    "CREATE TABLE IF NOT EXISTS split_by (seq INTEGER NOT NULL, case_id INTEGER NOT NULL, PRIMARY KEY (seq, case_id))"
+    " WITHOUT ROWID",
 )
 
 
@@ -127,6 +141,21 @@ class KpiReader:
             self.connection.array(cases),
         )
         return {case_id: decode_contributed(content) for case_id, content in found}
+
+    def spans_known(self, traces: Iterable[bytes]) -> Known:
+        """Return the spans that are kept of traces, of those that there are any of."""
+        wanted, found = list(traces), dict[bytes, Sequence[KnownSpan]]()
+        for start in range(0, len(wanted), _TRACES_AT_ONCE):
+            some = wanted[start : start + _TRACES_AT_ONCE]
+            marks = ", ".join("?" * len(some))
+            for trace_id, spans in self.rows(f"SELECT trace_id, spans FROM traced WHERE trace_id IN ({marks})", *some):
+                found[trace_id] = _decode_spans(spans)
+        return found
+
+    def cases_split_by(self, seqs: Iterable[int]) -> list[int]:
+        """Return the cases that have latencies which are split by the traces of events."""
+        among = "SELECT DISTINCT case_id FROM split_by WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY case_id"
+        return [row[0] for row in self.rows(among, self.connection.array(seqs))]
 
     def cells(self, kpi: int, grain: Grain, first: int | None, last: int | None) -> dict[Place, bytes]:
         """Return the cells of a version whose days (ordinals) lie between two, both included; None: from or to any."""
@@ -304,6 +333,18 @@ class KpiWriter(KpiReader):
         gone = [(case,) for case, each in contributed.items() if each is None]
         self.connection.executemany("DELETE FROM contributed WHERE case_id = ?", gone)
 
+    def put_spans(self, spans: Known) -> None:
+        """Keep the spans of traces, all that are known of each."""
+        self.connection.executemany(
+            "INSERT INTO traced (trace_id, spans) VALUES (?, ?)"
+            " ON CONFLICT (trace_id) DO UPDATE SET spans = excluded.spans",
+            [(trace_id, _encode_spans(list(some))) for trace_id, some in spans.items()],
+        )
+
+    def put_split_by(self, rows: Iterable[tuple[int, int]]) -> None:
+        """Note (seq of an event, case) pairs: by its trace latencies of the case are split."""
+        self.connection.executemany("INSERT INTO split_by (seq, case_id) VALUES (?, ?) ON CONFLICT DO NOTHING", rows)
+
     def count(self, rows: Iterable[tuple[int, str, int]]) -> None:
         """Add to tallies by (version, label)."""
         self.connection.executemany(
@@ -379,8 +420,8 @@ class KpiWriter(KpiReader):
         self.connection.executemany("INSERT INTO latest (kpi, content) VALUES (?, ?)", contents.items())
 
     def begin_anew(self, position: Position) -> None:
-        """Forget what cases contribute, to look at all of them; what was published stays."""
-        for table in ("contributed", "cell", "behind", "tally"):
+        """Forget what cases contribute, to look at all of them; what was published stays, and spans that were read."""
+        for table in ("contributed", "cell", "behind", "tally", "split_by"):
             self.connection.execute(f"DELETE FROM {table}")
         self.connection.execute("UPDATE version SET complete = 0")
         self.set_position(position)
@@ -400,8 +441,9 @@ def open_kpi_writer(path: Path) -> KpiWriter:
     """
     connection = open_writer(path, Durability.NORMAL, _CACHE_MIB)
     try:
+        if connection.has_table("meta"):
+            _check(connection, path)
         _make(connection)
-        _check(connection, path)
     except BaseException:
         connection.close()
         raise
@@ -420,13 +462,13 @@ def open_kpi_reader(path: Path) -> KpiReader:
 
 
 def _make(connection: SqliteConnection) -> None:
-    if connection.has_table("meta"):
-        return
+    is_made = connection.has_table("meta")
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for statement in _TABLES:
+        for statement in (*(() if is_made else _TABLES), *_LATER_TABLES):
             connection.execute(statement)
-        connection.execute("INSERT INTO meta (name, value) VALUES ('format', ?)", (FORMAT,))
+        if not is_made:
+            connection.execute("INSERT INTO meta (name, value) VALUES ('format', ?)", (FORMAT,))
     except BaseException:
         connection.execute("ROLLBACK")
         raise

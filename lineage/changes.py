@@ -3,12 +3,15 @@
 Each save of a case leaves a row. A follower reads on from the last one that it has worked off, in its own time, and
 sees each case as it stands then: so one that is named twice, or changed again meanwhile, ends the same. Rows that the
 slowest has worked off are dropped, and the oldest where there are too many: who misses some looks at every case anew.
+
+Spans that come after an event of their trace save no case. They leave a row of that event: who splits latencies by
+spans knows which cases it is of, and finding that out here would cost more than to fold it.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -34,11 +37,15 @@ class Position(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """The cases of the rows after a position, each once, and the position behind them; ``left``: there are more."""
+    """The cases of the rows after a position, each once, and the position behind them; ``left``: there are more.
+
+    ``spans_of``: the events (seqs) of whose traces spans came.
+    """
 
     cases: list[int]
     position: Position
     left: bool
+    spans_of: Sequence[int] = ()
 
 
 def position_of(store: StoreReader) -> Position:
@@ -59,7 +66,9 @@ def changes_after(store: StoreReader, position: Position, limit: int) -> Changes
     rows = store.rows("SELECT seq, case_id FROM changed WHERE seq > ? ORDER BY seq LIMIT ?", position.seq, limit)
     if not rows:
         return Changes([], position, left=False)
-    return Changes(list(dict.fromkeys(row[1] for row in rows)), position._replace(seq=rows[-1][0]), rows[-1][0] < last)
+    named = list(dict.fromkeys(row[1] for row in rows))
+    cases, spans_of = [each for each in named if each >= 0], [-each for each in named if each < 0]
+    return Changes(cases, position._replace(seq=rows[-1][0]), rows[-1][0] < last, spans_of)
 
 
 def forget_changes(store: StoreWriter, data: Path, most: int = MOST_KEPT) -> None:

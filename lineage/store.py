@@ -602,6 +602,11 @@ class StoreWriter(StoreReader):
         """Tell those who follow that cases were saved."""
         self.many("INSERT INTO changed (case_id) VALUES (?)", ((case_id,) for case_id in cases))
 
+    def note_spans(self, seqs: Sequence[int]) -> None:
+        """Tell those who follow that spans came of the traces of events, by their seqs, that were there before."""
+        if seqs:
+            self.many("INSERT INTO changed (case_id) VALUES (?)", ((-seq,) for seq in seqs))
+
     def set_position(self, name: str, value: int) -> None:
         self.connection.execute(f"INSERT INTO position (name, value) VALUES (?, ?) {_SET_VALUE}", (name, value))
 

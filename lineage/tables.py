@@ -153,6 +153,7 @@ bulk = _table("bulk", _key("value"), _key("process", Integer))
 retired = _table("retired", _key("seq"), _key("process", Text), _key("at", Text))
 stale = _table("stale", _key("case_id"), rowid=True)
 # Who follows reads on from where it was (lineage/changes.py). Numbers are never given twice, as the last row stays.
+# Below 0 it is no case, but the seq of an event, of whose trace spans have come since.
 changed = _table("changed", Column("seq", _Id, Identity(), primary_key=True), _required("case_id"), rowid=True)
 watermark = _table("watermark", _key("source", Text), Column("last_receipt", _Id), Column("until", _Id))
 counter = _table("counter", _key("name", Text), _key("label", Text), _required("count"))

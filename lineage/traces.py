@@ -58,7 +58,10 @@ def _by_trace(rows: _Rows) -> dict[bytes, list[TraceEntry]]:
 
 
 def add_traces(store: StoreWriter, records: Iterable[Record], events: Iterable[tuple[int, Event]]) -> None:
-    """Add the spans and log records of journal records, and events by seq, to their traces; count new spans."""
+    """Add the spans and log records of journal records, and events by seq, to their traces; count new spans.
+
+    Those who follow are told of spans that came after an event of their trace: few do, and only these cost anything.
+    """
     added: dict[bytes, list[TraceEntry]] = {}
     spans_by_record: list[tuple[int, dict[bytes, list[SpanFact]]]] = []
     for record in records:
@@ -77,6 +80,7 @@ def add_traces(store: StoreWriter, records: Iterable[Record], events: Iterable[t
     rows = _rows_of(store, wanted)
     known = _by_trace(rows)
     counting: list[SpanFact] = []
+    told: set[int] = set()
     for record_id, by_trace in spans_by_record:
         for trace_id, spans in by_trace.items():
             entries = [*known.get(trace_id, ()), *added.get(trace_id, ())]
@@ -85,6 +89,7 @@ def add_traces(store: StoreWriter, records: Iterable[Record], events: Iterable[t
                 ids = b"".join([span.span_id for span in fresh])
                 added.setdefault(trace_id, []).append(TraceEntry(record_id, ids))
                 counting += fresh
+                told.update(seq for entry in known.get(trace_id, ()) for seq in entry.seqs)
     bucket = store.trace_index.next_bucket()
     store.many(
         "INSERT INTO trace (bucket, trace_id, spans) VALUES (?, ?, ?)"
@@ -96,6 +101,7 @@ def add_traces(store: StoreWriter, records: Iterable[Record], events: Iterable[t
     )
     store.trace_index.add(bucket, added)
     store.count((name, label, count) for (name, label), count in _counted(counting).items())
+    store.note_spans(sorted(told))
 
 
 def forget_events(store: StoreWriter, gone: Mapping[int, str]) -> None:

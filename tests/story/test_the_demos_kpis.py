@@ -36,7 +36,7 @@ from lineage.sight import Reporting, SourceSight
 from tests.story.test_the_demos_truth import event_of, reports
 from throughline.core.estate import Estate, load_estate
 from throughline.demo.counted import count_once
-from throughline.demo.figures import Told, figures
+from throughline.demo.figures import Told, figures, parts_of_passings
 from throughline.demo.firm import SYSTEMS
 from throughline.demo.plan import Plan, plan
 from throughline.demo.play import POLLED, heartbeat, seen_until
@@ -185,3 +185,18 @@ def test_what_is_compared_follows_the_engine_as_well(batch: int) -> None:
 def snapshot_of(engine: Engine, definitions: Definitions, estate: Estate, now: int) -> Snapshot:
     context = Context(now, SourceSight(Reporting(estate), {}, now), estate.calendars)
     return Snapshot(engine.store, definitions, Stated([], Acceptances({})), context, Limits())
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_firm_knows_of_what_its_own_syncs_consist(seed: int) -> None:
+    """Reports made in memory have no spans: `demo --verify`, by real ones, compares it."""
+    parts = {path: value for path, value in parts_of_passings(told(seed)).items() if path.endswith(".mean")}
+    means = [value for value in parts.values() if value]
+    assert len(means) == 3
+    known_of = known(seed)["sync-latency"]
+    assert parts_of_passings(told(seed))["answer.parts.split"] == known_of["beside.done"]
+    answer = {"parts": {"waiting": {"mean": 5.0}, "transport": None}}
+    reading = {"answer": answer, "why_not": None}
+    wanted = {"answer.parts.waiting.mean": 5, "answer.parts.transport.mean": 7}
+    (difference,) = compare_reading("sync-latency", wanted, reading)
+    assert (difference.what, difference.truth, difference.seen) == ("answer.parts.transport.mean", "7", "None")

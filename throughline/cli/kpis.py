@@ -124,8 +124,8 @@ def _also(kpi: Mapping[str, Any], answer: Document | None) -> str:
     """Say what else an answer tells, in a few words."""
     match answer:
         case {"kind": "lag"}:
-            parts = [f"{name} {_reached(kpi, answer[name])}" for name in ("median", "p90", "p99")]
-            return ", ".join(parts)
+            quantiles = [f"{name} {_reached(kpi, answer[name])}" for name in ("median", "p90", "p99")]
+            return ", ".join(quantiles) + _shares(answer["parts"])
         case {"kind": "share"}:
             pending = f", {answer['pending']:.1%} to be told" if answer["pending"] else ""
             return f"{answer['hits']:,} of {answer['of']:,}, {answer['low']:.1%} to {answer['high']:.1%}{pending}"
@@ -135,6 +135,20 @@ def _also(kpi: Mapping[str, Any], answer: Document | None) -> str:
             return f"{answer['records']:,} records"
         case _:
             return ""
+
+
+_LATENCY_PARTS = ("waiting", "transport", "processing")
+
+
+def _shares(parts: Document | None) -> str:
+    """Say of what latencies consist, where any could be split."""
+    if parts is None or parts["waiting"] is None or parts["waiting"]["share"] is None:
+        return ""
+    return "; " + ", ".join(f"{_share(parts[name]['share'])} {name}" for name in _LATENCY_PARTS)
+
+
+def _share(share: float) -> str:
+    return "< 1%" if 0 < share < 0.01 else f"{share:.0%}"
 
 
 def _money_text(answer: Mapping[str, Any]) -> str:
@@ -192,8 +206,26 @@ def _say_parts(out: Console, kpi: Document, reading: Document) -> None:
         out.print(f"  otherwise    {count:,} {spoken(word)}")
     for why, count in beside["unknown"].items():
         out.print(f"  unknown      {count:,}: {why}")
+    if answer is not None and answer["kind"] == "lag" and answer["parts"] is not None:
+        _say_latency(out, answer["parts"])
     if reading["known_to"]:
         out.print(f"  known up to  {moment(reading['known_to'])} UTC")
+
+
+def _say_latency(out: Console, parts: Document) -> None:
+    """Say of what latencies consist, and how many could not be split."""
+    out.print(f"  split        {parts['split']:,} by the spans of their traces")
+    for name in _LATENCY_PARTS if parts["waiting"] is not None else ():
+        part = parts[name]
+        quantiles = ", ".join(f"{each} {_short(part[each])}" for each in ("median", "p90", "mean"))
+        share = "" if part["share"] is None else f": {_share(part['share'])} of the time"
+        out.print(f"    {name:<10} {quantiles}{share}")
+    for why, count in parts["not_split"].items():
+        out.print(f"  not split    {count:,}: {why}")
+
+
+def _short(seconds: float) -> str:
+    return length(seconds) if seconds >= 10 else f"{seconds:.3g} s"
 
 
 def cases(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data: Path | None, as_json: bool) -> None:

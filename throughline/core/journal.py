@@ -361,6 +361,16 @@ class JournalReader:
         }
         return sorted(found.values(), key=lambda span: (span.start, span.span_id))
 
+    def spans_of(self, record: int) -> list[SpanFact] | None:
+        """Return all spans of a record; None where there is no such record any more."""
+        rows = self._rows("SELECT spans FROM record WHERE id = ?", (record,))
+        return _read(rows[0][0], _decode_spans) if rows else None
+
+    def kept_since(self) -> int | None:
+        """Return when the first record that is kept was received; None where there is none."""
+        rows = self._rows("SELECT received FROM record ORDER BY id LIMIT 1")
+        return rows[0][0] if rows else None
+
     def logs_of_trace(self, records: Iterable[int], trace_id: bytes) -> list[LogFact]:
         """Return the log records of a trace in the given records, by time."""
         found = [

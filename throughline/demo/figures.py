@@ -18,6 +18,7 @@ from throughline.demo.chronicle import Life, Mark
 from throughline.demo.compared import COMPARED, Figure
 from throughline.demo.expectations import COURSES, SYSTEM
 from throughline.demo.firm import REGIONS
+from throughline.demo.latencies import latency_parts
 from throughline.demo.plan import Plan
 from throughline.demo.truth import CaseTruth
 from throughline.demo.verify import exposure
@@ -164,6 +165,12 @@ def _hops(told: Plan) -> dict[str, Told]:
         "failure-rate": _share(failures, tries),
         "sla-adherence": _share(in_time, of),
     }
+
+
+def parts_of_passings(told: Plan) -> Told:
+    """Return of what the passings between systems consist, as the spans of these tell it."""
+    found = ((end, wait) for process, start, end in _passings() for wait in waits(told, one(process, start, end)))
+    return latency_parts(told, found)
 
 
 def _passings() -> Iterator[tuple[str, str, str]]:

@@ -68,7 +68,10 @@ def value_at(reading: Document, path: str) -> Any:
         return answer["money"]["amount"]
     if rest[0] in MONEY:
         return money_at(answer[rest[0]], rest[1] if len(rest) > 1 else "amount")
-    return answer.get(rest[0])
+    found: Any = answer
+    for name in rest:
+        found = None if found is None else found.get(name)
+    return found
 
 
 def money_at(money: Document, name: str) -> Any:

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from throughline.core.instants import to_datetime
 from throughline.demo.counted import count_once
-from throughline.demo.figures import figures
+from throughline.demo.figures import figures, parts_of_passings
 from throughline.demo.firm import DEFAULT_WEEKS, SCALES, SYSTEMS
 from throughline.demo.plan import Plan, plan
 from throughline.demo.play import IN_A_HURRY, ClockFile, Pace, Played, play, seen_until
@@ -193,6 +193,7 @@ def verify_plan(told: Plan, console: Console, data: Path | None, *, as_json: boo
         differences = [*compare_reports(on.api, ended), *compare(truths, documents)]
         listed = wait_until_counted(on.api)
         known = figures(told, truths)
+        known["sync-latency"] = {**known["sync-latency"], **parts_of_passings(told)}
         differences += compare_readings(known, readings_of(on.api, listed, *days_of(told)))
     if as_json:
         print(report_text(told, truths, documents, differences, len(known)))

@@ -4,7 +4,9 @@ A file of tests/cases/kpis says ``kpi``, ``why`` (the reasoning), ``events`` (on
 name of the case, further ``entry=value``; ``successor`` is the other name of a stated pair), ``now`` and ``expected``;
 ``zone`` of its times, ``estate`` where the firm declares something, ``with`` where something of the declaration is
 changed (a minimum sample of 1 unless it says otherwise), ``scope`` where not all days count; ``process`` where the KPI
-names none, ``declared`` where it is none of the shipped.
+names none, ``declared`` where it is none of the shipped. ``spans`` of traces that events name (``trace=NAME``) are a
+table as well: local date, time of its beginning and of its end, kind, trace, ``flow=NAME`` where it names one, and
+``under=N`` where its parent is the span of the Nth line.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import dataclasses
 import shlex
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
+from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -22,9 +25,10 @@ import msgspec
 
 from kpis.catalogue import load_catalogue
 from kpis.declaration import Declaration, Dimension
+from kpis.latency import Parts, Stretch, Traced
 from kpis.money import Converted
 from kpis.reading import Answer, Balance, Lag, Newest, Pace, Ratio, Reading, Share, Stock, Total, Variance
-from kpis.scratch import Answers, Scope, read_from_scratch
+from kpis.scratch import Answers, Scope, SpansOf, read_from_scratch
 from kpis.survival import Reached
 from lineage.acceptance import Acceptances
 from lineage.definitions import load_definitions
@@ -36,12 +40,14 @@ from tests.unit.lineage.adapter import settle, tick
 from throughline.core.estate import Estate, read_estate
 from throughline.core.event import Event, Failure, Relation, content_digest
 from throughline.core.instants import MINUTE, format_instant, from_datetime
+from throughline.core.journal import SpanFact, SpanKind
 from throughline.core.yaml_file import YamlDocument, load_yaml
 
 FOLDER = Path(__file__).parents[2] / "cases" / "kpis"
 DEFINITIONS = load_definitions(None)
 CATALOGUE = load_catalogue(None, DEFINITIONS)
 # Parts of events that are no entries of their data.
+HANDS_OVER = (SpanKind.CLIENT, SpanKind.PRODUCER)
 _PARTS = ("amount", "currency", "hours", "system", "instance")
 
 
@@ -55,6 +61,7 @@ class Golden(NamedTuple):
     scope: Scope
     options: dict[str, Any]
     expected: dict[str, Any]
+    spans: list[SpanFact]
 
 
 def golden(path: Path) -> Golden:
@@ -80,6 +87,7 @@ def golden(path: Path) -> Golden:
         ),
         options,
         content["expected"],
+        [span(number, line, zone) for number, line in enumerate(content.get("spans", "").splitlines(), 1)],
     )
 
 
@@ -103,6 +111,7 @@ def event(number: int, line: str, name_key: str, zone: str) -> Event:
     received = told.pop("received", None)
     failed = told.pop("failed", None)
     parts = {part: told.pop(part, None) for part in _PARTS}
+    trace = told.pop("trace", None)
     successor = told.pop("successor", None)
     named = name != "-" and successor is None
     draft = Event(
@@ -117,9 +126,45 @@ def event(number: int, line: str, name_key: str, zone: str) -> Event:
         fields={**told, **({name_key: name} if named else {})},
         relations=[] if successor is None else [Relation(name_key, name, name_key, successor)],
         error=None if failed is None else Failure(failed),
+        trace_id=None if trace is None else trace_id(trace).hex(),
         **parts,
     )
     return msgspec.structs.replace(draft, digest=content_digest(draft))
+
+
+def trace_id(name: str) -> bytes:
+    return blake2b(name.encode(), digest_size=16).digest()
+
+
+def span(number: int, line: str, zone: str) -> SpanFact:
+    """Read a span of a table."""
+    day, start, end, kind, trace, *further = shlex.split(line)
+    told = dict(part.split("=", 1) for part in further)
+    return SpanFact(
+        trace_id(trace),
+        number.to_bytes(8, "big"),
+        instant(f"{day} {start}", zone),
+        instant(f"{day} {end}", zone),
+        False,
+        kind,
+        "of a test",
+        SpanKind[kind.upper()],
+        flow=told.get("flow"),
+        parent_id=None if "under" not in told else int(told["under"]).to_bytes(8, "big"),
+    )
+
+
+def traced(spans: Iterable[SpanFact]) -> SpansOf:
+    """Return what gives the spans of traces, as if all of them were kept."""
+    by_trace: dict[str, list[Stretch]] = {}
+    known = list(spans)
+    handing_over = {(each.trace_id, each.span_id): each.start for each in known if each.kind in HANDS_OVER}
+    for each in known:
+        since = handing_over.get((each.trace_id, each.parent_id or b""))
+        stretch = Stretch(each.start, each.end, each.kind not in HANDS_OVER, each.flow, since)
+        by_trace.setdefault(each.trace_id.hex(), []).append(stretch)
+    told = {name: Traced(tuple(some)) for name, some in by_trace.items()}
+    return lambda _, facts: {fact.trace_id: told.get(fact.trace_id, Traced()) for fact in facts if fact.trace_id}
 
 
 def answers(case: Golden, batches: Iterable[Sequence[Event]]) -> Answers:
@@ -134,7 +179,8 @@ def answers(case: Golden, batches: Iterable[Sequence[Event]]) -> Answers:
         sight = SourceSight(Reporting(case.estate), heard, case.now)
         context = Context(case.now, sight, case.estate.calendars)
         snapshot = Snapshot(engine.store, DEFINITIONS, Stated([], Acceptances({})), context, Limits())
-        return read_from_scratch(snapshot, case.declaration, case.estate, case.scope, **case.options)
+        spans_of = traced(case.spans)
+        return read_from_scratch(snapshot, case.declaration, case.estate, case.scope, spans_of=spans_of, **case.options)
     finally:
         engine.close()
 
@@ -164,6 +210,7 @@ def show_answer(answer: Answer) -> dict[str, Any]:
                 **{name.value: show_reached(reached) for name, reached in answer.quantiles.items()},
                 "by_value": {name.value: show_reached(reached) for name, reached in answer.by_value.items()},
                 "without_value": answer.without_value,
+                "split": None if answer.parts is None else show_parts(answer.parts),
             }
         case Share():
             return {
@@ -217,6 +264,17 @@ def show_answer(answer: Answer) -> dict[str, Any]:
                 "left": show_amount(answer.left),
                 "by_currency": {currency: str(part.amount) for currency, part in sorted(answer.sums.parts.items())},
             }
+
+
+def show_parts(parts: Parts) -> dict[str, Any]:
+    return {
+        "latencies": parts.split,
+        "not": dict(parts.unsplit),
+        **{
+            name.value: {"median": part.median, "p90": part.p90, "mean": part.mean, "share": part.share}
+            for name, part in parts.parts.items()
+        },
+    }
 
 
 def show_amount(amount: Converted) -> str | None:

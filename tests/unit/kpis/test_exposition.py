@@ -16,6 +16,7 @@ from kpis.declaration import Declaration, Dimension, Good, Headline, Kind
 from kpis.distribution import Distribution, Estimate
 from kpis.exposition import SHARED, expose_readings, families_of
 from kpis.intervals import Interval
+from kpis.latency import LatencyPart, PartOfLatency, Parts, Unsplit
 from kpis.latest import Current
 from kpis.money import Converted, Money, Sums, convert
 from kpis.reading import (
@@ -295,3 +296,26 @@ def test_promtool_finds_nothing_wrong_with_the_text() -> None:
     assert (done.stdout + done.stderr).splitlines() == [
         'throughline_kpi_unbilled_approved_hours use base unit "seconds" instead of "hours"'
     ]
+
+
+def test_parts_of_latencies_are_told_apart_by_a_closed_label_and_how_many_could_be_split() -> None:
+    sync = KPIS["sync-latency"]
+    each = PartOfLatency(60.0, 120.0, 90.0, 0.2, 0.0)
+    parts = Parts(30, {Unsplit.NO_TRACE.value: 4, Unsplit.GONE.value: 3}, dict.fromkeys(LatencyPart, each))
+    samples = told(current(sync, lag(p90=Reached(900))._replace(parts=parts), flow="psa-erp-time"))
+    name, where = "throughline_kpi_sync_latency", {"flow": "psa-erp-time"}
+    for part in ("waiting", "transport", "processing"):
+        assert samples[series(f"{name}_part_seconds", quantile="0.5", latency_part=part, **where)] == 60
+        assert samples[series(f"{name}_part_seconds", quantile="0.9", latency_part=part, **where)] == 120
+        assert samples[series(f"{name}_part_mean_seconds", latency_part=part, **where)] == 90
+    assert samples[series(f"{name}_split_records", **where)] == 30
+    assert samples[series(f"{name}_not_split_records", **where)] == 7
+
+
+def test_where_too_few_latencies_could_be_split_no_part_is_a_sample_and_least_of_all_0() -> None:
+    parts = Parts(0, {Unsplit.NO_SPANS.value: 25}, {})
+    samples = told(current(KPIS["sync-latency"], lag(p90=Reached(900))._replace(parts=parts)))
+    assert not [name for name, _ in samples if "_part_" in name]
+    assert samples[series("throughline_kpi_sync_latency_not_split_records")] == 25
+    assert samples[series("throughline_kpi_sync_latency_split_records")] == 0
+    assert not [each for each in told(current(LAG, lag())) if "split" in each[0]]

@@ -20,6 +20,7 @@ from kpis.declaration import Declaration, KpiClock
 from kpis.keep import NOT_KEPT, Keeper
 from kpis.look import ids_after
 from kpis.scratch import Answers, Scope, moment_of, read_from_scratch
+from kpis.spans import SpanReader
 from kpis.spot import Grain
 from kpis.store import KpiWriter, open_kpi_writer
 from lineage.acceptance import Acceptances
@@ -28,10 +29,11 @@ from lineage.derive import Context
 from lineage.engine import Engine, Limits
 from lineage.read import Snapshot, Stated
 from lineage.sight import Heard, Reporting, SourceSight
-from tests.unit.kpis.golden import DEFINITIONS, FOLDER, Golden, golden
+from tests.unit.kpis.golden import DEFINITIONS, FOLDER, Golden, golden, traced
 from tests.unit.lineage.adapter import settle, tick
 from throughline.core.estate import Estate, read_estate
 from throughline.core.event import Event
+from throughline.core.journal import Record, SpanFact
 from throughline.core.yaml_file import YamlDocument
 
 PATHS = sorted(FOLDER.glob("*.yaml"))
@@ -41,6 +43,29 @@ KEPT = [path for path in PATHS if golden(path).declaration.formula.kind not in N
 WHOLE = Scope(date(2026, 1, 1), date(2027, 12, 31))
 
 
+class Journal:
+    """Records as a journal keeps them, the first of which may go."""
+
+    def __init__(self) -> None:
+        self.records: dict[int, Record] = {}
+
+    def take(self, events: Sequence[Event], spans: Sequence[SpanFact]) -> Record:
+        number = max(self.records, default=0) + 1
+        self.records[number] = Record(number, 0, "", list(events), list(spans), [])
+        return self.records[number]
+
+    @property
+    def spans(self) -> list[SpanFact]:
+        return [span for record in self.records.values() for span in record.spans]
+
+    def spans_of(self, record: int) -> list[SpanFact] | None:
+        kept = self.records.get(record)
+        return None if kept is None else kept.spans
+
+    def kept_since(self) -> int | None:
+        return None if not self.records else self.records[min(self.records)].received
+
+
 class World:
     """An engine, and what keeps the KPIs of its cases."""
 
@@ -48,13 +73,16 @@ class World:
         self.case = case
         self.engine = Engine.open(":memory:", DEFINITIONS, case.estate, Limits())
         self.store = store
+        self.journal = Journal()
+        self.looks: list[int] = []
         self.declare(case.declaration)
 
     def declare(self, declaration: Declaration, estate: Estate | None = None) -> None:
         """Begin to keep a KPI, as a process that has just started does."""
         self.case = self.case._replace(declaration=declaration, estate=estate or self.case.estate)
         self.catalogue = Catalogue({declaration.name: declaration}, {})
-        self.keeper = Keeper(self.store, self.catalogue, DEFINITIONS, self.case.estate)
+        spans = SpanReader(self.journal, self.store)
+        self.keeper = Keeper(self.store, self.catalogue, DEFINITIONS, self.case.estate, self.looks.append, spans)
         with self.snapshot() as snapshot:
             self.keeper.begin(snapshot)
 
@@ -65,8 +93,8 @@ class World:
         context = Context(self.case.now, sight, self.case.estate.calendars)
         yield Snapshot(self.engine.store, DEFINITIONS, Stated([], Acceptances({})), context, Limits())
 
-    def fold(self, events: Sequence[Event]) -> None:
-        self.engine.fold(list(events), self.case.now)
+    def fold(self, events: Sequence[Event], spans: Sequence[SpanFact] = ()) -> None:
+        self.engine.fold_records([self.journal.take(events, spans)], self.case.now)
         settle(self.engine, self.case.now)
         tick(self.engine, self.case.now)
 
@@ -76,7 +104,8 @@ class World:
 
     def from_scratch(self, scope: Scope) -> Answers:
         with self.snapshot() as snapshot:
-            return read_from_scratch(snapshot, self.case.declaration, self.case.estate, scope)
+            spans_of = traced(self.journal.spans)
+            return read_from_scratch(snapshot, self.case.declaration, self.case.estate, scope, spans_of=spans_of)
 
     def kept(self, scope: Scope) -> Answers:
         window = None if scope.first is None or scope.last is None else Window(scope.first, scope.last)
@@ -119,8 +148,8 @@ def test_kept_cells_read_as_all_cases_do_after_each_batch(path: Path, tmp_path: 
         store = open_kpi_writer(tmp_path / f"{number}.db")
         with closing(store.connection):
             world = World(case, store)
-            for batch in order:
-                world.fold(batch)
+            for place, batch in enumerate(order):
+                world.fold(batch, case.spans[place :: len(order)])
                 world.follow()
                 assert world.kept(WHOLE) == world.from_scratch(WHOLE)
             world.follow()
