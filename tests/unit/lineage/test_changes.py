@@ -6,6 +6,7 @@ from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from lineage.changes import FOLLOWERS, Position, changes_after, forget_changes, position_of
@@ -13,6 +14,7 @@ from lineage.engine import Engine
 from lineage.removal import drop_cases
 from tests.stored_store import DEFINITIONS, ESTATE, LIMITS, NOW, events
 from throughline.core.database import open_writer
+from throughline.core.journal import Record, SpanFact
 
 
 @pytest.fixture
@@ -52,6 +54,30 @@ def test_every_saved_case_is_told_once_from_where_one_was(engine: Engine) -> Non
     rest = changes_after(engine.store, others.position, 1_000)
     assert rest is not None
     assert (rest.cases, rest.position, rest.left) == ([], others.position, False)
+
+
+def test_spans_that_come_after_an_event_of_their_trace_are_told_by_that_event(engine: Engine) -> None:
+    traced = [msgspec.structs.replace(each, trace_id=f"{number:032x}") for number, each in enumerate(events()[:3], 1)]
+
+    def spans(record: int, *traces: int) -> Record:
+        return Record(record, NOW, "", [], [span(each, record) for each in traces], [])
+
+    engine.fold_records([spans(1, 1)], NOW)
+    engine.fold_records([Record(2, NOW, "", traced, [span(2, 2)], [])], NOW)
+    settled = changes_after(engine.store, position_of(engine.store)._replace(seq=0), 1_000)
+    assert settled is not None
+    assert settled.spans_of == []  # those came before, or with their events
+    engine.fold_records([spans(3, 3, 9), spans(4, 3)], NOW)
+    engine.fold_records([spans(3, 3)], NOW)  # sent again
+    told = changes_after(engine.store, settled.position, 1_000)
+    assert told is not None
+    (seq,) = told.spans_of
+    assert engine.store.event(seq).trace_id == f"{3:032x}"
+    assert (told.cases, told.left) == ([], False)
+
+
+def span(trace: int, number: int) -> SpanFact:
+    return SpanFact(trace.to_bytes(16, "big"), number.to_bytes(8, "big"), NOW, NOW, False, "sync", "of a test")
 
 
 def test_a_few_rows_at_a_time_tell_the_same(engine: Engine) -> None:
