@@ -22,3 +22,19 @@ class Pace:
         if folded >= last:
             return 0.0
         return worked * (_STANDING_BACK if behind else _SHARING)
+
+
+class Sparing:
+    """Says whether a work is to be done again, that is to take no more than one part in so many of the time."""
+
+    def __init__(self) -> None:
+        self._done_at = float("-inf")
+        self._took = 0.0
+
+    def is_due(self, at: float, parts: int) -> bool:
+        """Tell it at a time in seconds."""
+        return at - self._done_at >= self._took * parts
+
+    def note(self, at: float, took: float) -> None:
+        """Note that it was done at a time, and how many seconds of work it took."""
+        self._done_at, self._took = at, took

@@ -11,9 +11,9 @@ import gc
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -26,9 +26,9 @@ from kpis.catalogue import Catalogue
 from kpis.exposition import expose_readings
 from kpis.keep import Keeper, transaction
 from kpis.latest import Latest
-from kpis.pace import Pace
+from kpis.pace import Pace, Sparing
 from kpis.publish import Publisher
-from kpis.reading import Moment
+from kpis.reading import Moment, Reading
 from kpis.scratch import moment_of
 from kpis.spans import SpanReader
 from kpis.store import BACKFILL_FILE, FILE_NAME, METRICS_ROW, READINGS_ROW, open_kpi_writer
@@ -62,6 +62,7 @@ _METRICS_EVERY = 5.0
 _COLLECT_EVERY = 60.0
 _LATEST_SHARE = 20  # readings of now may take one part in so many of the time, while cases change
 _IDLE_SHARE = 300  # and while they do not
+_GAUGES_SHARE = 100
 
 _log = structlog.get_logger(__name__)
 
@@ -138,8 +139,8 @@ class _Loop:
         self._meter = Meter(Part.WATCH, METRICS)
         self._wanted: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._changed = True
-        self._latest_at = float("-inf")
-        self._latest_took = 0.0
+        self._sparing_latest, self._sparing_gauges = Sparing(), Sparing()
+        self._gauges: Mapping[str, Reading] = {}
         self._journal = stack.enter_context(closing(JournalReader(subject.data / JOURNAL_FILE)))
         self._pace = Pace()
 
@@ -219,18 +220,29 @@ class _Loop:
     def _make_latest(self) -> None:
         """Make the readings of now, if that does not take too much of the time."""
         at = time.monotonic()
-        if at - self._latest_at < self._latest_took * (_LATEST_SHARE if self._changed else _IDLE_SHARE):
+        if not self._sparing_latest.is_due(at, _LATEST_SHARE if self._changed else _IDLE_SHARE):
             return
         self._changed, worked = False, time.thread_time()
-        with self._reader.snapshot() as snapshot:
-            moment = moment_of(snapshot, self._subject.estate, self._subject.catalogue.kpis.values())
+        moment = self._moment()
         documents, told = self._latest.documents(moment), self._told(moment)
         with transaction(self._store):
             self._store.put_latest(documents)
             self._store.set_meta(READINGS_ROW, told)
-        self._latest_at = time.monotonic()
-        self._latest_took = time.thread_time() - worked  # of a core: on a busy machine it waits for others as well
-        self._meter.histogram(KPI_LATEST_SECONDS).observe(self._latest_at - at)
+        # Of a core: on a busy machine it waits for others as well.
+        self._sparing_latest.note(time.monotonic(), time.thread_time() - worked)
+        self._meter.histogram(KPI_LATEST_SECONDS).observe(time.monotonic() - at)
+
+    def _moment(self) -> Moment:
+        """Return the moment, with what lineage keeps by itself as it was a while ago, where that takes much work."""
+        due = self._sparing_gauges.is_due(time.monotonic(), _GAUGES_SHARE)
+        worked = time.thread_time()
+        with self._reader.snapshot() as snapshot:
+            kpis = self._subject.catalogue.kpis.values() if due else ()
+            moment = moment_of(snapshot, self._subject.estate, kpis)
+        if due:
+            self._gauges = moment.gauges
+            self._sparing_gauges.note(time.monotonic(), time.thread_time() - worked)
+        return replace(moment, gauges=self._gauges)
 
     def _told(self, moment: Moment) -> str:
         """Return the readings of now as metrics."""
@@ -238,8 +250,7 @@ class _Loop:
         return expose_samples(expose_readings(kpis, self._latest.current(moment), estate, moment.now))
 
     def _publish(self) -> None:
-        with self._reader.snapshot() as snapshot:
-            moment = moment_of(snapshot, self._subject.estate, self._subject.catalogue.kpis.values())
+        moment = self._moment()
         before = self._store.last_published()
         if self._publisher.publish(moment):
             self._wanted.put(self._publish)

@@ -49,7 +49,9 @@ def coverage(snapshot: Snapshot) -> Coverage:
 def _waiting(snapshot: Snapshot) -> int:
     """Count the events that no case has, in whatever process."""
     lone: set[int] = set()
-    for value, facts in _alone(snapshot):
+    for number, (value, facts) in enumerate(_alone(snapshot), 1):
+        if number % _AT_ONCE == 0:
+            snapshot.resolver.forget()  # of very many values it would hold all that was read
         kind = snapshot.store.value_texts([value])[value].partition("\x1f")[0]
         housed = snapshot.resolver.housed(kind, value, facts)
         lone.update(fact.seq for fact in facts if fact.seq not in housed and not fact.synthetic)
