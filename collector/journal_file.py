@@ -16,6 +16,7 @@ from throughline.core.database import open_writer
 from throughline.core.durable import sync
 from throughline.core.errors import StoreUnavailable
 from throughline.core.journal import (
+    CACHE_MIB,
     FORMAT,
     MAPPING,
     SCHEMA,
@@ -70,7 +71,7 @@ class JournalFile:
         self.close()
         self._find_room()
         with ExitStack() as stack:
-            connection = open_writer(self._path)
+            connection = open_writer(self._path, cache_mib=CACHE_MIB)
             stack.callback(connection.close)
             self._prepare(connection)
             stack.pop_all()

@@ -21,6 +21,7 @@ from throughline.core.errors import LastingError
 from throughline.core.event import Event, decode_block
 
 JOURNAL_FILE = "journal.db"
+CACHE_MIB = 4  # records are written once and read in order: hardly any page is asked for again
 FORMAT = 1  # PRAGMA user_version
 MAPPING = "canonical/1"  # what turned payloads into events; written beside them, see ``mapping_text``
 
@@ -457,7 +458,7 @@ def _open_read_only(path: Path) -> sqlite3.Connection | None:
     """Open an existing journal for reading; None while its writer has not made it yet."""
     if not path.exists():
         return None
-    connection = open_reader(path)
+    connection = open_reader(path, CACHE_MIB)
     (found,) = connection.execute("PRAGMA user_version").fetchone()
     if found == FORMAT:
         return connection
