@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -222,11 +223,31 @@ def _measure_kill(bench: Bench, service: Service) -> None:
             raise NotMeasured("the load ended before the service was killed")
         began = time.monotonic()
         service.kill()
-    service.start()
-    position = tell(service.addresses["http"], event)
+    service.begin()
+    position = _told(service.addresses["http"], event)
     bench.measured["killed_accepting"] = time.monotonic() - began
+    until(lambda: _answers(service.addresses["api"]), "the API")
     folded(service.addresses["api"], position)
     bench.measured["killed_caught_up"] = time.monotonic() - began
+
+
+def _told(http_door: str, event: bytes) -> str:
+    """Send an event until it is taken; return its position."""
+    positions: list[str] = []
+
+    def taken() -> bool:
+        with suppress(OSError, RuntimeError):
+            positions.append(tell(http_door, event))
+        return bool(positions)
+
+    until(taken, "an event to be taken")
+    return positions[0]
+
+
+def _answers(api: str) -> bool:
+    with suppress(OSError, RuntimeError):
+        return ask(api, "/api/v1/status") is not None
+    return False
 
 
 def _wait_until_folded(service: Service, sent: Sent) -> None:

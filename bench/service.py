@@ -47,9 +47,18 @@ class Service:
 
     def start(self) -> None:
         """Start it, and wait until all of its parts are ready."""
+        self.begin()
+        ready = self.data / "addresses.json"
+        until(lambda: ready.exists() or self._ended(), "the service's addresses")
+        if self._ended():
+            raise NotMeasured(f"the service ended as it started: {self._log.read_text()[-2000:]}")
+        self.addresses = json.loads(ready.read_text())
+
+    def begin(self) -> None:
+        """Start it where it was before, if it was; wait for nothing."""
         words = ["serve", "--data", str(self.data), "--definitions", str(DEFINITIONS)]
         for door in DOORS:
-            words += [f"--{door.replace('_', '-')}", "127.0.0.1:0"]
+            words += [f"--{door.replace('_', '-')}", self.addresses.get(door, "127.0.0.1:0")]
         (self.data / "addresses.json").unlink(missing_ok=True)
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -58,11 +67,6 @@ class Service:
                 stdout=subprocess.DEVNULL,
                 stderr=log,
             )
-        ready = self.data / "addresses.json"
-        until(lambda: ready.exists() or self._ended(), "the service's addresses")
-        if self._ended():
-            raise NotMeasured(f"the service ended as it started: {self._log.read_text()[-2000:]}")
-        self.addresses = json.loads(ready.read_text())
 
     def _ended(self) -> bool:
         return self._process is not None and self._process.poll() is not None
