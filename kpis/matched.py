@@ -73,22 +73,6 @@ class MatchedCell:
                     if not entries:
                         del self.told[slot]
 
-    def merge(self, other: MatchedCell, times: int = 1) -> None:
-        """Add another cell; ``times`` -1 takes it away."""
-        for slot, sums in other.sums.items():
-            mine = self.sums.setdefault(slot, Sums())
-            mine.merge(sums, times)
-            if not mine.records:
-                del self.sums[slot]
-        for slot, entries in other.told.items():
-            mine_told = self.told.setdefault(slot, {})
-            for told, count in entries.items():
-                _count(mine_told, told, count * times)
-            if not mine_told:
-                del self.told[slot]
-        for reason, count in other.unusable.items():
-            _count(self.unusable, reason, count * times)
-
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, MatchedCell):
             return False

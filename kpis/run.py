@@ -124,14 +124,14 @@ class _Loop:
         )
         self._store = open_kpi_writer(subject.data / FILE_NAME)
         stack.enter_context(closing(self._store.connection))
-        journal = stack.enter_context(closing(JournalReader(subject.data / JOURNAL_FILE)))
+        self._journal = stack.enter_context(closing(JournalReader(subject.data / JOURNAL_FILE)))
         self._keeper = Keeper(
             self._store,
             subject.catalogue,
             subject.definitions,
             subject.estate,
             self._looked_at,
-            SpanReader(journal, self._store),
+            SpanReader(self._journal, self._store),
         )
         asker = Asker(self._store, subject.catalogue, subject.estate)
         self._latest = Latest(asker, subject.catalogue, subject.estate)
@@ -141,7 +141,6 @@ class _Loop:
         self._changed = True
         self._sparing_latest, self._sparing_gauges = Sparing(), Sparing()
         self._gauges: Mapping[str, Reading] = {}
-        self._journal = stack.enter_context(closing(JournalReader(subject.data / JOURNAL_FILE)))
         self._pace = Pace()
 
     def run(self, stop: threading.Event, ready: Callable[[], None]) -> None:

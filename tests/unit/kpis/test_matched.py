@@ -116,21 +116,6 @@ def test_contributions_and_cells_are_read_as_they_were_written(found: list[Contr
         assert MatchedCell.from_plain(cell.to_plain()) == cell
 
 
-@given(st.lists(contributions, max_size=12), st.lists(contributions, max_size=12))
-def test_cells_merge_and_come_apart_again(some: list[Contribution], others: list[Contribution]) -> None:
-    def at_once(found: list[Contribution]) -> MatchedCell:
-        cell = MatchedCell()
-        for each in found:
-            cell.enter(each)
-        return cell
-
-    cell = at_once(some)
-    cell.merge(at_once(others))
-    assert cell == at_once([*some, *others])
-    cell.merge(at_once(others), -1)
-    assert cell == at_once(some)
-
-
 def kpi(name: str) -> Declaration:
     return dataclasses.replace(CATALOGUE.kpis[name], minimum_sample=1)
 
