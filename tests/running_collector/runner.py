@@ -31,7 +31,7 @@ class CarelessConnection(sqlite3.Connection):
         return super().execute("SELECT 2" if sql == "PRAGMA synchronous" else sql, *parameters)
 
 
-def open_careless(path: Path) -> sqlite3.Connection:
+def open_careless(path: Path, **_: object) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=CarelessConnection)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = OFF")
