@@ -96,22 +96,45 @@ def _less(some: tuple[Item, ...], others: tuple[Item, ...]) -> list[Item]:
     return found
 
 
-def replace(book: Book, cells: MutableMapping[Spot, AnyCell], changes: Iterable[Change]) -> set[Spot]:
-    """Take back what cases contributed before and add what they do now; return the cells that were touched.
+class Booking(NamedTuple):
+    """What is added to a cell, or taken back from it (``times`` -1), of a case."""
 
-    Those with nothing left are empty; those that are stale must be counted anew.
-    """
-    touched: set[Spot] = set()
+    item: Item
+    times: int
+    case: int
+
+
+Bookings = Mapping[Spot, Sequence[Booking]]
+"""What is booked in each cell that changes."""
+
+
+def bookings_of(changes: Iterable[Change]) -> Bookings:
+    """Return what changes mean for each cell: of each case what it contributes new before what it no longer does."""
+    found: dict[Spot, list[Booking]] = {}
     for change in changes:
         for spotted, times in ((change.come, 1), (change.gone, -1)):
             for each, spots in spotted:
+                booking = Booking(each, times, change.case)
                 for spot in spots:
-                    cell = cells.get(spot)
-                    if cell is None:
-                        cell = cells[spot] = book.blank()
-                    book.enter(cell, spot, each, times)
-                    touched.add(spot)
-    return touched
+                    some = found.get(spot)
+                    if some is None:
+                        found[spot] = [booking]
+                    else:
+                        some.append(booking)
+    return found
+
+
+def book_in(book: Book, cells: MutableMapping[Spot, AnyCell], bookings: Bookings) -> None:
+    """Take back what cases contributed before and add what they do now.
+
+    Cells with nothing left are empty; those that are stale must be counted anew.
+    """
+    for spot, some in bookings.items():
+        cell = cells.get(spot)
+        if cell is None:
+            cell = cells[spot] = book.blank()
+        for item, times, _ in some:
+            book.enter(cell, spot, item, times)
 
 
 class Keeper:
@@ -374,23 +397,22 @@ class Keeper:
     def _enter(self, kept: Kept, changes: Sequence[Change], why: str) -> None:
         """Bring the cells of one version up to date."""
         store, number, book = self._store, kept.row.number, kept.book
-        near = self._near.setdefault(number, {})
-        wanted = {spot for change in changes for _, spots in (*change.gone, *change.come) for spot in spots}
-        for spot, (known, content) in store.cells_at(number, wanted - near.keys()).items():
+        near, bookings = self._near.setdefault(number, {}), bookings_of(changes)
+        for spot, (known, content) in store.cells_at(number, bookings.keys() - near.keys()).items():
             near[spot] = known, book.decode(content)
-        cells = {spot: near[spot][1] for spot in wanted & near.keys()}
+        cells = {spot: near[spot][1] for spot in bookings if spot in near}
         ids = {spot: near[spot][0] for spot in cells}
-        touched = replace(book, cells, changes)
-        days = {spot.place.day.toordinal() for spot in touched if spot.grain is Grain.DAY}
+        book_in(book, cells, bookings)
+        days = {spot.place.day.toordinal() for spot in bookings if spot.grain is Grain.DAY}
         store.touch((kept.declaration.name, day, why) for day in days)
-        for spot in touched:
-            if not cells[spot].empty:
-                ids[spot] = self._put(kept, spot, ids.get(spot), cells[spot])
-        self._note_behind(kept, changes, ids)
-        for spot in touched:
-            if book.is_stale(cells[spot]) and not cells[spot].empty:
+        for spot, cell in cells.items():
+            if not cell.empty:
+                ids[spot] = self._put(kept, spot, ids.get(spot), cell)
+        self._note_behind(kept, changes, bookings, ids)
+        for spot, cell in cells.items():
+            if book.is_stale(cell) and not cell.empty:
                 self._put(kept, spot, ids[spot], self._counted_anew(kept, spot))
-        gone = [spot for spot in touched if cells[spot].empty]
+        gone = [spot for spot, cell in cells.items() if cell.empty]
         store.drop_cells([ids[spot] for spot in gone if spot in ids])
         for spot in gone:
             near.pop(spot, None)
@@ -404,16 +426,19 @@ class Keeper:
         self._near[kept.row.number][spot] = number, cell
         return number
 
-    def _note_behind(self, kept: Kept, changes: Iterable[Change], ids: Mapping[Spot, int]) -> None:
+    def _note_behind(self, kept: Kept, changes: Iterable[Change], bookings: Bookings, ids: Mapping[Spot, int]) -> None:
         """Note which cases are behind which cells: one that lost an observation may still be, by another."""
         gone: list[tuple[int, int]] = []
-        come: list[tuple[int, int]] = []
         for change in changes:
-            come += ((ids[spot], change.case) for _, spots in change.come for spot in spots)
-            left = {spot for _, spots in change.gone for spot in spots}
-            if left:
+            if change.gone:
+                left = {spot for _, spots in change.gone for spot in spots}
                 left -= {spot for each in change.stays for spot in kept.book.spots(each)}
                 gone += ((ids[spot], change.case) for spot in left if spot in ids)
+        come: list[tuple[int, int]] = []
+        for spot, some in bookings.items():
+            number = ids.get(spot)  # none: nothing of it is left
+            if number is not None:
+                come += [(number, case) for case in {each.case for each in some if each.times > 0}]
         self._store.drop_behind(gone)
         self._store.put_behind(come)
 

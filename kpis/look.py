@@ -8,6 +8,7 @@ from typing import NamedTuple
 from kpis.case import Case, case_of
 from kpis.latency import Traced
 from lineage.read import CaseView, Snapshot
+from lineage.resolve import Joined
 from throughline.core.key import Key
 
 
@@ -24,26 +25,39 @@ def see(snapshot: Snapshot, ids: Iterable[int], traced: Mapping[str, Traced] | N
     All that is read is read here, so that what they come to can be worked out when the snapshot is closed again; but
     ``traced``, the spans of their traces, which may be filled later.
     """
+    views = {number: view for number, view in snapshot.views(ids).items() if view.joined.members}
+    keys = _keys(snapshot, views.values())
     found: dict[int, Seen] = {}
-    for number, view in snapshot.views(ids).items():
-        if view.joined.members:
-            holds = snapshot.following.holding(view.process.name, view.row.name, view.joined, view.derived)
-            found[number] = Seen(case_in(snapshot, view, traced), tuple(holds))
+    for number, view in views.items():
+        holds = snapshot.following.holding(view.process.name, view.row.name, view.joined, view.derived)
+        found[number] = Seen(_case_in(snapshot, view, keys, traced), tuple(holds))
     return found
+
+
+def _keys(snapshot: Snapshot, views: Iterable[CaseView]) -> dict[int, Key]:
+    """Return the keys of cases by the ids under which their events name them."""
+    ids = {each for view in views for each in _ids(view.joined)}
+    return {number: Key.decode(text) for number, text in snapshot.store.value_texts(ids).items()}
+
+
+def _ids(joined: Joined) -> set[int]:
+    return joined.aliases | joined.conflicting | joined.carriers | joined.relations
 
 
 def case_in(snapshot: Snapshot, view: CaseView, traced: Mapping[str, Traced] | None = None) -> Case:
     """Return a case of a snapshot as KPIs see it; ``traced`` are the spans of its traces, which may come later."""
+    return _case_in(snapshot, view, _keys(snapshot, [view]), traced)
+
+
+def _case_in(snapshot: Snapshot, view: CaseView, keys: Mapping[int, Key], traced: Mapping[str, Traced] | None) -> Case:
     joined = view.joined
-    ids = joined.aliases | joined.conflicting | joined.carriers | joined.relations
-    keys = {number: Key.decode(text) for number, text in snapshot.store.value_texts(ids).items()}
     elsewhere = snapshot.following.counted_in(view.process.name, view.row.name, joined, view.derived)
     return case_of(
         view.process,
         view.row.name,
         joined.members,
         view.derived,
-        keys,
+        {number: keys[number] for number in _ids(joined) if number in keys},
         counted_elsewhere=bool(elsewhere),
         traced=traced,
     )

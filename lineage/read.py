@@ -88,8 +88,19 @@ class Snapshot:
 
     def views(self, ids: Iterable[int]) -> dict[int, CaseView]:
         """Return cases by id; those that are gone, or whose process is no longer defined, are left out."""
-        rows = self.store.cases_by_id(ids)
-        return {number: self.view(row) for number, row in rows.items() if row.process in self.processes}
+        found = self.store.cases_by_id(ids)
+        rows = {number: row for number, row in found.items() if row.process in self.processes}
+        for process, some in self._named(rows.values()).items():
+            self.resolver.prefetch_joins(process, some)
+        return {number: self.view(row) for number, row in rows.items()}
+
+    def _named(self, rows: Iterable[CaseRow]) -> dict[int, list[CaseRow]]:
+        """Return those of stored cases that are no provisional ones, by process."""
+        found: dict[int, list[CaseRow]] = {}
+        for row in rows:
+            if Key.decode(row.name).type == self.processes[row.process].name_key:
+                found.setdefault(row.process, []).append(row)
+        return found
 
     def view(self, row: CaseRow) -> CaseView:
         """Return a stored case as it stands now."""

@@ -17,7 +17,7 @@ from kpis.cell import Cell, Summing, cells_of, place_of
 from kpis.clock import Counting
 from kpis.declaration import Declaration, Dimension
 from kpis.distribution import ACCURACY, EXACT
-from kpis.keep import change_of, replace
+from kpis.keep import book_in, bookings_of, change_of
 from kpis.money import Money
 from kpis.observation import Ending, Observation, Unknown
 from kpis.reading import Lag, Moment, Reader, Share, Stock
@@ -98,7 +98,8 @@ def changed(
 ) -> set[Spot]:
     """Bring cells up to date with one case; return those to be counted anew."""
     book = WholeBook(declaration, summing(declaration))
-    touched = replace(book, cells, [change_of(1, tuple(before), tuple(after), book)])
+    touched = bookings_of([change_of(1, tuple(before), tuple(after), book)])
+    book_in(book, cells, touched)
     for spot in touched:
         if cells[spot].empty:
             del cells[spot]
