@@ -79,7 +79,8 @@ class Finder:
         counting = Counting(declaration.clock, self._estate.calendars)
         found: list[Behind] = []
         for start in range(0, len(ids), _AT_ONCE):
-            for case_id, contributed in self._store.contributed(ids[start : start + _AT_ONCE]).items():
+            some = self._store.contributed_to(version.number, ids[start : start + _AT_ONCE])
+            for case_id, contributed in some.items():
                 entry = contributed.entries[version.number]
                 halves = (_half(contributed, each) for each in entry.contributions if _is_of(question, each))
                 whole = (

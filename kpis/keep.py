@@ -446,7 +446,7 @@ class Keeper:
         """Return a cell counted from what is behind it."""
         number, book, cell = kept.row.number, kept.book, kept.book.blank()
         cases = self._store.cases_behind(number, spot.grain, spot.place)
-        for contributed in self._store.contributed(cases).values():
+        for contributed in self._store.contributed_to(number, cases).values():
             for each in book.items(contributed.entries[number]):
                 if spot in book.spots(each):
                     book.enter(cell, spot, each, 1)

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from kpis.cell import Place
-from kpis.codec import Contributed, decode_contributed, decode_place, encode_contributed, encode_place
+from kpis.codec import Contributed, decode_contributed, decode_entry, decode_place, encode_contributed, encode_place
 from kpis.latency import Known, KnownSpan
 from kpis.spot import Grain, Spot
 from lineage.changes import Position
@@ -136,11 +136,17 @@ class KpiReader:
 
     def contributed(self, cases: Iterable[int]) -> dict[int, Contributed]:
         """Return what cases contribute, of those that contribute anything."""
-        found = self.rows(
+        return {case_id: decode_contributed(content) for case_id, content in self._contributed(cases)}
+
+    def contributed_to(self, kpi: int, cases: Iterable[int]) -> dict[int, Contributed]:
+        """Return what cases contribute to one version alone, of those that contribute anything."""
+        return {case_id: decode_entry(content, kpi) for case_id, content in self._contributed(cases)}
+
+    def _contributed(self, cases: Iterable[int]) -> list[tuple[int, bytes]]:
+        return self.rows(
             "SELECT case_id, content FROM contributed WHERE case_id IN (SELECT value FROM json_each(?))",
             self.connection.array(cases),
         )
-        return {case_id: decode_contributed(content) for case_id, content in found}
 
     def spans_known(self, traces: Iterable[bytes]) -> Known:
         """Return the spans that are kept of traces, of those that there are any of."""

@@ -15,7 +15,7 @@ import pytest
 from kpis import cell, distribution
 from kpis.ask import Asker, Question, Window
 from kpis.catalogue import Catalogue
-from kpis.codec import decode_contributed, encode_contributed
+from kpis.codec import Entry, decode_contributed, decode_entry, encode_contributed
 from kpis.declaration import Declaration, KpiClock
 from kpis.keep import NOT_KEPT, Keeper
 from kpis.look import ids_after
@@ -173,6 +173,10 @@ def test_what_is_stored_comes_back_as_it_was(path: Path, store: KpiWriter) -> No
     ids = [row[0] for row in store.rows("SELECT case_id FROM contributed")]
     found = store.contributed(ids)
     assert {each: decode_contributed(encode_contributed(found[each])) for each in ids} == found
+    assert store.contributed_to(version.number, ids) == found
+    for each in found.values():
+        others = dataclasses.replace(each, entries={version.number + 1: Entry(), **each.entries})
+        assert decode_entry(encode_contributed(others), version.number) == each
     with world.snapshot() as snapshot:
         seen = world.keeper.look(snapshot, ids)
     assert found == seen
