@@ -13,6 +13,7 @@ from lineage.orphans import count_orphans
 from lineage.read import Snapshot
 from lineage.saving import CASES, DEVIATIONS, SYNTHETIC
 from lineage.sight import Heard, watermark_of
+from lineage.store import VALUES, WAITING
 from lineage.traces import FAILED_FLOW_SPANS, FAILED_SERVICE_SPANS, FLOW_SPANS, SERVICE_SPANS
 from lineage.unmapped import unmapped_count
 from throughline.core.estate import Estate, ReportingSource
@@ -108,7 +109,7 @@ def census(snapshot: Snapshot) -> Census:
             for kind in DeviationKind
         },
         synthetic=states.get(SYNTHETIC, 0),
-        waiting=store.one("SELECT count(DISTINCT value) FROM waiting") or 0,
+        waiting=counters.get(WAITING, {}).get(VALUES, 0),
         orphans=orphans,
         bulk=store.one(_BULK) or 0,
         unmapped=unmapped_count(store, snapshot.definitions),

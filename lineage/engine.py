@@ -7,6 +7,7 @@ away and open another.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from lineage.retention import Counted, Retention
 from lineage.saving import EMPTY, Saved, save
 from lineage.sight import Heard, Reporting, SourceSight
 from lineage.spread import Affected, affected
-from lineage.store import CaseRow, Edge, Patience, Role, StoreWriter
+from lineage.store import ORPHANS, WAITING, CaseRow, Edge, Patience, Role, StoreWriter
 from lineage.traces import add_traces
 from lineage.viewpoint import derive_case
 from throughline.core.estate import Estate
@@ -253,6 +254,7 @@ class Engine:
                 "INSERT INTO stale (case_id) SELECT id FROM cases WHERE state <> ? ON CONFLICT DO NOTHING", (EMPTY,)
             )
             self.store.connection.execute("UPDATE waiting SET orphan = 0")
+            self.store.count([(WAITING, ORPHANS, -self.store.counter(WAITING, ORPHANS))])
 
     def recheck_all(self) -> None:
         """Look again at every carrier at which events stand: the bulk limit changed."""
@@ -480,13 +482,25 @@ class Engine:
                     self._lonely.add(value)
                 elif value in self._lonely:
                     cared_for.append((value, process))
-        self.store.many(
-            "INSERT INTO waiting (value, process, since, orphan) VALUES (?, ?, ?, 0)"
-            " ON CONFLICT (value, process) DO UPDATE SET since = excluded.since, orphan = 0",
-            waiting,
-        )
-        self.store.many("DELETE FROM waiting WHERE value = ? AND process = ?", cared_for)
+        with self._waiting_counted({value for value, *_ in (*waiting, *cared_for)}):
+            self.store.many(
+                "INSERT INTO waiting (value, process, since, orphan) VALUES (?, ?, ?, 0)"
+                " ON CONFLICT (value, process) DO UPDATE SET since = excluded.since, orphan = 0",
+                waiting,
+            )
+            self.store.many("DELETE FROM waiting WHERE value = ? AND process = ?", cared_for)
         return turned
+
+    @contextmanager
+    def _waiting_counted(self, values: AbstractSet[int]) -> Generator[None]:
+        """Keep the counters right while rows of some values at which events wait are changed."""
+        if not values:
+            yield
+            return
+        before = self.store.waiting_among(values)
+        yield
+        after = self.store.waiting_among(values)
+        self.store.count((WAITING, label, after[label] - before[label]) for label in after)
 
     def _turn_bulk(self, process: int, value: int, is_bulk: bool) -> set[int]:
         if is_bulk:
@@ -511,13 +525,17 @@ class Engine:
             homeless = [fact for fact in facts if fact.seq not in housed]
             since = min(fact.received for fact in homeless or facts)
             marked.append((since, _patience(homeless, since + self._limits.orphan_time <= now), value, process))
-        self.store.many("UPDATE waiting SET since = ?, orphan = ? WHERE value = ? AND process = ?", marked)
+        with self._waiting_counted({value for _, value in rows}):
+            self.store.many("UPDATE waiting SET since = ?, orphan = ? WHERE value = ? AND process = ?", marked)
 
     def _look_again(self, values: set[int]) -> set[tuple[int, frozenset[int]]]:
         """Judge values anew as orphans, since their holders changed; return the components that they belong to."""
         if not values:
             return set()
-        self.store.many("UPDATE waiting SET orphan = 0 WHERE value = ? AND orphan <> 0", [(value,) for value in values])
+        with self._waiting_counted(values):
+            self.store.many(
+                "UPDATE waiting SET orphan = 0 WHERE value = ? AND orphan <> 0", [(value,) for value in values]
+            )
         return {
             (process, self.resolver.component(process, value).aliases)
             for process in self._processes

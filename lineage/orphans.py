@@ -12,7 +12,7 @@ import msgspec
 from lineage.document import ExposureDocument, KeyDocument, Time, exposure_document
 from lineage.lookup import waiting_at
 from lineage.read import Snapshot
-from lineage.store import Patience, StoreReader
+from lineage.store import ORPHANS, WAITING, Patience, StoreReader
 from throughline.core.instants import format_instant
 from throughline.core.key import Key
 
@@ -68,7 +68,7 @@ class Listed(NamedTuple):
 
 def count_orphans(store: StoreReader) -> int:
     """Count the values at which events are orphans, synthetic ones left out."""
-    return store.one("SELECT count(DISTINCT value) FROM waiting WHERE orphan = ?", int(Patience.ORPHAN)) or 0
+    return store.counter(WAITING, ORPHANS)
 
 
 def list_orphans(snapshot: Snapshot, wanted: Filter, after: Place | None, limit: int) -> list[Listed]:

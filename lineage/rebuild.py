@@ -28,7 +28,7 @@ from lineage.removal import RETIRED_COUNT, RETIRED_UNTIL
 from lineage.retention import REACHED, SWEPT
 from lineage.run import MOST_BYTES, MOST_EVENTS, MOST_RECORDS, Subject, open_engine
 from lineage.saving import CASES, DEVIATIONS
-from lineage.store import StoreReader, StoreWriter
+from lineage.store import WAITING, StoreReader, StoreWriter
 from lineage.tables import Text, cases, metadata, schema
 from lineage.traces import SPAN_COUNTERS, forget_spans
 from lineage.upgrade import make, refuse_other_format
@@ -43,7 +43,7 @@ _COPIED = ("block", "seen", "other_content", "retired", "trace", "kept_span", "w
 _KEPT_META = (RETIRED_UNTIL, SWEPT, REACHED)
 _COPIED_AT_ONCE = 5_000
 _EVERY_ONE = 2**62
-_RECOUNTED = DRAWN | {CASES, DEVIATIONS}
+_RECOUNTED = DRAWN | {CASES, DEVIATIONS, WAITING}
 
 
 class Progress(NamedTuple):

@@ -54,6 +54,10 @@ class Edge(IntEnum):
     RELATION = 4
 
 
+# The counters of values at which events wait for a case, and of those that are orphans.
+WAITING, VALUES, ORPHANS = "waiting", "values", "orphans"
+
+
 class Patience(IntEnum):
     """What was found of a value whose first event has waited too long."""
 
@@ -366,6 +370,19 @@ class StoreReader:
         """Return the statements that are applied, in order, after one of them."""
         rows = self.rows("SELECT content FROM statement WHERE number > ? ORDER BY number", number)
         return [_statement.decode(row[0]) for row in rows]
+
+    def waiting_among(self, values: Iterable[int]) -> dict[str, int]:
+        """Return at how many of some values events wait for a case, and how many are orphans, by their counters."""
+        ((waiting, orphans),) = self.rows(
+            "SELECT count(DISTINCT value), count(DISTINCT CASE orphan WHEN ? THEN value END) FROM waiting"
+            " WHERE value IN (SELECT value FROM json_each(?))",
+            int(Patience.ORPHAN),
+            self.array(values),
+        )
+        return {VALUES: waiting, ORPHANS: orphans}
+
+    def counter(self, name: str, label: str) -> int:
+        return self.one("SELECT count FROM counter WHERE name = ? AND label = ?", name, label) or 0
 
     def counters(self) -> dict[str, dict[str, int]]:
         found: dict[str, dict[str, int]] = {}

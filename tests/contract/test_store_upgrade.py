@@ -87,6 +87,15 @@ def test_texts_are_found_under_the_ids_that_they_had(place: Place, subject: Subj
     assert before.keys() > far.keys()
 
 
+def test_values_at_which_events_wait_are_counted_from_then_on(place: Place) -> None:
+    with closing(open_writing(place)) as connection:
+        rows = [(71, 1, 0, 1), (71, 2, 0, 0), (72, 1, 0, 0), (73, 2, 0, 3)]  # value, process, since, patience
+        connection.execute("DELETE FROM waiting")
+        connection.executemany("INSERT INTO waiting (value, process, since, orphan) VALUES (?, ?, ?, ?)", rows)
+        upgrade(connection, place)
+        assert StoreReader(connection).counters()["waiting"] == {"values": 3, "orphans": 1}
+
+
 def test_the_tables_have_the_format_to_which_the_last_revision_leads_one_number_at_a_time() -> None:
     revisions = [each.revision for each in ScriptDirectory(str(SHIPPED.folder)).walk_revisions()]
     assert revisions == [str(number) for number in range(int(FORMAT), FIRST - 1, -1)]

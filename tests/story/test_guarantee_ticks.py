@@ -16,6 +16,7 @@ import pytest
 from lineage.engine import Engine, Limits
 from tests.guarantees.firm import ERP, ESTATE, PSA, happened
 from tests.guarantees.shown import PACK
+from tests.unit.lineage.adapter import counted, found
 from throughline.core.event import Event
 from throughline.core.instants import DAY, HOUR, MINUTE, parse_instant
 
@@ -154,6 +155,7 @@ def test_invoices_that_wait_for_a_case_cost_a_tick_nothing_before_their_time() -
         while engine.tick(aged):
             pass
         assert engine.store.one("SELECT count(DISTINCT value) FROM waiting WHERE orphan = 1") == count
+        assert counted(engine) == found(engine)
         engine.close()
     few, many = costs
     assert few == many

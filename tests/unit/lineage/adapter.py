@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from lineage.engine import Engine, Limits
 from lineage.process import Definitions, NewRound, Process, Step, StepKind, Version
 from lineage.saving import CASES, DEVIATIONS, EMPTY, SYNTHETIC
+from lineage.store import WAITING
 from tests.identity_model.declaration import Declaration, ProcessDeclaration
 from tests.identity_model.worlds import Arrival
 from tests.unit.lineage.outcome import outcome
@@ -71,7 +72,7 @@ def counted(engine: Engine) -> dict[str, dict[str, int]]:
     """Return the counts that are kept beside the rows."""
     counters = engine.store.counters()
     cases = {state: count for state, count in counters.get(CASES, {}).items() if state != EMPTY}
-    return {CASES: cases, DEVIATIONS: counters.get(DEVIATIONS, {})}
+    return {CASES: cases, DEVIATIONS: counters.get(DEVIATIONS, {}), WAITING: counters.get(WAITING, {})}
 
 
 def found(engine: Engine) -> dict[str, dict[str, int]]:
@@ -85,7 +86,12 @@ def found(engine: Engine) -> dict[str, dict[str, int]]:
     kinds = engine.store.rows(
         "SELECT kind, count(*) FROM deviation JOIN cases ON id = case_id WHERE synthetic = 0 GROUP BY kind"
     )
-    return {CASES: dict(states), DEVIATIONS: dict(kinds)}
+    waiting = engine.store.waiting_among(row[0] for row in engine.store.rows("SELECT value FROM waiting"))
+    return {
+        CASES: dict(states),
+        DEVIATIONS: dict(kinds),
+        WAITING: {label: count for label, count in waiting.items() if count},
+    }
 
 
 def derived_rows(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
