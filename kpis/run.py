@@ -61,7 +61,7 @@ _PUBLISH_EVERY = 60.0
 _METRICS_EVERY = 5.0
 _COLLECT_EVERY = 60.0
 _LATEST_SHARE = 20  # readings of now may take one part in so many of the time, while cases change
-_IDLE_SHARE = 300  # and while they do not
+_IDLE_SHARE = 600  # and while they do not
 _GAUGES_SHARE = 100
 
 _log = structlog.get_logger(__name__)
