@@ -100,10 +100,16 @@ class Filters:
         """Return the filters of eight buckets, to be stored."""
         return self._words_of(number * _LANE).tobytes()[_offset(number) :: _LANES]
 
-    def put_lane(self, number: int, stored: bytes) -> None:
-        words = bytearray(self._words_of(number * _LANE).tobytes())
-        words[_offset(number) :: _LANES] = stored
-        self._words[number // _LANES] = array("Q", bytes(words))
+    def put_lanes(self, stored: Mapping[int, bytes]) -> None:
+        """Take over lanes that were stored, by their numbers."""
+        by_word: dict[int, list[int]] = {}
+        for number in stored:
+            by_word.setdefault(number // _LANES, []).append(number)
+        for index, numbers in by_word.items():
+            words = bytearray(self._words_of(index * _AT_ONCE).tobytes())
+            for number in numbers:
+                words[_offset(number) :: _LANES] = stored[number]
+            self._words[index] = array("Q", bytes(words))
 
     def _words_of(self, bucket: int) -> array[int]:
         while len(self._words) <= bucket // _AT_ONCE:
@@ -145,10 +151,11 @@ class Lanes:
                 self._opened, self._filters = opened, {}
             filters, read = self._filters.setdefault(name, (Filters(slots), set()))
             read &= stored
-            for lane in sorted(stored - read):
-                question = "SELECT bits FROM key_filter WHERE name = ? AND lane = ?"
-                filters.put_lane(lane, connection.execute(question, (name, lane)).fetchone()[0])
-                read.add(lane)
+            missing, question = sorted(stored - read), "SELECT bits FROM key_filter WHERE name = ? AND lane = ?"
+            for start in range(0, len(missing), _LANES):
+                some = missing[start : start + _LANES]
+                filters.put_lanes({lane: connection.execute(question, (name, lane)).fetchone()[0] for lane in some})
+                read.update(some)
         return filters, stored
 
 
@@ -204,8 +211,7 @@ class KeyIndex(Generic[K]):
         self._connection.execute("DELETE FROM key_filter WHERE name = ?", (self._table,))
         self._drop_lane(self.bucket)  # which may have been full before, if all that came after it has left
         lanes = dict(self._connection.execute("SELECT lane, bits FROM key_filter WHERE name = ?", (self._name,)))
-        for lane, bits in lanes.items():
-            self._filters.put_lane(lane, bits)
+        self._filters.put_lanes(lanes)
         for bucket in range(self.bucket):
             if bucket // _LANE not in lanes:
                 self._fill(bucket, self._stored(bucket))

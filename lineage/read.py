@@ -185,6 +185,11 @@ class CaseReader:
             context = Context(now, sight, self._estate.calendars, self.limits.orphan_time)
             yield Snapshot(store, self.definitions, self._said.at(store, self.definitions), context, self.limits)
 
+    def warm(self) -> None:
+        """Read what the first look-up would wait for: 1 s at 10 million events. Where it cannot, that one does."""
+        with suppress(StoreUnavailable, sqlite3.Error), self.snapshot() as snapshot:
+            snapshot.store.warm()
+
     def close(self) -> None:
         """Close the connections that nobody uses."""
         with suppress(Empty):

@@ -145,6 +145,12 @@ class StoreReader:
         self._inflate = zstandard.ZstdDecompressor()
         self._deflate = zstandard.ZstdCompressor(level=_ZSTD_LEVEL)
 
+    def warm(self) -> None:
+        """Read into memory what tells where keys are, which else the first look-up waits for."""
+        self._seen_places.where([bytes(16)])
+        self.trace_places.where([bytes(16)])
+        self._texts.ids([""])
+
     def rows(self, sql: str, *parameters: Any) -> list[Any]:
         return self.connection.execute(sql, parameters).fetchall()
 

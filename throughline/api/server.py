@@ -6,6 +6,7 @@ import asyncio
 import gc
 import signal
 import socket
+import threading
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -97,6 +98,7 @@ def build_app(ground: Ground, standing: Standing, stack: ExitStack) -> FastAPI:
     log, access, meter = standing
     decisions = stack.enter_context(closing(DecisionReader(data / DECISIONS_FILE)))
     reader = stack.enter_context(closing(CaseReader(store, definitions, estate, ground.limits, ground.clock.now)))
+    threading.Thread(target=reader.warm, name="warm", daemon=True).start()
 
     def journal() -> JournalReader:
         return stack.enter_context(closing(JournalReader(data / JOURNAL_FILE)))

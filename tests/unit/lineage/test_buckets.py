@@ -11,6 +11,7 @@ import pytest
 
 from lineage.buckets import BUCKET_KEYS, EveryBucket, Filters, KeyIndex, Lanes, spread
 from lineage.places import open_writing
+from lineage.store import StoreReader
 from lineage.upgrade import make
 from throughline.core.sql import Connection
 
@@ -51,7 +52,7 @@ def test_what_is_stored_of_eight_buckets_is_read_back_beside_others() -> None:
     again = Filters()
     for bucket in (6, 7, 16, 17):
         again.put(bucket, held[bucket])
-    again.put_lane(1, filters.lane(1))
+    again.put_lanes({1: filters.lane(1)})
     for some in held.values():
         assert list(again.find(some)) == list(filters.find(some))
 
@@ -125,3 +126,20 @@ def test_a_reader_asks_every_bucket_of_which_no_filter_is_stored(store: Connecti
     assert every.where([b"a"]) == {}
     store.execute("INSERT INTO seen (bucket, digest, seq, received, content) VALUES (2, x'00', 1, 1, x'00')")
     assert every.where([b"a"]) == {0: [b"a"], 1: [b"a"], 2: [b"a"]}
+
+
+def test_what_a_reader_has_warmed_up_the_first_look_up_does_not_read(store: Connection) -> None:
+    index = KeyIndex(store, "trace", "trace_id", spread)
+    for bucket in range(9):
+        put(store, index, bucket, keys(20))
+    asked: list[str] = []
+    store.driver.set_trace_callback(asked.append)
+    lanes = Lanes()
+    for warm in (True, False):
+        asked.clear()
+        reader = StoreReader(store, lanes)
+        if warm:
+            reader.warm()
+        else:
+            reader.trace_places.where(keys(1))
+        assert any("SELECT bits" in each for each in asked) == warm
