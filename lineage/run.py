@@ -398,11 +398,12 @@ class _Loop:
             self._former = None
 
     def _forget_changes(self, at: float) -> None:
-        """Drop now and then what those who follow have worked off."""
+        """Drop now and then what those who follow have worked off, and let no log grow without bound."""
         if at - self._forgot >= _FORGET_EVERY:
             self._forgot = at
             with self._engine.transaction():
                 forget_changes(self._engine.store, self._data)
+            self._engine.store.connection.shorten_log()
 
     def _check_logs(self, at: float) -> None:
         """See now and then that the logs are those that are folded; a file that was replaced is opened anew."""

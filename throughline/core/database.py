@@ -20,6 +20,9 @@ from throughline.core.sql import Dialect
 
 CACHE_MIB = 64
 BUSY_SECONDS = 5
+LONGEST_LOG = 256 << 20
+"""Bytes of a log from when on readers are waited for, so that it begins anew."""
+_READERS_MAY_TAKE_MS = 500
 
 # Primary result codes that pass when somebody frees space, mounts the disk or lets go of the file.
 _PASSING = {
@@ -90,6 +93,18 @@ class SqliteConnection(sqlite3.Connection):
     def settle(self) -> None:
         """Put the log into the file."""
         self.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def shorten_log(self) -> None:
+        (_, _, path) = self.execute("PRAGMA database_list").fetchone()
+        log = Path(path + "-wal")
+        if not log.exists() or log.stat().st_size <= LONGEST_LOG:
+            return
+        (patience,) = self.execute("PRAGMA busy_timeout").fetchone()
+        self.execute(f"PRAGMA busy_timeout = {_READERS_MAY_TAKE_MS}")
+        try:
+            self.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            self.execute(f"PRAGMA busy_timeout = {patience}")
 
     def size(self) -> int:
         (size,) = self.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").fetchone()

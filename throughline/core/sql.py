@@ -75,6 +75,13 @@ class Connection(Protocol):
         """Leave what was written in bulk in good order for those who read it."""
         ...
 
+    def shorten_log(self) -> None:
+        """Begin the log anew where it has grown long: it goes on at its end for as long as there is always a reader.
+
+        Waits for those who read just now, half a second at most: then the next call may do it.
+        """
+        ...
+
     def size(self) -> int:
         """Return the bytes that the tables take."""
         ...

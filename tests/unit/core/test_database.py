@@ -9,7 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from throughline.core.database import Durability, failures_named, open_reader, open_writer, passing_cause
+from throughline.core import database
+from throughline.core.database import (
+    BUSY_SECONDS,
+    Durability,
+    SqliteConnection,
+    failures_named,
+    open_reader,
+    open_writer,
+    passing_cause,
+)
 from throughline.core.errors import StoreDamaged, StoreUnavailable
 
 
@@ -19,7 +28,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def writer(path: Path) -> Iterator[sqlite3.Connection]:
+def writer(path: Path) -> Iterator[SqliteConnection]:
     with closing(open_writer(path)) as connection:
         connection.execute("CREATE TABLE t (v)")
         yield connection
@@ -46,6 +55,26 @@ def test_what_stands_outside_a_transaction_is_committed_at_once(path: Path, writ
         assert ask(reader, "SELECT count(*) FROM t") == 1
         writer.execute("COMMIT")
         assert ask(reader, "SELECT count(*) FROM t") == 2
+
+
+def test_a_log_that_readers_kept_growing_begins_anew_once_they_let_it(
+    path: Path, writer: SqliteConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "LONGEST_LOG", 100_000)
+    log = path.with_name(path.name + "-wal")
+    with closing(open_reader(path)) as reader:
+        for _ in range(3):
+            reader.execute("BEGIN")
+            assert ask(reader, "SELECT count(*) FROM t") is not None
+            writer.execute("INSERT INTO t VALUES (zeroblob(60000))")
+            writer.shorten_log()
+            writer.execute("INSERT INTO t VALUES (1)")
+            reader.execute("COMMIT")
+        assert log.stat().st_size > 100_000
+        writer.shorten_log()
+        assert log.stat().st_size == 0
+        assert ask(reader, "SELECT count(*) FROM t") == 6
+    assert ask(writer, "PRAGMA busy_timeout") == BUSY_SECONDS * 1000
 
 
 def test_a_reader_cannot_write(path: Path, writer: sqlite3.Connection) -> None:
