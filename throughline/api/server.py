@@ -50,6 +50,8 @@ from throughline.core.store_url import StoreUrl
 from throughline.core.token import SignInFault
 from throughline.core.waits import read_waits
 
+_WARM_EVERY = 10.0  # seconds
+
 
 @dataclass(frozen=True)
 class Ground:
@@ -98,7 +100,9 @@ def build_app(ground: Ground, standing: Standing, stack: ExitStack) -> FastAPI:
     log, access, meter = standing
     decisions = stack.enter_context(closing(DecisionReader(data / DECISIONS_FILE)))
     reader = stack.enter_context(closing(CaseReader(store, definitions, estate, ground.limits, ground.clock.now)))
-    threading.Thread(target=reader.warm, name="warm", daemon=True).start()
+    stop = threading.Event()
+    stack.callback(stop.set)
+    threading.Thread(target=_keep_warm, args=(reader, stop), name="warm", daemon=True).start()
 
     def journal() -> JournalReader:
         return stack.enter_context(closing(JournalReader(data / JOURNAL_FILE)))
@@ -160,6 +164,13 @@ def run_api(ground: Ground, address: Address, ready: Callable[[], None]) -> None
         signal.signal(signal.SIGTERM, drain)  # uvicorn hands the signal on to this one when it is done
         ready()
         asyncio.run(server.serve(sockets=[door]))
+
+
+def _keep_warm(reader: CaseReader, stop: threading.Event) -> None:
+    """Read now and then what has come to tell where keys are, so that no look-up waits for it."""
+    reader.warm()
+    while not stop.wait(_WARM_EVERY):
+        reader.warm()
 
 
 def _listen(address: Address) -> socket.socket:
