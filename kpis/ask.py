@@ -25,6 +25,9 @@ from throughline.core.estate import Estate
 TIMELESS = STANDING | {Kind.AGE, Kind.GAUGE}
 """Kinds whose readings are of the moment, and of no window."""
 
+_NOTHING_IS_KNOWN = frozenset({Kind.SUM, Kind.COUNT, Kind.BALANCE})
+"""Kinds that tell of a window in which nothing happened that it was nothing: where anything was known at all."""
+
 
 class Every(StrEnum):
     """Into which windows a longer one is parted; weeks begin on Monday."""
@@ -105,15 +108,21 @@ class Asker:
         declaration, version = self.declared(question.kpi)
         tally = self._store.tally(version.number)
         looked_at = tally.pop("", 0)
+        begun = self.begun() if declaration.formula.kind in _NOTHING_IS_KNOWN else None
         if declaration.formula.kind in MATCHED:
-            return Answered(version, self._matched(question, version, looked_at, moment), looked_at, _left_out(tally))
+            parts = self._matched(question, version, looked_at, begun, moment)
+            return Answered(version, parts, looked_at, _left_out(tally))
         cells = self.cells(question, version)
         reader = self.reader(declaration, moment)
         parted = _parted(question, grain_of(question, declaration), cells)
         last = parted[-1][0]
         parts = [
             self._part(
-                reader, question, window, some, Asked(looked_at, as_of=self._as_of(question, window, last, moment))
+                reader,
+                question,
+                window,
+                some,
+                Asked(_looked_at(looked_at, window, begun, moment), as_of=self._as_of(question, window, last, moment)),
             )
             for window, some in parted
         ]
@@ -125,6 +134,11 @@ class Asker:
         if kpi not in self._catalogue.kpis or not rows:
             raise NoCells(kpi)
         return self._catalogue.kpis[kpi], max(rows, key=lambda row: (row.complete, row.number))
+
+    def begun(self) -> date | None:
+        """Return the first day of which anything is known, whatever KPI it counts in; None: nothing is."""
+        firsts = (self._store.first_day(version.number) for version in self._store.versions())
+        return min((date.fromordinal(first) for first in firsts if first is not None), default=None)
 
     def reader(self, declaration: Declaration, moment: Moment) -> Reader:
         """Return what reads the cells of a KPI at a moment."""
@@ -155,7 +169,9 @@ class Asker:
         version = VersionRow(0, question.kpi, declaration.version, "", 0, complete=True)
         return Answered(version, [Part(None, {(): reading}, None)], reading.beside.began, {})
 
-    def _matched(self, question: Question, version: VersionRow, looked_at: int, moment: Moment) -> list[Part]:
+    def _matched(
+        self, question: Question, version: VersionRow, looked_at: int, begun: date | None, moment: Moment
+    ) -> list[Part]:
         """Return the readings of a KPI that compares across cases, by windows: its cells are of days, or of none."""
         declaration = self._catalogue.kpis[question.kpi]
         grain_of(question, declaration)
@@ -168,7 +184,8 @@ class Asker:
         by = tuple(dict.fromkeys((*question.by, *question.only)))
         parts: list[Part] = []
         for each in windows_in(window, question.every):
-            made = matched_readings(declaration, self._estate.calendars, moment, cells, Days(*each), by, looked_at)
+            known = _looked_at(looked_at, each, begun, moment)
+            made = matched_readings(declaration, self._estate.calendars, moment, cells, Days(*each), by, known)
             wanted = [question.only.get(dimension, _ANY) for dimension in by]
             kept = {
                 values[: len(question.by)]: reading
@@ -195,6 +212,16 @@ class Asker:
 
 
 _ANY = "\0"  # no value of a dimension
+
+
+def _looked_at(cases: int, window: Window | None, begun: date | None, moment: Moment) -> int:
+    """Return how many cases would show what is asked of a window; before anything was known, and of days to come, none.
+
+    ``begun`` None: of a kind that does not ask.
+    """
+    if window is None or begun is None:
+        return cases
+    return cases if begun <= window.last and window.first <= moment.today else 0
 
 
 def _decoded(cells: Mapping[Place, bytes]) -> dict[Place, Cell]:

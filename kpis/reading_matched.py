@@ -291,18 +291,20 @@ class MatchedReader:
         tally, known_to = _Tally(cells.values()), self._known_to
         given_up = [(sums, place.day) for place, cell in cells.items() for sums in _ended(cell)]
         rest: list[tuple[Sums, date]] = []
+        told = bool(given_up)
         for sides in parts.values():
             closed = _closed(sides.get(Part.CLOSING))
             if closed is None:
                 tally.open += Part.NUMERATOR in sides
             elif self._window.contains(closed.day):
+                told = True
                 left = self._left(sides, closed.day)
                 if isinstance(left, Missing):
                     tally.unknown[left] += 1
                 else:
                     tally.done += 1
                     rest.append((Sums([left] if left.amount else []), closed.day))
-        if not (tally.done or tally.open or tally.unknown or given_up or self._looked_at):
+        if not (told or self._looked_at):  # what is open now says nothing of a window that nobody saw
             return tally.reading(None, NO_DATA, known_to)
         too_few = self._too_few(tally.done) if self._declaration.minimum_sample > 1 else None
         if too_few is not None:
