@@ -122,7 +122,11 @@ class Asker:
                 question,
                 window,
                 some,
-                Asked(_looked_at(looked_at, window, begun, moment), as_of=self._as_of(question, window, last, moment)),
+                Asked(
+                    _looked_at(looked_at, window, begun, moment),
+                    category=question.only.get(Dimension.CATEGORY),
+                    as_of=self._as_of(question, window, last, moment),
+                ),
             )
             for window, some in parted
         ]
@@ -160,7 +164,7 @@ class Asker:
             window = widened(question.window, grain) if question.window is not None else None
             first, last = (None, None) if window is None else (each.toordinal() for each in window)
             found = _decoded(store.cells(number, grain, first, last))
-        return {place: cell for place, cell in found.items() if holds(question, place)}
+        return {place: cell for place, cell in found.items() if _is_among(question, place)}
 
     def _gauge(self, question: Question, reading: Reading) -> Answered:
         """Return what lineage keeps by itself: it is of now, and told by nothing."""
@@ -255,6 +259,15 @@ def grain_of(question: Question, declaration: Declaration) -> Grain:
 def holds(question: Question, place: Place) -> bool:
     """Tell whether a place has the values that count."""
     return all(place.value(dimension) == value for dimension, value in question.only.items())
+
+
+def _is_among(question: Question, place: Place) -> bool:
+    """Tell whether a figure counts a place: of one category all attempts, as that is told as a share of them."""
+    return all(
+        place.value(dimension) == value
+        for dimension, value in question.only.items()
+        if dimension is not Dimension.CATEGORY
+    )
 
 
 def widened(window: Window, grain: Grain) -> Window:

@@ -403,6 +403,8 @@ class Reader:
             if self._is_old_enough(age, place):
                 ages.add(age, held.sums.records)
                 whole.merge(held)
+        if self._declaration.formula.older_than is not None:
+            beside = beside._replace(began=ages.size, open=ages.size)
         amount = convert(whole.sums, self._moment.rates, self._moment.today)
         hours = None if ages.size and whole.hours_unknown == ages.size else whole.hours
         stock = Stock(ages.size, amount, whole.sums, hours, whole.hours_unknown, ages, ages.quantile(0.5))
@@ -501,7 +503,8 @@ def readings(
             found[values] = reader.read(part, asked)
             continue
         at = by.index(Dimension.CATEGORY)
-        for category in sorted({place.value(Dimension.CATEGORY) or "" for place in part} - {""}):
+        categories = {place.value(Dimension.CATEGORY) or "" for place in part} - {""}
+        for category in sorted(categories & {asked.category} if asked.category else categories):
             found[*values[:at], category, *values[at:]] = reader.read(part, asked._replace(category=category))
     return found
 

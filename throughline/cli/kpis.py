@@ -70,21 +70,33 @@ def _now(kpi: Mapping[str, Any], reading: Mapping[str, Any] | None) -> Text:
 
 def show_kpi(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data: Path | None, as_json: bool) -> None:
     """Print readings of a KPI."""
-    client = Client(api_place(url, data))
-    found = client.get(f"{_path(kpi)}/readings", [*asked, *_values(where)])
+    client, values = Client(api_place(url, data)), _values(where)
+    kept = client.get(_path(kpi))["kpi"]
+    if kept["lacks"] and not as_json:
+        _say_lacks(console(), kept)
+        return
+    found = client.get(f"{_path(kpi)}/readings", [*asked, *values])
     if as_json:
         print_json(found)
         return
-    out, kept = console(), client.get(_path(kpi))["kpi"]
+    out = console()
     _say_what(out, kept, found)
     out.print(_readings(kept, found["readings"]))
     _say_left_out(out, found)
 
 
+def _say_lacks(out: Console, kpi: Document) -> None:
+    """Say what a KPI asks, and why there is no figure of it."""
+    out.print(Text.assemble((kpi["title"], "bold"), "  ", kpi["question"]))
+    out.print(f"Formula: {kpi['source']}; {kpi['owner']} owns it.")
+    out.print(f"No source yet: it lacks {kpi['lacks']}.")
+
+
 def _say_what(out: Console, kpi: Document, found: Document) -> None:
     out.print(Text.assemble((kpi["title"], "bold"), "  ", kpi["question"]))
     clock = {"business": "business time", "elapsed": "time as it elapses"}[kpi["clock"]]
-    target = f", target {kpi['target']}" if kpi["target"] else ""
+    headline = f" of the {kpi['headline']}" if kpi["headline"] else ""
+    target = f", target {kpi['target']}{headline}" if kpi["target"] else ""
     out.print(
         f"{kpi['kind']} in {spoken(kpi['unit'])}, {clock}, {kpi['good']} is good{target}; {kpi['owner']} owns it."
     )
@@ -132,7 +144,15 @@ def _also(kpi: Mapping[str, Any], answer: Document | None) -> str:
         case {"kind": "stock"} | {"kind": "total"}:
             return _money_text(answer)
         case {"kind": "pace"}:
-            return f"{answer['records']:,} records"
+            return _records(answer["records"])
+        case {"kind": "ratio"}:
+            return f"{_number(answer['numerator'])} ÷ {_number(answer['denominator'])}"
+        case {"kind": "variance"}:
+            difference, actual = _number(answer["difference"]), _number(answer["actual"])
+            return f"off by {difference} of {actual}, {answer['matched']:,} compared"
+        case {"kind": "balance"}:
+            given_up, left = answer["given_up"], answer["left"]
+            return f"{_worth(given_up)} given up + {_worth(left)} left{_of_unknown(answer['money'])}"
         case _:
             return ""
 
@@ -152,11 +172,25 @@ def _share(share: float) -> str:
 
 
 def _money_text(answer: Mapping[str, Any]) -> str:
-    money = answer["money"]
-    worth = "amount unknown" if money["amount"] is None else f"{money['currency']} {Decimal(money['amount']):,f}"
-    beside = f", {money['unknown']:,} of unknown amount" if money["unknown"] else ""
     hours = f", {answer['hours']} h" if answer["hours"] not in (None, "0") else ""
-    return f"{answer['records']:,} records, {worth}{beside}{hours}"
+    return f"{_records(answer['records'])}, {_worth(answer['money'])}{_of_unknown(answer['money'])}{hours}"
+
+
+def _worth(money: Mapping[str, Any]) -> str:
+    return "amount unknown" if money["amount"] is None else f"{money['currency']} {Decimal(money['amount']):,f}"
+
+
+def _of_unknown(money: Mapping[str, Any]) -> str:
+    return f", {money['unknown']:,} of unknown amount" if money["unknown"] else ""
+
+
+def _records(count: int) -> str:
+    return f"{count:,} record{'' if count == 1 else 's'}"
+
+
+def _number(text: str) -> str:
+    """Write a decimal text with two digits at most."""
+    return f"{Decimal(text).quantize(Decimal('0.01')).normalize():,f}"
 
 
 def _reached(kpi: Mapping[str, Any], reached: Mapping[str, Any] | None) -> str:
@@ -173,43 +207,100 @@ def _say_left_out(out: Console, found: Document) -> None:
 def explain(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data: Path | None, as_json: bool) -> None:
     """Print how a figure came about."""
     client, asked = Client(api_place(url, data)), [*asked, *_values(where)]
-    kept, found = client.get(_path(kpi)), client.get(f"{_path(kpi)}/readings", asked)
-    behind = client.get(f"{_path(kpi)}/cases", [*asked, ("limit", _MOST_SHOWN)])
-    if as_json:
-        print_json({"kpi": kept["kpi"], "readings": found, "cases": behind})
+    kept = client.get(_path(kpi))
+    declared = kept["kpi"]
+    if declared["lacks"] and not as_json:
+        _say_lacks(console(), declared)
         return
-    out, declared = console(), kept["kpi"]
+    found = client.get(f"{_path(kpi)}/readings", asked)
+    behind = _weighing_most(client, declared, asked)
+    if as_json:
+        print_json({"kpi": declared, "readings": found, "cases": behind})
+        return
+    out = console()
     _say_what(out, declared, found)
     out.print(f"Formula: {declared['source']}.")
-    out.print(
-        f"Unfinished work is {spoken(declared['unfinished'])}; with fewer than {declared['minimum_sample']} no answer."
-    )
+    out.print(f"Unfinished work {_UNFINISHED[declared['unfinished']]}; {_least(declared['minimum_sample'])}.")
     for each in found["readings"]:
-        out.print(Text.assemble(f"\n{_days(each)}: ", _now(declared, each)))
+        out.print(Text.assemble(f"\n{_days(each)}: ", _now(declared, each), _of_which(declared, each)))
         _say_parts(out, declared, each)
     _say_left_out(out, found)
-    if behind["cases"]:
-        out.print(f"\nWhat weighs most, of {behind['total']:,}:", style="bold")
+    if behind is None:
+        out.print("It is counted from events, not from cases: `throughline orphans` lists what has waited too long.")
+    elif behind["cases"]:
+        out.print(f"\n{_WEIGHTS.get(behind['counts_as'], 'What weighs most')}, of {behind['times']:,}:", style="bold")
         out.print(_cases(declared, behind["cases"]))
+
+
+_UNFINISHED = {
+    "censored": "lasts longer than it has (censored)",
+    "late": "is missed once it is due, and left out before",
+    "counted": "is counted",
+    "left_out": "is left out",
+}
+_WEIGHTS = {"hit": "What counts and weighs most", "miss": "What missed and weighs most"}
+
+
+def _least(sample: int) -> str:
+    return "without any there is no answer" if sample == 1 else f"with fewer than {sample} there is no answer"
+
+
+def _weighing_most(client: Client, kpi: Document, asked: list[tuple[str, object]]) -> Document | None:
+    """Return the cases that weigh most, of a share those that speak against it; None of what has no cases."""
+    if kpi["kind"] == "gauge":
+        return None
+    path, limit = f"{_path(kpi['id'])}/cases", ("limit", _MOST_SHOWN)
+    if kpi["kind"] in ("share", "attempts"):
+        against = "hit" if kpi["good"] == "low" else "miss"
+        found = client.get(path, [*asked, limit, ("counts_as", against)])
+        if found["cases"]:
+            return {**found, "counts_as": against}
+    return {**client.get(path, [*asked, limit]), "counts_as": None}
+
+
+def _of_which(kpi: Document, reading: Document) -> str:
+    """Say which quantile a figure is, where it is one."""
+    return f" ({kpi['headline']})" if kpi["headline"] and reading["figure"]["value"] is not None else ""
 
 
 def _say_parts(out: Console, kpi: Document, reading: Document) -> None:
     beside, answer = reading["beside"], reading["answer"]
-    if answer is not None and answer["kind"] == "share":
-        out.print(f"  numerator    {answer['hits']:,}")
-        out.print(f"  denominator  {answer['of']:,}")
+    for title, value in _sides(answer):
+        out.print(f"  {title:<12} {value}")
     also = _also(kpi, answer)
     if also:
         out.print(f"  {also}")
-    out.print(f"  began        {beside['began']:,}: {beside['done']:,} done, {beside['open']:,} unfinished")
+    if kpi["kind"] in ("ratio", "variance", "balance", "gauge"):
+        still = f", {beside['open']:,} not over yet" if beside["open"] else ""
+        out.print(f"  in it        {beside['done']:,}{still}")
+    else:
+        out.print(f"  began        {beside['began']:,}: {beside['done']:,} done, {beside['open']:,} unfinished")
     for word, count in beside["otherwise"].items():
         out.print(f"  otherwise    {count:,} {spoken(word)}")
+    is_told = answer is not None and answer["kind"] == "share" and not answer["pending"]
+    not_counted = beside["began"] - answer["of"] if answer is not None and is_told else 0
+    if not_counted:
+        until = "due" if kpi["unfinished"] == "late" else "over"
+        out.print(f"  not counted  {not_counted:,}: not {until} yet, or ended otherwise before")
     for why, count in beside["unknown"].items():
         out.print(f"  unknown      {count:,}: {why}")
     if answer is not None and answer["kind"] == "lag" and answer["parts"] is not None:
         _say_latency(out, answer["parts"])
     if reading["known_to"]:
         out.print(f"  known up to  {moment(reading['known_to'])} UTC")
+
+
+def _sides(answer: Document | None) -> list[tuple[str, str]]:
+    """Return what stands above and below the line of an answer that has one."""
+    match answer:
+        case {"kind": "share"}:
+            return [("numerator", f"{answer['hits']:,}"), ("denominator", f"{answer['of']:,}")]
+        case {"kind": "ratio"}:
+            return [(side, _number(answer[side])) for side in ("numerator", "denominator")]
+        case {"kind": "variance"}:
+            return [(side, _number(answer[side])) for side in ("forecast", "actual", "difference")]
+        case _:
+            return []
 
 
 def _say_latency(out: Console, parts: Document) -> None:
@@ -247,17 +338,71 @@ def cases(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data: P
 
 
 def _cases(kpi: Mapping[str, Any], lines: list[Document]) -> Table:
+    columns = _columns(kpi)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("process", "name", "since", "ending", "took", "worth"):
-        table.add_column(title, overflow="fold", justify="right" if title in ("took", "worth") else "left")
+    for title in ("process", "name", *columns):
+        right = title in ("took", "hours", "worth", "told")
+        table.add_column(title, overflow="fold", justify="right" if right else "left")
     for each in lines:
-        ending = spoken(each["word"] or each["ending"])
-        worth = "unknown" if each["amount"] is None else f"{each['currency']} {Decimal(each['amount']):,f}"
         case = each["case"]
         name = key_text({"type": case["key_type"], "value": case["name"], "scope": case["scope"]})
-        took = "–" if each["seconds"] is None else time_text(kpi, each["seconds"])
-        table.add_row(case["process"], name, moment(each["began"]), ending, took, worth)
+        table.add_row(case["process"], name, *(_cell(kpi, title, each) for title in columns))
     return table
+
+
+def _columns(kpi: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what is told of the cases behind a figure, by what it is made of."""
+    match kpi["kind"]:
+        case "ratio" | "variance" | "balance":
+            return "brings", "of day", "told"
+        case "attempts":
+            return "at", "counts as", "worth"
+        case "share":
+            return "since", "ending", "counts as", "took", "worth"
+        case _:
+            return ("since", "ending", "took", *(("hours",) if kpi["unit"] == "hours" else ()), "worth")
+
+
+def _cell(kpi: Mapping[str, Any], title: str, line: Document) -> str:
+    match title:
+        case "brings":
+            return line["part"]
+        case "of day":
+            return line["day"] or "any"
+        case "told":
+            return _told(line)
+        case "at" | "since":
+            return moment(line["began"])
+        case "ending":
+            return spoken(line["word"] or line["ending"])
+        case "counts as":
+            return _counts_as(line)
+        case "took":
+            return "–" if line["seconds"] is None else time_text(kpi, line["seconds"])
+        case "hours":
+            return line["hours"] or "unknown"
+        case _:
+            return _amount(line)
+
+
+def _amount(line: Mapping[str, Any]) -> str:
+    return "unknown" if line["amount"] is None else f"{line['currency']} {Decimal(line['amount']):,f}"
+
+
+def _told(line: Mapping[str, Any]) -> str:
+    """Write what a case brings to a comparison: money, a number, why it is of no use, or just that it was so."""
+    if line["word"] is not None:
+        return spoken(line["word"])
+    if line["hours"] is not None:
+        return _number(line["hours"])
+    return _amount(line) if line["amount"] is not None else "–"
+
+
+def _counts_as(line: Mapping[str, Any]) -> str:
+    """Write what a line counts as in a share; of failures why they failed, of several alike how many."""
+    category, times = line["dimensions"].get("category"), line["times"]
+    why = f", {spoken(category)}" if category else ""
+    return f"{line['counts_as']}{why}{f' × {times:,}' if times > 1 else ''}"
 
 
 def risks(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data: Path | None, as_json: bool) -> None:
@@ -282,7 +427,7 @@ def risks(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data: P
             key_text({"type": case["key_type"], "value": case["name"], "scope": case["scope"]}),
             moment(each["due"]),
             "not known" if chance is None else f"{chance:.0%}",
-            "–" if chance is None else f"{each['learnt_from']:,}",
+            "–" if chance is None else f"{each['learnt_from']:,}" if each["learnt_from"] else "no time is left",
             "unknown" if each["amount"] is None else f"{each['currency']} {Decimal(each['amount']):,f}",
         )
     out.print(table)
