@@ -165,26 +165,36 @@ class MatchedReader:
         has_capacity = any(side.capacity for side in (*self._formula.numerator, *self._formula.denominator))
         capacity = self._capacity_of(cells) if has_capacity else {}
         counted = {place: cell for place, cell in cells.items() if not has_capacity or self._is_over(place.day)}
-        groups = _split(cells, by)
+        agreed = _agreed_by_match((*_slots(counted), *capacity), by) if by and self._formula.match else {}
+        groups = _regrouped(cells, by, agreed)
         shares: dict[Values, dict[Slot, Decimal]] = {}
         for (place, slot), hours in capacity.items():
-            values = tuple(place.value(dimension) for dimension in by)
-            held = shares.setdefault(values, {})
+            held = shares.setdefault(_group(place, slot, by, agreed), {})
             held[slot] = EXACTLY.add(held.get(slot, Decimal(0)), hours)
+        over = {
+            values: {place: cell for place, cell in group.items() if place in counted}
+            for values, group in groups.items()
+        }
+        above = {
+            values: {slot.match for _, slot in _slots(group) if slot.part is Part.NUMERATOR}
+            for values, group in over.items()
+        }
         return {
-            values: self._ratio(
-                {place: cell for place, cell in group.items() if place in counted}, shares.get(values, {})
-            )
-            for values, group in (groups or ({} if by else {(): {}})).items()
+            values: self._ratio(over.get(values, {}), shares.get(values, {}), _told_apart(values, above))
+            for values in over.keys() | shares.keys() | (set[Values]() if by else {()})
         }
 
-    def _ratio(self, cells: Mapping[Place, MatchedCell], capacity: Mapping[Slot, Decimal]) -> Reading:
+    def _ratio(
+        self, cells: Mapping[Place, MatchedCell], capacity: Mapping[Slot, Decimal], told_apart: Collection[Match]
+    ) -> Reading:
+        """Return one side over the other; ``told_apart``: what the numerator tells of other groups, and not of this."""
         tally, known_to = _Tally(cells.values()), self._known_to
         top = _Measured(cells, Part.NUMERATOR, capacity)
         bottom = _Measured(cells, Part.DENOMINATOR, capacity)
         if self._formula.match:
             lone = top.known.keys() - bottom.known.keys()
             tally.unknown[Missing.ONLY_NUMERATOR] += top.drop(lone)
+            tally.unknown[Missing.ONLY_DENOMINATOR] += bottom.drop(bottom.known.keys() & told_apart)
         for measured in (top, bottom):
             tally.unknown[Missing.VALUE] += measured.unknown
         tally.unknown = +tally.unknown
@@ -402,6 +412,56 @@ def _split(cells: Mapping[Place, MatchedCell], by: tuple[Dimension, ...]) -> dic
     for place, cell in cells.items():
         found.setdefault(tuple(place.value(dimension) for dimension in by), {})[place] = cell
     return found
+
+
+def _slots(cells: Mapping[Place, MatchedCell]) -> Iterator[tuple[Place, Slot]]:
+    return ((place, slot) for place, cell in cells.items() for slot in (*cell.sums, *cell.told))
+
+
+def _agreed_by_match(entries: Iterable[tuple[Place, Slot]], by: tuple[Dimension, ...]) -> dict[Match, Values]:
+    """Return for each matched value the values of dimensions that all agree on who tell any."""
+    told: dict[Match, list[Values]] = {}
+    for place, slot in entries:
+        told.setdefault(slot.match, []).append(tuple(place.value(dimension) for dimension in by))
+    return {match: _agreed(values, len(by)) for match, values in told.items()}
+
+
+def _group(place: Place, slot: Slot, by: tuple[Dimension, ...], agreed: Mapping[Match, Values]) -> Values:
+    """Return the group that one side of a matched value belongs to: what it does not tell, others may agree on."""
+    values = tuple(place.value(dimension) for dimension in by)
+    common = agreed.get(slot.match)
+    return values if common is None else tuple(mine or other for mine, other in zip(values, common, strict=True))
+
+
+def _regrouped(
+    cells: Mapping[Place, MatchedCell], by: tuple[Dimension, ...], agreed: Mapping[Match, Values]
+) -> dict[Values, dict[Place, MatchedCell]]:
+    """Return cells by group, each with what of it belongs there."""
+    if not agreed:
+        return _split(cells, by)
+    found: dict[Values, dict[Place, MatchedCell]] = {}
+    for place, cell in cells.items():
+        for slot, sums in cell.sums.items():
+            group = found.setdefault(_group(place, slot, by, agreed), {})
+            group.setdefault(place, MatchedCell()).sums[slot] = sums
+        for slot, entries in cell.told.items():
+            group = found.setdefault(_group(place, slot, by, agreed), {})
+            group.setdefault(place, MatchedCell()).told[slot] = entries
+        if cell.unusable:
+            own = found.setdefault(tuple(place.value(dimension) for dimension in by), {})
+            own.setdefault(place, MatchedCell()).unusable = cell.unusable
+    return found
+
+
+def _told_apart(values: Values, above: Mapping[Values, Collection[Match]]) -> Collection[Match]:
+    """Return what the numerator tells of several other groups, where a group is of what is not known.
+
+    Nobody can say how much of the denominator is of which of them, and of this one it is not.
+    """
+    if None not in values:
+        return ()
+    others = {match for group, matches in above.items() if group != values for match in matches}
+    return others - set(above.get(values, ()))
 
 
 def _agreed(told: list[Values], size: int) -> Values:
