@@ -11,9 +11,9 @@ from kpis.clock import Counting
 from kpis.codec import Contributed
 from kpis.contribution import NO_DAY, PLAIN, Contribution, Standing, Stated, Unusable, Worth
 from kpis.declaration import MATCHED, Declaration, Kind, Measure, Unfinished
-from kpis.matched import place_of
 from kpis.observation import Ending, Observation
 from kpis.reading import Moment
+from kpis.reading_matched import groups_of
 from kpis.spot import Grain, Spotting
 from kpis.store import KpiReader
 from throughline.core.estate import Estate
@@ -90,20 +90,26 @@ class Finder:
         declaration, version = self._asker.declared(question.kpi)
         grain, spotting = grain_of(question, declaration), Spotting(declaration)
         counting = Counting(declaration.clock, self._estate.calendars)
-        found: list[Behind] = []
+        seen: list[tuple[int, Observation]] = []
+        halves: list[tuple[int, Contributed, Contribution]] = []
         for start in range(0, len(ids), _AT_ONCE):
             some = self._store.contributed_to(version.number, ids[start : start + _AT_ONCE])
             for case_id, contributed in some.items():
                 entry = contributed.entries[version.number]
-                halves = (_half(contributed, each) for each in entry.contributions if _is_of(question, each))
-                whole = (
-                    each for each in entry.observations if self._is_in(question, declaration, grain, spotting, each)
-                )
-                for each in (*whole, *halves):
-                    seconds = _age(each, counting, moment.now)
-                    one = Behind(case_id, each, seconds, _counts_as(declaration, each, moment))
-                    if _is_wanted(wanted, one) and _is_old_enough(declaration, counting, each, seconds):
-                        found.append(one)
+                inside = (each for each in entry.contributions if _is_of_days(question, each))
+                halves += [(case_id, contributed, each) for each in inside]
+                seen += [
+                    (case_id, each)
+                    for each in entry.observations
+                    if self._is_in(question, declaration, grain, spotting, each)
+                ]
+        seen += _halves(declaration, question, halves)
+        found: list[Behind] = []
+        for case_id, each in seen:
+            seconds = _age(each, counting, moment.now)
+            one = Behind(case_id, each, seconds, _counts_as(declaration, each, moment))
+            if _is_wanted(wanted, one) and _is_old_enough(declaration, counting, each, seconds):
+                found.append(one)
         return found
 
     def _cells(self, question: Question, declaration: Declaration, grain: Grain) -> tuple[int | None, int | None, bool]:
@@ -130,11 +136,22 @@ class Finder:
 _AT_ONCE = 2_000
 
 
-def _is_of(question: Question, contribution: Contribution) -> bool:
-    """Tell whether a contribution is of the days and values that a question asks for."""
+def _is_of_days(question: Question, contribution: Contribution) -> bool:
     window, day = question.window, contribution.day
-    inside = window is None or day == NO_DAY or window.first <= day <= window.last
-    return inside and holds(question, place_of(contribution))
+    return window is None or day == NO_DAY or window.first <= day <= window.last
+
+
+def _halves(
+    declaration: Declaration, question: Question, seen: list[tuple[int, Contributed, Contribution]]
+) -> list[tuple[int, Observation]]:
+    """Return what of some contributions is of the values that a question asks for, told apart as a reading does."""
+    groups = groups_of(declaration, [each for _, _, each in seen], tuple(question.only))
+    wanted = tuple(question.only.values())
+    return [
+        (case_id, _half(contributed, each))
+        for (case_id, contributed, each), group in zip(seen, groups, strict=True)
+        if group == wanted
+    ]
 
 
 def _half(contributed: Contributed, contribution: Contribution) -> Observation:

@@ -6,16 +6,28 @@ What only one side tells, or tells of an unknown amount, is counted beside the f
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
 from kpis.capacity import Capacity, Change
 from kpis.cell import Place
-from kpis.contribution import NO_DAY, PLAIN, Closed, Missing, Named, Part, Standing, Stated, Told
+from kpis.contribution import (
+    NO_DAY,
+    PLAIN,
+    Closed,
+    Contribution,
+    Missing,
+    Named,
+    Part,
+    Standing,
+    Stated,
+    Told,
+    Unusable,
+)
 from kpis.declaration import Declaration, Dimension, Kind
-from kpis.matched import MatchedCell, Slot
+from kpis.matched import MatchedCell, Slot, place_of
 from kpis.money import EXACTLY, Converted, Money, Sums, convert, total
 from kpis.money import Part as Share
 from kpis.reading import NO_DATA, Balance, Beside, Moment, Ratio, Reading, Variance
@@ -95,6 +107,31 @@ def matched_readings(
     return dict(sorted(reader.readings(needed, by).items(), key=lambda each: [(v is None, v or "") for v in each[0]]))
 
 
+def groups_of(
+    declaration: Declaration, contributions: Sequence[Contribution], by: tuple[Dimension, ...]
+) -> list[Values]:
+    """Return the group in which a reading by some dimensions counts each contribution, of all that it is made from."""
+    told: dict[Match, list[Values]] = {}
+    own = [place_of(each) for each in contributions]
+    values = [tuple(place.value(dimension) for dimension in by) for place in own]
+    for each, its in zip(contributions, values, strict=True):
+        if _is_matched(each):
+            told.setdefault(each.match, []).append(its)
+    agreed = {match: _agreed(entries, len(by)) for match, entries in told.items()}
+    whole = declaration.formula.kind is Kind.BALANCE
+    found: list[Values] = []
+    for each, its in zip(contributions, values, strict=True):
+        common = agreed[each.match] if _is_matched(each) else its
+        found.append(common if whole else _filled(its, common))
+    return found
+
+
+def _is_matched(contribution: Contribution) -> bool:
+    """Tell whether a contribution is held against others: what is given up, or is of no use, stands alone."""
+    alone = contribution.part is Part.ENDED or isinstance(contribution.told, Unusable)
+    return bool(contribution.match) and not alone
+
+
 class MatchedReader:
     """Makes readings of one KPI at one moment for one window. ``looked_at``: how many cases it is about at all."""
 
@@ -154,7 +191,7 @@ class MatchedReader:
         for match, entries in told.items():
             agreed = _agreed([values for values, _, _ in entries], len(by))
             for values, part, side in entries:
-                group = agreed if whole else tuple(mine or common for mine, common in zip(values, agreed, strict=True))
+                group = agreed if whole else _filled(values, agreed)
                 sides = found.setdefault(group, {}).setdefault(match, {})
                 sides[part] = sides[part].joined(side) if part in sides else side
         return found
@@ -430,7 +467,12 @@ def _group(place: Place, slot: Slot, by: tuple[Dimension, ...], agreed: Mapping[
     """Return the group that one side of a matched value belongs to: what it does not tell, others may agree on."""
     values = tuple(place.value(dimension) for dimension in by)
     common = agreed.get(slot.match)
-    return values if common is None else tuple(mine or other for mine, other in zip(values, common, strict=True))
+    return values if common is None else _filled(values, common)
+
+
+def _filled(values: Values, common: Values) -> Values:
+    """Return values, and those that others agree on where there is none."""
+    return tuple(mine or other for mine, other in zip(values, common, strict=True))
 
 
 def _regrouped(

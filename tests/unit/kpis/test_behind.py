@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from kpis.ask import TIMELESS, Asker, Question, Window
@@ -19,6 +20,7 @@ from kpis.scratch import moment_of
 from kpis.store import KpiWriter, open_kpi_writer
 from tests.unit.kpis.golden import FOLDER, golden
 from tests.unit.kpis.test_keeping import WHOLE, World
+from throughline.core.event import Event
 from throughline.core.key import Key
 
 ALL = Wanted()
@@ -31,9 +33,9 @@ def store(tmp_path: Path) -> Generator[KpiWriter]:
         yield kpis
 
 
-def world_of(name: str, store: KpiWriter) -> World:
+def world_of(name: str, store: KpiWriter, events: list[Event] | None = None) -> World:
     world = World(golden(FOLDER / f"{name}.yaml"), store)
-    world.fold(world.case.events)
+    world.fold(events or world.case.events)
     world.follow()
     return world
 
@@ -50,7 +52,7 @@ def reading(world: World, **only: Any) -> Reading:
     asker = Asker(world.store, world.catalogue, world.case.estate)
     with world.snapshot() as snapshot:
         answered = asker.ask(question_of(world, **only), moment_of(snapshot, world.case.estate))
-    return answered.parts[0].readings[()]
+    return next(iter(answered.parts[0].readings.values()))
 
 
 def question_of(world: World, **only: Any) -> Question:
@@ -111,3 +113,17 @@ def test_of_hours_what_is_most_hours_weighs_most(store: KpiWriter) -> None:
 def test_what_somebody_could_work_is_told_with_its_hours(store: KpiWriter) -> None:
     told = {each.observation.hours for each in found(world_of("billable-utilisation", store))}
     assert {40} < told
+
+
+def test_behind_one_practice_is_the_contract_that_tells_none_and_is_of_it_all_the_same(store: KpiWriter) -> None:
+    case = golden(FOLDER / "revenue-leakage.yaml")
+    events = [
+        msgspec.structs.replace(each, fields={**each.fields, "practice": "cloud"})
+        if each.fields.get("contract") == "C-1" and each.type == "invoice.issued"
+        else each
+        for each in case.events
+    ]
+    world = world_of("revenue-leakage", store, events)
+    assert reading(world, practice="cloud").beside.done == 1  # C-1 is closed
+    assert "C-1" in names(found(world, practice="cloud"))
+    assert "C-3" not in names(found(world, practice="cloud"))
