@@ -22,6 +22,7 @@ from kpis.clock import Counting
 from kpis.contribution import NO_DAY
 from kpis.declaration import Declaration, Dimension, Kind
 from kpis.documents import KpiList, LatestDocument, ReadingsDocument, kpi_document, readings_document, text_of
+from kpis.figures import region_of
 from kpis.latency import LatencyPart, Split, Unsplit
 from kpis.latest import DAYS
 from kpis.observation import Ending
@@ -48,10 +49,10 @@ UNKNOWN = ""  # how the value of a dimension is asked for that nobody knows
 class BehindDocument(msgspec.Struct, frozen=True):
     """One thing that a case contributes to a figure: ``part`` tells it apart from others of the same case.
 
-    ``seconds``: how long it took by the KPI's clock, or has taken up to now. ``amount`` and ``hours``: null where they
-    are not known. ``counts_as``: what it counts as in a share by now. ``times``: how many alike attempts it stands for.
-    ``parts``: of a latency that is over the seconds of each part, null where spans do not tell, for the reason
-    ``not_split``.
+    ``seconds``: how long it took by the KPI's clock, or has taken up to now; a day of its region has ``day_seconds``.
+    ``amount`` and ``hours``: null where they are not known. ``counts_as``: what it counts as in a share by now.
+    ``times``: how many alike attempts it stands for. ``parts``: of a latency that is over the seconds of each part,
+    null where spans do not tell, for the reason ``not_split``.
     """
 
     case: CaseReference
@@ -63,6 +64,7 @@ class BehindDocument(msgspec.Struct, frozen=True):
     ended: str | None
     due: str | None
     seconds: int | None
+    day_seconds: int
     hit: bool | None
     counts_as: Verdict | None
     times: int
@@ -302,7 +304,14 @@ class KpiDesk:
             )
         currency = moment.rates.reporting_currency
         return readings_document(
-            declaration, self._counting(declaration), answered, by, moment.now, currency, curves=asked.curve
+            declaration,
+            self._counting(declaration),
+            answered,
+            by,
+            moment.now,
+            currency,
+            curves=asked.curve,
+            whose=lambda values: region_of({**question.only, **values}, self._estate),
         )
 
     def behind(self, kpi: str, asked: BehindAsked) -> BehindList:
@@ -319,7 +328,8 @@ class KpiDesk:
             with _named(declaration):
                 verdicts = frozenset(asked.counts_as) or None
                 found = finder.find(question, Wanted(endings, asked.at_least, asked.below, verdicts), moment)
-            page = [_behind(each, snapshot) for each in found[after : after + asked.limit]]
+            counting = self._counting(declaration)
+            page = [_behind(each, counting, snapshot) for each in found[after : after + asked.limit]]
         more = write_cursor((after + asked.limit,)) if after + asked.limit < len(found) else None
         return BehindList(kpi, page, len(found), sum(each.observation.times for each in found), more)
 
@@ -452,7 +462,7 @@ def _window(declaration: Declaration, asked: FigureAsked, moment: Moment) -> Win
     return Window(first, last)
 
 
-def _behind(each: Behind, snapshot: Snapshot) -> BehindDocument:
+def _behind(each: Behind, counting: Counting, snapshot: Snapshot) -> BehindDocument:
     observation, key = each.observation, Key.decode(each.observation.case)
     money = observation.amount
     return BehindDocument(
@@ -465,6 +475,7 @@ def _behind(each: Behind, snapshot: Snapshot) -> BehindDocument:
         ended=_instant(observation.ended),
         due=_instant(observation.due),
         seconds=each.seconds,
+        day_seconds=counting.day_seconds_of(observation.region),
         hit=observation.hit,
         counts_as=each.counts_as,
         times=observation.times,

@@ -16,7 +16,7 @@ from prometheus_client import Metric as Samples
 
 from kpis.clock import Counting
 from kpis.declaration import Bound, Declaration, Dimension, Headline, Kind, KpiClock, Measure, Unit
-from kpis.figures import figure_of
+from kpis.figures import figure_of, region_of
 from kpis.latency import Parts
 from kpis.latest import SPLIT, Current
 from kpis.money import rounded
@@ -364,6 +364,4 @@ def _level(bound: Bound, values: Mapping[Dimension, str | None], estate: Estate)
     if bound.business is None:
         assert bound.number is not None
         return float(bound.number)
-    entity = estate.legal_entities.get(values.get(Dimension.LEGAL_ENTITY) or "")
-    region = values.get(Dimension.REGION) or (entity.region if entity is not None else None)
-    return float(Counting(KpiClock.BUSINESS, estate.calendars).seconds_of(bound.business, region))
+    return float(Counting(KpiClock.BUSINESS, estate.calendars).seconds_of(bound.business, region_of(values, estate)))

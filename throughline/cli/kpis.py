@@ -112,16 +112,16 @@ def _readings(kpi: Document, readings: list[Document]) -> Table:
             spoken(title), overflow="fold", justify="left" if title in (*dimensions, "days", "also") else "right"
         )
     for each in readings:
-        beside = each["beside"]
+        beside, by_its_day = each["beside"], {**kpi, "day_seconds": each["day_seconds"]}
         table.add_row(
             *(each["by"][name] or "not known" for name in dimensions),
             _days(each),
-            _now(kpi, each),
+            _now(by_its_day, each),
             f"{beside['began']:,}",
             f"{beside['open']:,}",
             f"{sum(beside['otherwise'].values()):,}",
             f"{sum(beside['unknown'].values()):,}",
-            _also(kpi, each["answer"]),
+            _also(by_its_day, each["answer"]),
         )
     return table
 
@@ -222,8 +222,9 @@ def explain(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data:
     out.print(f"Formula: {declared['source']}.")
     out.print(f"Unfinished work {_UNFINISHED[declared['unfinished']]}; {_least(declared['minimum_sample'])}.")
     for each in found["readings"]:
-        out.print(Text.assemble(f"\n{_days(each)}: ", _now(declared, each), _of_which(declared, each)))
-        _say_parts(out, declared, each)
+        by_its_day = {**declared, "day_seconds": each["day_seconds"]}
+        out.print(Text.assemble(f"\n{_days(each)}: ", _now(by_its_day, each), _of_which(declared, each)))
+        _say_parts(out, by_its_day, each)
     _say_left_out(out, found)
     if behind is None:
         out.print("It is counted from events, not from cases: `throughline orphans` lists what has waited too long.")
@@ -378,7 +379,8 @@ def _cell(kpi: Mapping[str, Any], title: str, line: Document) -> str:
         case "counts as":
             return _counts_as(line)
         case "took":
-            return "–" if line["seconds"] is None else time_text(kpi, line["seconds"])
+            its_day = {**kpi, "day_seconds": line["day_seconds"]}
+            return "–" if line["seconds"] is None else time_text(its_day, line["seconds"])
         case "hours":
             return line["hours"] or "unknown"
         case _:
