@@ -143,7 +143,8 @@ def test_a_customer_has_figures_by_whole_months(serve: Serving) -> None:
         (f"{LAG}/readings?by=flow", 422, "those are what billing-readiness-lag is told by"),
         (f"{LAG}/readings?from=2026-03-09&to=2026-03-01", 422, "wanted from no later than to"),
         (f"{LAG}/readings?from=0001-01-01", 422, "wanted 3,700 at most"),
-        (f"{LAG}/readings?from=yesterday", 422, "from"),
+        (f"{LAG}/readings?from=yesterday", 422, "from: seen 'yesterday', wanted a date"),
+        (f"{LAG}/readings?from=20260301", 422, "from: seen '20260301', wanted a date"),
         (f"{LAG}/readings?every=day&by=customer", 422, "by month"),
         (f"{LAG}/readings?by=customer&by=instance", 422, "are told apart"),
         (f"{LAG}/cases?cursor=rubbish", 422, "cursor"),
@@ -186,6 +187,9 @@ def test_every_kpi_is_explained_whatever_its_kind(serve: Serving) -> None:
     assert "throughline orphans" in told["gauge"]
     assert len(told) > 8
     assert "No source yet" in said(serve, "show", "probe-success")
+    listed = said(serve, "list")
+    assert "15 min of the p90" in listed
+    assert "Read 2026-03-09 12:00 UTC" in listed
 
 
 def test_of_a_share_each_number_leads_to_its_cases(serve: Serving) -> None:

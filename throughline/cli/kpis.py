@@ -46,8 +46,13 @@ def list_kpis(url: str | None, data: Path | None, as_json: bool) -> None:
     out.print(table)
     for name, faults in found["left_out"].items():
         out.print(f"{name} is left out: {'; '.join(faults)}", style="yellow")
+    made = min((each["at"] for each in found["kpis"] if each["at"]), default=None)
+    if made is not None:
+        out.print(f"Read {moment(made)} UTC; figures of 30 days are up to that day.", style="dim")
     if found["behind"]:
         out.print(f"{found['behind']:,} changes of cases are not in these figures yet.", style="dim")
+    if found["walking"]:
+        out.print("Every case is looked at anew just now: figures may change.", style="yellow")
 
 
 def _line(each: Document) -> tuple[str | Text, ...]:
@@ -56,7 +61,14 @@ def _line(each: Document) -> tuple[str | Text, ...]:
     now = _now(kpi, reading)
     if reading is not None and reading["figure"]["value"] is None:
         now = Text("no answer", "dim")  # why, `kpis show` says
-    return f"  {kpi['id']}", now, kpi["target"] or "–", before, kpi["question"]
+    return f"  {kpi['id']}", now, _target(kpi) or "–", before, kpi["question"]
+
+
+def _target(kpi: Mapping[str, Any]) -> str:
+    """Say what a KPI should be, and of which quantile where it is one; nothing where nobody says."""
+    if not kpi["target"]:
+        return ""
+    return f"{kpi['target']} of the {kpi['headline']}" if kpi["headline"] else kpi["target"]
 
 
 def _now(kpi: Mapping[str, Any], reading: Mapping[str, Any] | None) -> Text:
@@ -95,8 +107,7 @@ def _say_lacks(out: Console, kpi: Document) -> None:
 def _say_what(out: Console, kpi: Document, found: Document) -> None:
     out.print(Text.assemble((kpi["title"], "bold"), "  ", kpi["question"]))
     clock = {"business": "business time", "elapsed": "time as it elapses"}[kpi["clock"]]
-    headline = f" of the {kpi['headline']}" if kpi["headline"] else ""
-    target = f", target {kpi['target']}{headline}" if kpi["target"] else ""
+    target = f", target {_target(kpi)}" if kpi["target"] else ""
     out.print(
         f"{kpi['kind']} in {spoken(kpi['unit'])}, {clock}, {kpi['good']} is good{target}; {kpi['owner']} owns it."
     )
