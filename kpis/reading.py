@@ -26,6 +26,8 @@ from throughline.core.rates import Rates
 
 SHARES = {Headline.MEDIAN: 0.5, Headline.P90: 0.9, Headline.P99: 0.99}
 NO_DATA = "no data"
+_HAPPENING = frozenset({Kind.ATTEMPTS, Kind.COUNT})
+"""Kinds of what is over at once: nothing of them is unfinished, but a source may have more to tell."""
 _FINEST = Decimal(10) ** 8  # of an amount: curves count in whole numbers
 
 
@@ -185,7 +187,8 @@ class Asked(NamedTuple):
 class Reading(NamedTuple):
     """An answer, or None and the reason why there is none.
 
-    ``known_to``: up to when we have seen all that could have ended what is unfinished, at most the moment (G7).
+    ``known_to``: up to when we have seen all that could have ended what is unfinished, or have happened, at most the
+    moment (G7).
     """
 
     answer: Answer | None
@@ -294,7 +297,8 @@ class Reader:
 
     def read(self, cells: Cells, asked: Asked) -> Reading:
         """Return the answer of the KPI by its kind; raises ValueError for a kind that cells cannot answer."""
-        known_to = min((self._moment.seen_to(place) for place, _, _ in _pending(cells)), default=self._moment.now)
+        told = cells if self._declaration.formula.kind in _HAPPENING else (place for place, _, _ in _pending(cells))
+        known_to = min((self._moment.seen_to(place) for place in told), default=self._moment.now)
         return self._read(cells, asked)._replace(known_to=known_to)
 
     def _read(self, cells: Cells, asked: Asked) -> Reading:

@@ -192,6 +192,23 @@ def test_every_kpi_is_explained_whatever_its_kind(serve: Serving) -> None:
     assert "Read 2026-03-09 12:00 UTC" in listed
 
 
+def test_up_to_when_sources_have_told_is_said(folder: Path) -> None:
+    """Of two declared sources of the ERP one was never heard of: nobody can say that what is open is open still."""
+    (folder / "definitions").mkdir()
+    (folder / "definitions" / "estate.yaml").write_text(
+        "sources: [{source: /erp, role: erp, every: 1 h}, {source: /erp/other, role: erp, every: 1 h}]"
+    )
+    definitions, clock = str(folder / "definitions"), str(folder / "clock")
+    with serving(folder / "data", "--clock", clock, "--definitions", definitions) as serve:
+        serve.send(*(approved(n) for n in range(30)), *(released(n) for n in range(25)))
+        until(lambda: done(serve) == 25, "the figures")
+        days = ("--from", "2026-03-01", "--to", "2026-03-31")
+        told = said(serve, "show", "billing-readiness-lag", *days, "--where", "region=EMEA")
+        assert "Only region EMEA." in told
+        assert "sources have told up to no time yet" in " ".join(told.split())
+        assert "known up to  no time yet" in said(serve, "explain", "billing-readiness-lag", *days)
+
+
 def test_of_a_share_each_number_leads_to_its_cases(serve: Serving) -> None:
     days = ("--from", "2026-03-01", "--to", "2026-03-31")
     told = said(serve, "explain", "untouched-billing-rate", *days)

@@ -22,6 +22,7 @@ KPIS = "/api/v1/kpis"
 STYLES = {"good": "green", "warning": "yellow", "bad": "bold red"}
 _LOOK_SECONDS = 0.5
 _MOST_SHOWN = 10
+_NEVER = "1970-01-01T00:00:00Z"
 Asked = Iterable[tuple[str, object]]
 
 
@@ -93,8 +94,20 @@ def show_kpi(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data
         return
     out = console()
     _say_what(out, kept, found)
+    _say_where(out, where)
     out.print(_readings(kept, found["readings"]))
     _say_left_out(out, found)
+    known_to = min((each["known_to"] for each in found["readings"] if each["known_to"]), default=found["at"])
+    if known_to < found["at"]:
+        out.print(f"Of some of it sources have told up to {_known_to(known_to)}.", style="yellow")
+
+
+def _say_where(out: Console, where: Iterable[str]) -> None:
+    """Say of what part of all a figure is, where it is of a part."""
+    named = [each.split("=", 1) for each in where]
+    if named:
+        told = ", ".join(f"{spoken(name)} {value or 'not known'}" for name, value in named)
+        out.print(f"Only {told}.", style="bold")
 
 
 def _say_lacks(out: Console, kpi: Document) -> None:
@@ -230,6 +243,7 @@ def explain(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data:
         return
     out = console()
     _say_what(out, declared, found)
+    _say_where(out, where)
     out.print(f"Formula: {declared['source']}.")
     out.print(f"Unfinished work {_UNFINISHED[declared['unfinished']]}; {_least(declared['minimum_sample'])}.")
     for each in found["readings"]:
@@ -282,7 +296,9 @@ def _say_parts(out: Console, kpi: Document, reading: Document) -> None:
     also = _also(kpi, answer)
     if also:
         out.print(f"  {also}")
-    if kpi["kind"] in ("ratio", "variance", "balance", "gauge"):
+    if kpi["kind"] in ("attempts", "count", "sum", "age"):  # all of it was over at once
+        out.print(f"  in it        {beside['began']:,}")
+    elif kpi["kind"] in ("ratio", "variance", "balance", "gauge"):
         still = f", {beside['open']:,} not over yet" if beside["open"] else ""
         out.print(f"  in it        {beside['done']:,}{still}")
     else:
@@ -299,7 +315,12 @@ def _say_parts(out: Console, kpi: Document, reading: Document) -> None:
     if answer is not None and answer["kind"] == "lag" and answer["parts"] is not None:
         _say_latency(out, answer["parts"])
     if reading["known_to"]:
-        out.print(f"  known up to  {moment(reading['known_to'])} UTC")
+        out.print(f"  known up to  {_known_to(reading['known_to'])}")
+
+
+def _known_to(at: str) -> str:
+    """Say up to when sources have told; one that was never heard of has told nothing."""
+    return "no time yet: one that would tell has never reported" if at == _NEVER else f"{moment(at)} UTC"
 
 
 def _sides(answer: Document | None) -> list[tuple[str, str]]:
