@@ -62,7 +62,7 @@ class Finder:
         self._estate = estate
 
     def find(self, question: Question, wanted: Wanted, moment: Moment) -> list[Behind]:
-        """Return what is behind a figure, what weighs most first: by what it is worth, then by how long it took.
+        """Return what is behind a figure, what weighs most first (``_weight``).
 
         Raises NoCells, NotTold and TooMany.
         """
@@ -75,8 +75,7 @@ class Finder:
                 " days, or for one value of a dimension"
             )
         found = self._observed(question, wanted, moment, ids)
-        by_hours = declaration.formula.measure is Measure.HOURS
-        return sorted(found, key=lambda each: _weight(each, moment, by_hours=by_hours))
+        return sorted(found, key=lambda each: _weight(declaration, each, moment))
 
     def latest(self, question: Question, moment: Moment, most: int) -> list[Behind]:
         """Return what is behind a figure, of so many cases at most: those of the last days. Raises as ``find``."""
@@ -220,10 +219,17 @@ def _is_wanted(wanted: Wanted, each: Behind) -> bool:
     return wanted.below is None or (each.seconds is not None and each.seconds < wanted.below)
 
 
-def _weight(each: Behind, moment: Moment, *, by_hours: bool) -> tuple[object, ...]:
-    """Sort what is worth most first, in the reporting currency or in hours, then what took longest; then by name."""
-    money, worth = each.observation.amount, each.observation.hours if by_hours else None
-    if money is not None and not by_hours:
+def _weight(declaration: Declaration, each: Behind, moment: Moment) -> tuple[object, ...]:
+    """Sort what is worth most first, in the reporting currency or in hours, then what took longest; then by name.
+
+    Of what asks when something was done last, what was done last comes first.
+    """
+    money, worth = each.observation.amount, None
+    if declaration.formula.kind is Kind.AGE:
+        worth = each.observation.began
+    elif declaration.formula.measure is Measure.HOURS:
+        worth = each.observation.hours
+    elif money is not None:
         rate = moment.rates.on(money.currency, moment.today)
         worth = None if rate is None else money.amount * rate.rate
     return (worth is None, -(worth or 0), -(each.seconds or 0), each.observation.process, each.observation.case)

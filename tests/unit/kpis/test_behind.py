@@ -110,6 +110,13 @@ def test_of_hours_what_is_most_hours_weighs_most(store: KpiWriter) -> None:
     assert names(found(world_of("unbilled-approved-hours", store))) == ["A", "B"]  # of B nobody knows them
 
 
+def test_of_what_was_done_last_the_last_comes_first(store: KpiWriter) -> None:
+    world = world_of("budget-burn-age", store)
+    began = [each.observation.began for each in found(world)]
+    assert names(found(world))[0] == "L-2"
+    assert began == sorted(began, key=lambda at: -(at or 0))
+
+
 def test_what_somebody_could_work_is_told_with_its_hours(store: KpiWriter) -> None:
     told = {each.observation.hours for each in found(world_of("billable-utilisation", store))}
     assert {40} < told
