@@ -175,6 +175,8 @@ def test_the_commands_say_what_the_api_does(serve: Serving, tmp_path: Path) -> N
     assert "seen 'x'" in refused(serve, "show", "billing-readiness-lag", "--where", "x")
     assert "wanted the id of a KPI" in refused(serve, "show", "nothing")
     assert ".csv or .parquet" in refused(serve, "export", str(tmp_path / "r.txt"))
+    assert "cannot be written: No such file" in refused(serve, "export", str(tmp_path / "nowhere" / "r.csv"))
+    assert "--by: seen colour, wanted" in refused(serve, "export", str(tmp_path / "r.csv"), "--by", "colour")
 
 
 def test_every_kpi_is_explained_whatever_its_kind(serve: Serving) -> None:
