@@ -26,6 +26,9 @@ from throughline.core.rates import Rates
 
 SHARES = {Headline.MEDIAN: 0.5, Headline.P90: 0.9, Headline.P99: 0.99}
 NO_DATA = "no data"
+OTHERWISE = "ended otherwise"
+"""The word of what had ended otherwise than done at an earlier time: cells count words as of now."""
+
 _HAPPENING = frozenset({Kind.ATTEMPTS, Kind.COUNT})
 """Kinds of what is over at once: nothing of them is unfinished, but a source may have more to tell."""
 _FINEST = Decimal(10) ** 8  # of an amount: curves count in whole numbers
@@ -211,6 +214,13 @@ def beside_of(cells: Cells) -> Beside:
     return Beside(done + still + otherwise, done, still, dict(sorted(endings[Ending.COMPETING].items())), unknown)
 
 
+def _as_stood(beside: Beside, lives: Lives) -> Beside:
+    """Return how many waits were done, open and ended otherwise then; of fewer of these nobody knows the words."""
+    done, otherwise, still = (sum(ages.values()) for ages in (lives.done, lives.competing, lives.open))
+    words = beside.competing if otherwise == sum(beside.competing.values()) else {OTHERWISE: otherwise}
+    return beside._replace(done=done, open=still, competing=words if otherwise else {})
+
+
 def standing_of(cells: Cells) -> Beside:
     """As ``beside_of``, of what is not over: a stock is read from those cells only that hold any of it."""
     whole = beside_of(cells)
@@ -347,7 +357,9 @@ class Reader:
         if as_of is None:
             curve, by_value = known.curve(maturity), known.curve_by_value(maturity)
         else:
-            curve, by_value = self._curves_as_of(cells, as_of, known.exact)
+            lives, worth = self._lives_as_of(cells, as_of, known.exact)
+            beside = _as_stood(beside, lives)
+            curve, by_value = curve_of(lives), curve_of(worth)
         error = 0.0 if known.exact else ACCURACY
         parts = None
         if self._declaration.splits and as_of is None and maturity is None:
@@ -355,8 +367,8 @@ class Reader:
             parts = parts_of(splits, self._declaration.minimum_sample)
         return Reading(Lag(_quantiles(curve), _quantiles(by_value), known.without, curve, error, parts), None, beside)
 
-    def _curves_as_of(self, cells: Cells, as_of: int, exact: bool) -> tuple[Curve, Curve]:
-        """Return the curves by count and by value, each day's waits cut at the age that all of them had reached."""
+    def _lives_as_of(self, cells: Cells, as_of: int, exact: bool) -> tuple[Lives, Lives]:
+        """Return what was known by count and by value, each day's waits cut at the age that all of them had reached."""
         days: dict[tuple[date, str | None], dict[Place, Cell]] = {}
         for place, cell in cells.items():
             days.setdefault((place.day, place.value(Dimension.REGION)), {})[place] = cell
@@ -366,7 +378,7 @@ class Reader:
             age = self._counting.seconds(over, as_of, region)
             counts.append(cut(known.lives(exact), age))
             values.append(cut(known.lives_by_value(exact), age))
-        return curve_of(together(counts)), curve_of(together(values))
+        return together(counts), together(values)
 
     def share(self, cells: Cells, category: str | None = None) -> Reading:
         """Return how many waits hit, the unfinished counted as the declaration says; of a category, how many of it."""

@@ -496,11 +496,16 @@ def restatements(kpi: str, asked: Asked, url: str | None, data: Path | None, as_
             moment(each["was_published"]),
             _published(declared, each["now"], each["now_at_least"]),
             moment(each["at"]),
-            each["why"],
+            _why(each),
         )
     out.print(table)
     if found["next"]:
         out.print(f"There is more: add --cursor {found['next']}", style="dim", soft_wrap=True)
+
+
+def _why(each: Document) -> str:
+    versions = "" if each["was_version"] == each["version"] else f": version {each['was_version']} → {each['version']}"
+    return f"{each['why']}{versions}"
 
 
 def _published(kpi: Mapping[str, Any], value: str | None, at_least: bool) -> str:
