@@ -79,7 +79,8 @@ HEADLINE = _shared(
     "headline", "The figure that target and warning level speak of, in the unit of the KPI's own family."
 )
 HEADLINE_AT_LEAST = _shared(
-    "headline_at_least", "Where that figure is a quantile that is not reached: the least that it can be."
+    "headline_at_least",
+    "Where that figure is a quantile that is not reached, or a share of which some is to be told: the least it can be.",
 )
 TARGET = _shared(
     "target", "The target, as throughline_kpi_headline is given; of business time, by the region's day.", "good"
@@ -349,8 +350,8 @@ def _size(answer: Answer | None, beside: Beside) -> int:
 def _line(answer: Answer | None) -> tuple[Decimal | int, ...]:
     """Return what stands above and below the line; nothing where there is none."""
     match answer:
-        case Share():
-            return answer.hits, answer.of
+        case Share():  # of a curve they are what is decided, and no quotient of them is the share
+            return (answer.hits, answer.of) if answer.counted else ()
         case Ratio():
             return answer.numerator, answer.denominator
         case Variance():

@@ -32,6 +32,7 @@ class Figure(NamedTuple):
 
 
 NONE = Figure(None)
+_NOTHING = 1e-9  # what floating point leaves of a share of which nothing is to be told
 
 
 def figure_of(declaration: Declaration, reading: Reading) -> Figure:
@@ -45,7 +46,7 @@ def _figure(declaration: Declaration, answer: Answer) -> Figure:
             reached = answer.quantiles[declaration.headline]
             return NONE if reached is None else Figure(_number(reached.age), reached.beyond)
         case Share():
-            return Figure(_number(answer.share))
+            return Figure(_number(answer.share), answer.pending > _NOTHING)
         case Stock() | Total():
             return Figure(_measured(declaration.formula.measure, answer))
         case Pace():

@@ -15,7 +15,7 @@ from kpis.cell import Cell, Held, Place, Since, Summing, entry_age
 from kpis.clock import Counting
 from kpis.declaration import Declaration, Dimension, Good, Headline, Kind, Unfinished
 from kpis.distribution import ACCURACY, EXACT, Distribution, Estimate, bin_of, value_of
-from kpis.intervals import Interval, wilson
+from kpis.intervals import Interval, wilson, wilson_around
 from kpis.latency import Parts, parts_of
 from kpis.money import EXACTLY, Converted, Sums, convert, total
 from kpis.observation import Ending
@@ -31,6 +31,7 @@ OTHERWISE = "ended otherwise"
 
 _HAPPENING = frozenset({Kind.ATTEMPTS, Kind.COUNT})
 """Kinds of what is over at once: nothing of them is unfinished, but a source may have more to tell."""
+_SAME = 1e-6  # of a record
 _FINEST = Decimal(10) ** 8  # of an amount: curves count in whole numbers
 
 
@@ -88,6 +89,7 @@ class Lag(NamedTuple):
 class Share(NamedTuple):
     """How many hit. ``interval`` at 95 %. ``pending``: the share of which nobody can say yet whether it will hit.
 
+    Where unfinished waits are censored, ``share`` is that of all that began, ``hits`` and ``of`` are what is decided.
     ``by_value``: the same of the known amounts above 0; None where none is known. ``budget``: how many more may miss
     before the target is missed, below 0 once it is; None without a target that is a high share.
     """
@@ -100,6 +102,11 @@ class Share(NamedTuple):
     by_value: float | None
     without_value: int
     budget: Decimal | None
+
+    @property
+    def counted(self) -> bool:
+        """Tell whether the share is just hits over all that are decided."""
+        return abs(self.share * self.of - self.hits) < _SAME
 
 
 class Stock(NamedTuple):
@@ -396,6 +403,7 @@ class Reader:
             if curve.broken_at is not None or not curve.points:
                 return Reading(None, "too few were watched from their beginning", beside)
             share, pending = curve.points[-1].done, curve.points[-1].survival
+            interval = wilson_around(min(1.0, share), of)
         worth = EXACTLY.add(known.hits.total, known.misses.total)
         by_value = float(known.hits.total / worth) if worth else None
         without = known.hits.without + known.misses.without

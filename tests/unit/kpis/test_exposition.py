@@ -261,6 +261,17 @@ def test_a_reading_of_a_region_stands_by_the_same_day_as_its_metric(values: dict
     assert shown.day_seconds == BUSINESS_DAY[region]
 
 
+def test_a_share_of_which_some_is_to_be_told_is_at_least_that_and_no_quotient() -> None:
+    rate = KPIS["project-setup-success-rate"]
+    samples = told(current(rate, Share(0.3, 30, 40, Interval(0.18, 0.45), 0.6, None, 0, None)))
+    assert samples[series("throughline_kpi_headline_at_least", kpi=rate.name)] == 0.3
+    shared = {name for name, labels in samples if ("kpi", rate.name) in labels}
+    assert not shared & {"throughline_kpi_headline", "throughline_kpi_numerator", "throughline_kpi_denominator"}
+    decided = told(current(rate, Share(0.75, 30, 40, Interval(0.6, 0.86), 0.0, None, 0, None)))
+    assert decided[series("throughline_kpi_headline", kpi=rate.name)] == 0.75
+    assert decided[series("throughline_kpi_numerator", kpi=rate.name)] == 30
+
+
 def test_labels_are_closed() -> None:
     """A value that records say and nothing declares, or a customer, makes no series; one that is not said is told."""
     own = "throughline_kpi_billing_readiness_lag_seconds"
