@@ -398,15 +398,17 @@ class Reader:
         interval = wilson(known.hits.size, of)
         assert interval is not None
         share, pending = known.hits.size / of, 0.0
+        worth = EXACTLY.add(known.hits.total, known.misses.total)
+        by_value = float(known.hits.total / worth) if worth else None
+        without = known.hits.without + known.misses.without
         if counted is Unfinished.CENSORED:
-            curve = known.curve()
+            curve, of_value = known.curve(), known.curve_by_value()
             if curve.broken_at is not None or not curve.points:
                 return Reading(None, "too few were watched from their beginning", beside)
             share, pending = curve.points[-1].done, curve.points[-1].survival
             interval = wilson_around(min(1.0, share), of)
-        worth = EXACTLY.add(known.hits.total, known.misses.total)
-        by_value = float(known.hits.total / worth) if worth else None
-        without = known.hits.without + known.misses.without
+            by_value = of_value.points[-1].done if of_value.points and of_value.broken_at is None else None
+            without = known.without
         budget = self._budget(known.hits.size, of)
         return Reading(Share(share, known.hits.size, of, interval, pending, by_value, without, budget), None, beside)
 
