@@ -108,7 +108,7 @@ class Asker:
         declaration, version = self.declared(question.kpi)
         tally = self._store.tally(version.number)
         looked_at = tally.pop("", 0)
-        begun = self.begun() if declaration.formula.kind in _NOTHING_IS_KNOWN else None
+        begun = self.begun(declaration, version) if declaration.formula.kind in _NOTHING_IS_KNOWN else None
         if declaration.formula.kind in MATCHED:
             parts = self._matched(question, version, looked_at, begun, moment)
             return Answered(version, parts, looked_at, _left_out(tally))
@@ -139,9 +139,18 @@ class Asker:
             raise NoCells(kpi)
         return self._catalogue.kpis[kpi], max(rows, key=lambda row: (row.complete, row.number))
 
-    def begun(self) -> date | None:
-        """Return the first day of which anything is known, whatever KPI it counts in; None: nothing is."""
-        firsts = (self._store.first_day(version.number) for version in self._store.versions())
+    def begun(self, declaration: Declaration, version: VersionRow) -> date | None:
+        """Return the first day of which anything is known that a KPI could count; None: nothing is.
+
+        What is left of a contract belongs to no day, so of a balance it is that of any KPI, as where nothing was
+        counted yet. The days of a variance are those of its periods, which may lie long before anybody watched.
+        """
+        own = self._store.first_day(version.number)
+        if own is not None and declaration.formula.kind is not Kind.BALANCE:
+            return date.fromordinal(own)
+        kinds = {name: each.formula.kind for name, each in self._catalogue.kpis.items()}
+        rows = (row for row in self._store.versions() if kinds.get(row.kpi, Kind.VARIANCE) is not Kind.VARIANCE)
+        firsts = (self._store.first_day(row.number) for row in rows)
         return min((date.fromordinal(first) for first in firsts if first is not None), default=None)
 
     def reader(self, declaration: Declaration, moment: Moment) -> Reader:

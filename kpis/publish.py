@@ -78,10 +78,7 @@ class Publisher:
             _, version = self._asker.declared(declaration.name)
         except NoCells:
             return None
-        if declaration.formula.kind is Kind.BALANCE:  # what is left of a contract belongs to no day
-            return self._asker.begun()
-        first = self._store.first_day(version.number)
-        return None if first is None else date.fromordinal(first)
+        return self._asker.begun(declaration, version)
 
     def _ended(self, declaration: Declaration, every: Every, begun: date, today: date) -> Iterator[tuple[Every, date]]:
         last = today - timedelta(days=SETTLES[declaration.formula.kind] + 1)

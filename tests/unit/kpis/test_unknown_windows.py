@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 
 from kpis.ask import Asker, Every, Question, Window
+from kpis.catalogue import Catalogue
+from kpis.codec import encode_place
 from kpis.publish import Publisher
 from kpis.reading import NO_DATA
 from kpis.scratch import moment_of
+from kpis.spot import Grain
 from kpis.store import KpiWriter, open_kpi_writer
-from tests.unit.kpis.golden import FOLDER, golden, instant
+from tests.unit.kpis.golden import CATALOGUE, FOLDER, golden, instant
 from tests.unit.kpis.test_keeping import World
 
 NOW = "2026-11-20 12:00"
@@ -57,6 +60,27 @@ def test_a_window_that_nobody_saw_has_no_answer(name: str, store: KpiWriter) -> 
         parts = asker_of(world).ask(Question(name, whole, every=Every.MONTH), moment_of(snapshot, world.case.estate))
     assert parts.parts[0].readings[()].answer is None
     assert parts.parts[-1].readings[()].answer is not None
+
+
+def test_periods_that_are_planned_say_nothing_of_when_watching_began(store: KpiWriter) -> None:
+    """Hours of a week in August are known, as they were planned; whether anything leaked then nobody knows."""
+    world = world_of("revenue-leakage", store)
+    planned = CATALOGUE.kpis["utilisation-forecast-variance"]
+    asker = Asker(store, Catalogue({**world.catalogue.kpis, planned.name: planned}, {}), world.case.estate)
+    leakage = world.case.declaration
+    _, version = asker.declared(leakage.name)
+    first = asker.begun(leakage, version)
+    assert first == date(2026, 10, 7)  # the first day on which anything was given up
+    (place, content), *_ = store.cells(version.number, Grain.DAY, first.toordinal(), None).items()
+    store.connection.execute(
+        "INSERT INTO version (number, kpi, version, digest, since, complete) VALUES (99, ?, '1', '', 0, 1)",
+        [planned.name],
+    )
+    store.connection.execute(
+        "INSERT INTO cell (kpi, grain, day, place, stands, content) VALUES (99, ?, ?, ?, 0, ?)",
+        [int(Grain.DAY), date(2026, 8, 3).toordinal(), encode_place(place), content],
+    )
+    assert asker.begun(leakage, version) == first
 
 
 def test_nothing_is_published_of_days_before_anything_was_known(store: KpiWriter) -> None:
