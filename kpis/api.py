@@ -15,12 +15,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from kpis.ask import TIMELESS, Asker, Every, NoCells, NotTold, Question, Window
-from kpis.behind import Behind, Finder, TooMany, Wanted
+from kpis.behind import SHARES, Behind, Finder, TooMany, Wanted
 from kpis.catalogue import Catalogue
+from kpis.cell import Verdict
 from kpis.clock import Counting
 from kpis.contribution import NO_DAY
-from kpis.declaration import Declaration, Dimension
+from kpis.declaration import Declaration, Dimension, Kind
 from kpis.documents import KpiList, LatestDocument, ReadingsDocument, kpi_document, readings_document, text_of
+from kpis.figures import region_of
 from kpis.latency import LatencyPart, Split, Unsplit
 from kpis.latest import DAYS
 from kpis.observation import Ending
@@ -47,9 +49,10 @@ UNKNOWN = ""  # how the value of a dimension is asked for that nobody knows
 class BehindDocument(msgspec.Struct, frozen=True):
     """One thing that a case contributes to a figure: ``part`` tells it apart from others of the same case.
 
-    ``seconds``: how long it took by the KPI's clock, or has taken up to now. ``amount`` and ``hours``: null where they
-    are not known. ``parts``: of a latency that is over the seconds of each part, null where spans do not tell, for the
-    reason ``not_split``.
+    ``seconds``: how long it took by the KPI's clock, or has taken up to now; a day of its region has ``day_seconds``.
+    ``amount`` and ``hours``: null where they are not known. ``counts_as``: what it counts as in a share by now.
+    ``times``: how many alike attempts it stands for. ``parts``: of a latency that is over the seconds of each part,
+    null where spans do not tell, for the reason ``not_split``.
     """
 
     case: CaseReference
@@ -61,7 +64,10 @@ class BehindDocument(msgspec.Struct, frozen=True):
     ended: str | None
     due: str | None
     seconds: int | None
+    day_seconds: int
     hit: bool | None
+    counts_as: Verdict | None
+    times: int
     amount: str | None
     currency: str | None
     hours: str | None
@@ -71,11 +77,15 @@ class BehindDocument(msgspec.Struct, frozen=True):
 
 
 class BehindList(msgspec.Struct, frozen=True):
-    """A page of what is behind a figure, what weighs most first. ``total``: how much there is on all pages."""
+    """A page of what is behind a figure, what weighs most first. ``total``: how much there is on all pages.
+
+    ``times``: how many attempts that are; of other figures as many as ``total``.
+    """
 
     kpi: str
     cases: list[BehindDocument]
     total: int
+    times: int
     next: str | None
 
 
@@ -180,6 +190,7 @@ class FigureAsked(BaseModel):
     legal_entity: Text | None = None
     practice: Text | None = None
     customer: Text | None = None
+    category: Text | None = Field(None, description="Of attempts: those that failed for it, as a share of all.")
 
 
 class ReadingsAsked(FigureAsked):
@@ -197,6 +208,10 @@ class BehindAsked(FigureAsked):
     ending: list[Ending] = Field([], description="Only what ended so; several: any of these.")
     at_least: int | None = Field(None, ge=0, description="Only what took at least so many seconds.")
     below: int | None = Field(None, ge=0, description="Only what took fewer seconds.")
+    counts_as: list[Verdict] = Field(
+        [],
+        description="Of a share: only what counts as a hit (in the numerator), as a miss, as neither, or is pending.",
+    )
     limit: int = Field(100, ge=1, le=MOST_CASES)
     cursor: str | None = Field(None, description="The `next` of the page before.")
 
@@ -281,7 +296,7 @@ class KpiDesk:
                 _only(asked),
                 equal_maturity=asked.equal_maturity,
             )
-            with _named(kpi):
+            with _named(declaration):
                 answered = Asker(store, self.catalogue, self._estate).ask(question, moment)
         if sum(len(part.readings) for part in answered.parts) > MOST_READINGS:
             raise Problem(
@@ -289,7 +304,14 @@ class KpiDesk:
             )
         currency = moment.rates.reporting_currency
         return readings_document(
-            declaration, self._counting(declaration), answered, by, moment.now, currency, curves=asked.curve
+            declaration,
+            self._counting(declaration),
+            answered,
+            by,
+            moment.now,
+            currency,
+            curves=asked.curve,
+            whose=lambda values: region_of({**question.only, **values}, self._estate),
         )
 
     def behind(self, kpi: str, asked: BehindAsked) -> BehindList:
@@ -297,24 +319,28 @@ class KpiDesk:
         declaration = self.declared(kpi)
         (after,) = read_cursor(asked.cursor, tuple[int]) if asked.cursor else (0,)
         endings = frozenset(asked.ending) or frozenset(Ending)
+        if asked.counts_as and declaration.formula.kind not in SHARES:
+            raise Problem(ProblemKind.INVALID, f"seen counts_as, wanted none: {kpi} is no share of anything")
         with self.open() as store, self.cases.snapshot() as snapshot:
             moment = moment_of(snapshot, self._estate)
             question = Question(kpi, _window(declaration, asked, moment), only=_only(asked))
             finder = Finder(store, Asker(store, self.catalogue, self._estate), self._estate)
-            with _named(kpi):
-                found = finder.find(question, Wanted(endings, asked.at_least, asked.below), moment)
-            page = [_behind(each, snapshot) for each in found[after : after + asked.limit]]
+            with _named(declaration):
+                verdicts = frozenset(asked.counts_as) or None
+                found = finder.find(question, Wanted(endings, asked.at_least, asked.below, verdicts), moment)
+            counting = self._counting(declaration)
+            page = [_behind(each, counting, snapshot) for each in found[after : after + asked.limit]]
         more = write_cursor((after + asked.limit,)) if after + asked.limit < len(found) else None
-        return BehindList(kpi, page, len(found), more)
+        return BehindList(kpi, page, len(found), sum(each.observation.times for each in found), more)
 
     def at_risk(self, kpi: str, asked: RiskAsked) -> RiskList:
         """Return the open work of a KPI with the chance that it misses its deadline."""
-        self.declared(kpi)
+        declaration = self.declared(kpi)
         (after,) = read_cursor(asked.cursor, tuple[int]) if asked.cursor else (0,)
         with self.open() as store, self.cases.snapshot() as snapshot:
             moment = moment_of(snapshot, self._estate)
             asker = Asker(store, self.catalogue, self._estate)
-            with _named(kpi):
+            with _named(declaration):
                 found = Assessor(asker, Finder(store, asker, self._estate)).assess(kpi, _only(asked), moment)
             page = [_risk(each, snapshot) for each in found.open[after : after + asked.limit]]
         more = write_cursor((after + asked.limit,)) if after + asked.limit < len(found.open) else None
@@ -399,16 +425,24 @@ def _only(asked: BaseModel) -> dict[Dimension, str | None]:
 
 
 @contextmanager
-def _named(kpi: str) -> Generator[None]:
+def _named(declaration: Declaration) -> Generator[None]:
     """Turn what cannot be answered into problems."""
     try:
         yield
     except NoCells:
-        raise Problem(
-            ProblemKind.NOT_FOUND, f"{kpi} has no readings: it has no source yet, or none was made so far"
-        ) from None
+        raise Problem(ProblemKind.NOT_FOUND, f"{declaration.name} {_no_cells(declaration)}") from None
     except (NotTold, TooMany, NoDeadline) as error:
         raise Problem(ProblemKind.INVALID, str(error)) from error
+
+
+def _no_cells(declaration: Declaration) -> str:
+    match declaration.formula.kind:
+        case Kind.NONE:
+            return f"has no source yet: it lacks {declaration.formula.lacks}"
+        case Kind.GAUGE:
+            return "is counted from events, not from cases: /api/v1/orphans lists what has waited too long for a case"
+        case _:
+            return "has no readings so far: ask again once the cases have been looked at"
 
 
 def _window(declaration: Declaration, asked: FigureAsked, moment: Moment) -> Window | None:
@@ -428,7 +462,7 @@ def _window(declaration: Declaration, asked: FigureAsked, moment: Moment) -> Win
     return Window(first, last)
 
 
-def _behind(each: Behind, snapshot: Snapshot) -> BehindDocument:
+def _behind(each: Behind, counting: Counting, snapshot: Snapshot) -> BehindDocument:
     observation, key = each.observation, Key.decode(each.observation.case)
     money = observation.amount
     return BehindDocument(
@@ -441,7 +475,10 @@ def _behind(each: Behind, snapshot: Snapshot) -> BehindDocument:
         ended=_instant(observation.ended),
         due=_instant(observation.due),
         seconds=each.seconds,
+        day_seconds=counting.day_seconds_of(observation.region),
         hit=observation.hit,
+        counts_as=each.counts_as,
+        times=observation.times,
         amount=None if money is None else text_of(money.amount),
         currency=None if money is None else money.currency,
         hours=text_of(observation.hours),

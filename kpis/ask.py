@@ -25,6 +25,9 @@ from throughline.core.estate import Estate
 TIMELESS = STANDING | {Kind.AGE, Kind.GAUGE}
 """Kinds whose readings are of the moment, and of no window."""
 
+_NOTHING_IS_KNOWN = frozenset({Kind.SUM, Kind.COUNT, Kind.BALANCE})
+"""Kinds that tell of a window in which nothing happened that it was nothing: where anything was known at all."""
+
 
 class Every(StrEnum):
     """Into which windows a longer one is parted; weeks begin on Monday."""
@@ -105,15 +108,25 @@ class Asker:
         declaration, version = self.declared(question.kpi)
         tally = self._store.tally(version.number)
         looked_at = tally.pop("", 0)
+        begun = self.begun(declaration, version) if declaration.formula.kind in _NOTHING_IS_KNOWN else None
         if declaration.formula.kind in MATCHED:
-            return Answered(version, self._matched(question, version, looked_at, moment), looked_at, _left_out(tally))
+            parts = self._matched(question, version, looked_at, begun, moment)
+            return Answered(version, parts, looked_at, _left_out(tally))
         cells = self.cells(question, version)
         reader = self.reader(declaration, moment)
         parted = _parted(question, grain_of(question, declaration), cells)
         last = parted[-1][0]
         parts = [
             self._part(
-                reader, question, window, some, Asked(looked_at, as_of=self._as_of(question, window, last, moment))
+                reader,
+                question,
+                window,
+                some,
+                Asked(
+                    _looked_at(looked_at, window, begun, moment),
+                    category=question.only.get(Dimension.CATEGORY),
+                    as_of=self._as_of(question, window, last, moment),
+                ),
             )
             for window, some in parted
         ]
@@ -125,6 +138,20 @@ class Asker:
         if kpi not in self._catalogue.kpis or not rows:
             raise NoCells(kpi)
         return self._catalogue.kpis[kpi], max(rows, key=lambda row: (row.complete, row.number))
+
+    def begun(self, declaration: Declaration, version: VersionRow) -> date | None:
+        """Return the first day of which anything is known that a KPI could count; None: nothing is.
+
+        What is left of a contract belongs to no day, so of a balance it is that of any KPI, as where nothing was
+        counted yet. The days of a variance are those of its periods, which may lie long before anybody watched.
+        """
+        own = self._store.first_day(version.number)
+        if own is not None and declaration.formula.kind is not Kind.BALANCE:
+            return date.fromordinal(own)
+        kinds = {name: each.formula.kind for name, each in self._catalogue.kpis.items()}
+        rows = (row for row in self._store.versions() if kinds.get(row.kpi, Kind.VARIANCE) is not Kind.VARIANCE)
+        firsts = (self._store.first_day(row.number) for row in rows)
+        return min((date.fromordinal(first) for first in firsts if first is not None), default=None)
 
     def reader(self, declaration: Declaration, moment: Moment) -> Reader:
         """Return what reads the cells of a KPI at a moment."""
@@ -146,7 +173,7 @@ class Asker:
             window = widened(question.window, grain) if question.window is not None else None
             first, last = (None, None) if window is None else (each.toordinal() for each in window)
             found = _decoded(store.cells(number, grain, first, last))
-        return {place: cell for place, cell in found.items() if holds(question, place)}
+        return {place: cell for place, cell in found.items() if _is_among(question, place)}
 
     def _gauge(self, question: Question, reading: Reading) -> Answered:
         """Return what lineage keeps by itself: it is of now, and told by nothing."""
@@ -155,7 +182,9 @@ class Asker:
         version = VersionRow(0, question.kpi, declaration.version, "", 0, complete=True)
         return Answered(version, [Part(None, {(): reading}, None)], reading.beside.began, {})
 
-    def _matched(self, question: Question, version: VersionRow, looked_at: int, moment: Moment) -> list[Part]:
+    def _matched(
+        self, question: Question, version: VersionRow, looked_at: int, begun: date | None, moment: Moment
+    ) -> list[Part]:
         """Return the readings of a KPI that compares across cases, by windows: its cells are of days, or of none."""
         declaration = self._catalogue.kpis[question.kpi]
         grain_of(question, declaration)
@@ -168,7 +197,8 @@ class Asker:
         by = tuple(dict.fromkeys((*question.by, *question.only)))
         parts: list[Part] = []
         for each in windows_in(window, question.every):
-            made = matched_readings(declaration, self._estate.calendars, moment, cells, Days(*each), by, looked_at)
+            known = _looked_at(looked_at, each, begun, moment)
+            made = matched_readings(declaration, self._estate.calendars, moment, cells, Days(*each), by, known)
             wanted = [question.only.get(dimension, _ANY) for dimension in by]
             kept = {
                 values[: len(question.by)]: reading
@@ -195,6 +225,16 @@ class Asker:
 
 
 _ANY = "\0"  # no value of a dimension
+
+
+def _looked_at(cases: int, window: Window | None, begun: date | None, moment: Moment) -> int:
+    """Return how many cases would show what is asked of a window; before anything was known, and of days to come, none.
+
+    ``begun`` None: of a kind that does not ask.
+    """
+    if window is None or begun is None:
+        return cases
+    return cases if begun <= window.last and window.first <= moment.today else 0
 
 
 def _decoded(cells: Mapping[Place, bytes]) -> dict[Place, Cell]:
@@ -228,6 +268,15 @@ def grain_of(question: Question, declaration: Declaration) -> Grain:
 def holds(question: Question, place: Place) -> bool:
     """Tell whether a place has the values that count."""
     return all(place.value(dimension) == value for dimension, value in question.only.items())
+
+
+def _is_among(question: Question, place: Place) -> bool:
+    """Tell whether a figure counts a place: of one category all attempts, as that is told as a share of them."""
+    return all(
+        place.value(dimension) == value
+        for dimension, value in question.only.items()
+        if dimension is not Dimension.CATEGORY
+    )
 
 
 def widened(window: Window, grain: Grain) -> Window:

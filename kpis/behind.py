@@ -5,36 +5,48 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from kpis.ask import Asker, Question, Window, grain_of, holds, widened
-from kpis.cell import STANDING, Place
+from kpis.cell import STANDING, Place, Verdict, judge
+from kpis.cell import place_of as spot_of
 from kpis.clock import Counting
 from kpis.codec import Contributed
-from kpis.contribution import NO_DAY, PLAIN, Contribution, Stated, Unusable, Worth
-from kpis.declaration import MATCHED, Declaration, Kind
-from kpis.matched import place_of
+from kpis.contribution import NO_DAY, PLAIN, Contribution, Standing, Stated, Unusable, Worth
+from kpis.declaration import MATCHED, Declaration, Kind, Measure, Unfinished
 from kpis.observation import Ending, Observation
 from kpis.reading import Moment
+from kpis.reading_matched import groups_of
 from kpis.spot import Grain, Spotting
 from kpis.store import KpiReader
 from throughline.core.estate import Estate
+
+SHARES = frozenset({Kind.SHARE, Kind.ATTEMPTS})
+"""Kinds that tell how many of all hit."""
 
 MOST_LOOKED_THROUGH = 200_000
 """Cases that one question looks through, to order them by what they weigh."""
 
 
 class Behind(NamedTuple):
-    """One observation that is in a figure. ``seconds``: how long it took, or has taken up to now; None: not known."""
+    """One observation that is in a figure. ``seconds``: how long it took, or has taken up to now; None: not known.
+
+    ``counts_as``: of a share, what it counts as by now; None of other figures.
+    """
 
     case_id: int
     observation: Observation
     seconds: int | None
+    counts_as: Verdict | None = None
 
 
 class Wanted(NamedTuple):
-    """Which observations of a figure are wanted: those of some endings, and of some ages in seconds."""
+    """Which observations of a figure are wanted: those of some endings, of some ages in seconds, and of some verdicts.
+
+    ``verdicts`` None: of a figure that is no share, too.
+    """
 
     endings: frozenset[Ending] = frozenset(Ending)
     at_least: int | None = None
     below: int | None = None
+    verdicts: frozenset[Verdict] | None = None
 
 
 class TooMany(ValueError):
@@ -50,7 +62,7 @@ class Finder:
         self._estate = estate
 
     def find(self, question: Question, wanted: Wanted, moment: Moment) -> list[Behind]:
-        """Return what is behind a figure, what weighs most first: by what it is worth, then by how long it took.
+        """Return what is behind a figure, what weighs most first (``_weight``).
 
         Raises NoCells, NotTold and TooMany.
         """
@@ -63,7 +75,7 @@ class Finder:
                 " days, or for one value of a dimension"
             )
         found = self._observed(question, wanted, moment, ids)
-        return sorted(found, key=lambda each: _weight(each, moment))
+        return sorted(found, key=lambda each: _weight(declaration, each, moment))
 
     def latest(self, question: Question, moment: Moment, most: int) -> list[Behind]:
         """Return what is behind a figure, of so many cases at most: those of the last days. Raises as ``find``."""
@@ -77,19 +89,26 @@ class Finder:
         declaration, version = self._asker.declared(question.kpi)
         grain, spotting = grain_of(question, declaration), Spotting(declaration)
         counting = Counting(declaration.clock, self._estate.calendars)
-        found: list[Behind] = []
+        seen: list[tuple[int, Observation]] = []
+        halves: list[tuple[int, Contributed, Contribution]] = []
         for start in range(0, len(ids), _AT_ONCE):
             some = self._store.contributed_to(version.number, ids[start : start + _AT_ONCE])
             for case_id, contributed in some.items():
                 entry = contributed.entries[version.number]
-                halves = (_half(contributed, each) for each in entry.contributions if _is_of(question, each))
-                whole = (
-                    each for each in entry.observations if self._is_in(question, declaration, grain, spotting, each)
-                )
-                for each in (*whole, *halves):
-                    seconds = _age(each, counting, moment.now)
-                    if _is_wanted(wanted, each, seconds):
-                        found.append(Behind(case_id, each, seconds))
+                inside = (each for each in entry.contributions if _is_of_days(question, each))
+                halves += [(case_id, contributed, each) for each in inside]
+                seen += [
+                    (case_id, each)
+                    for each in entry.observations
+                    if self._is_in(question, declaration, grain, spotting, each)
+                ]
+        seen += _halves(declaration, question, halves)
+        found: list[Behind] = []
+        for case_id, each in seen:
+            seconds = _age(each, counting, moment.now)
+            one = Behind(case_id, each, seconds, _counts_as(declaration, each, moment))
+            if _is_wanted(wanted, one) and _is_old_enough(declaration, counting, each, seconds):
+                found.append(one)
         return found
 
     def _cells(self, question: Question, declaration: Declaration, grain: Grain) -> tuple[int | None, int | None, bool]:
@@ -116,29 +135,43 @@ class Finder:
 _AT_ONCE = 2_000
 
 
-def _is_of(question: Question, contribution: Contribution) -> bool:
-    """Tell whether a contribution is of the days and values that a question asks for."""
+def _is_of_days(question: Question, contribution: Contribution) -> bool:
     window, day = question.window, contribution.day
-    inside = window is None or day == NO_DAY or window.first <= day <= window.last
-    return inside and holds(question, place_of(contribution))
+    return window is None or day == NO_DAY or window.first <= day <= window.last
+
+
+def _halves(
+    declaration: Declaration, question: Question, seen: list[tuple[int, Contributed, Contribution]]
+) -> list[tuple[int, Observation]]:
+    """Return what of some contributions is of the values that a question asks for, told apart as a reading does."""
+    groups = groups_of(declaration, [each for _, _, each in seen], tuple(question.only))
+    wanted = tuple(question.only.values())
+    return [
+        (case_id, _half(contributed, each))
+        for (case_id, contributed, each), group in zip(seen, groups, strict=True)
+        if group == wanted
+    ]
 
 
 def _half(contributed: Contributed, contribution: Contribution) -> Observation:
-    """Return a contribution in the form of an observation, for who looks at it."""
-    money = contribution.told.money if isinstance(contribution.told, Worth | Stated) else None
-    plain = money if money is not None and money.currency == PLAIN else None
+    """Return a contribution in the form of an observation, for who looks at it: of weekly hours these."""
+    told = contribution.told
+    money = told.money if isinstance(told, Worth | Stated) else None
+    plain = money.amount if money is not None and money.currency == PLAIN else None
+    if isinstance(told, Standing):
+        plain = told.weekly
     return Observation(
         process=contributed.process,
         case=contributed.case,
         part=" ".join((contribution.part.value, *contribution.match)),
         day=contribution.day,
         dimensions=contribution.dimensions,
-        ending=Ending.UNKNOWN if isinstance(contribution.told, Unusable) else Ending.DONE,
+        ending=Ending.UNKNOWN if isinstance(told, Unusable) else Ending.DONE,
         began=None,
         ended=None,
-        word=contribution.told.missing.value if isinstance(contribution.told, Unusable) else None,
-        amount=None if plain else money,
-        hours=None if plain is None else plain.amount,
+        word=told.missing.value if isinstance(told, Unusable) else None,
+        amount=None if plain is not None else money,
+        hours=plain,
     )
 
 
@@ -155,18 +188,48 @@ def _age(observation: Observation, counting: Counting, now: int) -> int | None:
     return counting.seconds(observation.began, now, observation.region)
 
 
-def _is_wanted(wanted: Wanted, observation: Observation, seconds: int | None) -> bool:
-    if observation.ending not in wanted.endings:
-        return False
-    if wanted.at_least is not None and (seconds is None or seconds < wanted.at_least):
-        return False
-    return wanted.below is None or (seconds is not None and seconds < wanted.below)
+def _is_old_enough(declaration: Declaration, counting: Counting, observation: Observation, seconds: int | None) -> bool:
+    """Tell whether what stands is of the age that a figure is of; what cannot be measured stands beside any."""
+    least = declaration.formula.older_than
+    if least is None or observation.ending is not Ending.OPEN:
+        return True
+    return seconds is not None and seconds >= counting.seconds_of(least, observation.region)
 
 
-def _weight(each: Behind, moment: Moment) -> tuple[object, ...]:
-    """Sort what is worth most first, in the reporting currency, then what took longest; then by name."""
+def _counts_as(declaration: Declaration, observation: Observation, moment: Moment) -> Verdict | None:
+    """Return what an observation counts as in a share at a moment; None of what is no share."""
+    if declaration.formula.kind not in SHARES:
+        return None
+    verdict, _ = judge(declaration, observation)
+    if verdict is not Verdict.PENDING:
+        return verdict
+    if declaration.unfinished is Unfinished.COUNTED:
+        return Verdict.MISS
+    due = observation.due
+    return Verdict.MISS if due is not None and moment.seen_to(spot_of(observation)) > due else Verdict.PENDING
+
+
+def _is_wanted(wanted: Wanted, each: Behind) -> bool:
+    if each.observation.ending not in wanted.endings:
+        return False
+    if wanted.verdicts is not None and each.counts_as not in wanted.verdicts:
+        return False
+    if wanted.at_least is not None and (each.seconds is None or each.seconds < wanted.at_least):
+        return False
+    return wanted.below is None or (each.seconds is not None and each.seconds < wanted.below)
+
+
+def _weight(declaration: Declaration, each: Behind, moment: Moment) -> tuple[object, ...]:
+    """Sort what is worth most first, in the reporting currency or in hours, then what took longest; then by name.
+
+    Of what asks when something was done last, what was done last comes first.
+    """
     money, worth = each.observation.amount, None
-    if money is not None:
+    if declaration.formula.kind is Kind.AGE:
+        worth = each.observation.began
+    elif declaration.formula.measure is Measure.HOURS:
+        worth = each.observation.hours
+    elif money is not None:
         rate = moment.rates.on(money.currency, moment.today)
         worth = None if rate is None else money.amount * rate.rate
     return (worth is None, -(worth or 0), -(each.seconds or 0), each.observation.process, each.observation.case)

@@ -26,8 +26,12 @@ class Counting:
     @property
     def day_seconds(self) -> int:
         """Return how many seconds a day has, by the business clock that of the default region."""
+        return self.day_seconds_of(None)
+
+    def day_seconds_of(self, region: str | None) -> int:
+        """Return how many seconds a day has, by the business clock that of a region."""
         one = Duration(1, Unit.BUSINESS_DAYS) if self._business else DAY // MICROSECONDS
-        return self.seconds_of(one, None)
+        return self.seconds_of(one, region)
 
     def seconds_of(self, length: Duration | int, region: str | None) -> int:
         """Return how many seconds of this clock a length has: a business day has those of the region's usual day."""

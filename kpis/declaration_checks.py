@@ -92,6 +92,8 @@ def bound_of(value: str | int | float, unit: Unit, clock: KpiClock) -> Bound:
 def length_of(text: str, clock: KpiClock) -> Duration | int:
     """Read a length of time by a clock: business time, or elapsed seconds; raises ValueError with what was wanted."""
     if clock is KpiClock.ELAPSED:
+        if text.rstrip().endswith("bd"):
+            raise ValueError("a length of time, such as 30 s, 15 min or 13 d; business days need `clock: business`")
         return parse_elapsed(text) // MICROSECONDS
     length = parse_duration(text)
     if length.unit is calendar.Unit.ELAPSED_HOURS:

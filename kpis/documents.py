@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 
 import msgspec
@@ -15,7 +15,9 @@ from kpis.latency import LatencyPart, Parts
 from kpis.money import Converted, Sums, rounded
 from kpis.reading import Answer, Balance, Beside, Lag, Newest, Pace, Ratio, Reading, Share, Stock, Total, Variance
 from kpis.survival import Reached
-from throughline.core.instants import format_instant
+from throughline.core.instants import DAY, MICROSECONDS, format_instant
+
+Whose = Callable[[Mapping[Dimension, str | None]], str | None]
 
 
 class FigureDocument(msgspec.Struct, frozen=True):
@@ -214,7 +216,8 @@ class ReadingDocument(msgspec.Struct, frozen=True):
     """The answer for some days and dimension values. ``answer`` null: there is none, for the reason ``why_not``.
 
     ``known_to``: up to when all was seen that could have ended what is unfinished. ``as_of``: of a lag, the instant at
-    which it was known so, where that is not now, so that windows compare.
+    which it was known so, where that is not now, so that windows compare. ``day_seconds``: how many seconds of the
+    KPI's clock a day has in the region that the reading is of, by which its target is counted.
     """
 
     by: dict[str, str | None]
@@ -226,6 +229,7 @@ class ReadingDocument(msgspec.Struct, frozen=True):
     beside: BesideDocument
     known_to: str | None
     as_of: str | None
+    day_seconds: int = DAY // MICROSECONDS  # a reading that was made by an earlier release tells none
 
 
 class KpiDocument(msgspec.Struct, frozen=True):
@@ -342,8 +346,9 @@ def readings_document(
     currency: str,
     *,
     curves: bool = False,
+    whose: Whose = lambda _: None,
 ) -> ReadingsDocument:
-    """Return the answer to a question."""
+    """Return the answer to a question; ``whose``: as of ``reading_documents``."""
     return ReadingsDocument(
         kpi=declaration.name,
         version=answered.version.version,
@@ -352,7 +357,7 @@ def readings_document(
         readings=[
             each
             for part in answered.parts
-            for each in reading_documents(declaration, counting, part, by, currency, curves=curves)
+            for each in reading_documents(declaration, counting, part, by, currency, curves=curves, whose=whose)
         ],
         cases=answered.looked_at,
         left_out={reason.value: count for reason, count in answered.left_out.items()},
@@ -367,27 +372,35 @@ def reading_documents(
     currency: str,
     *,
     curves: bool = False,
+    whose: Whose = lambda _: None,
 ) -> Iterable[ReadingDocument]:
-    """Yield the readings of one window, by the values of some dimensions."""
+    """Yield the readings of one window, by the values of some dimensions.
+
+    ``whose``: the region that a reading of some values is of, None: the default one.
+    """
     window = part.window
     for values, reading in part.readings.items():
+        region = whose(dict(zip(by, values, strict=True)))
         yield ReadingDocument(
             by=dict(zip((each.value for each in by), values, strict=True)),
             first=None if window is None else window.first.isoformat(),
             last=None if window is None else window.last.isoformat(),
-            figure=figure_document(declaration, counting, reading, currency),
+            figure=figure_document(declaration, counting, reading, currency, region),
             answer=None if reading.answer is None else _answer(reading.answer, curves),
             why_not=reading.why_not,
             beside=_beside(reading.beside),
             known_to=None if reading.known_to is None else format_instant(reading.known_to),
             as_of=None if part.as_of is None else format_instant(part.as_of),
+            day_seconds=counting.day_seconds_of(region),
         )
 
 
-def figure_document(declaration: Declaration, counting: Counting, reading: Reading, currency: str) -> FigureDocument:
-    """Return the number of a reading."""
+def figure_document(
+    declaration: Declaration, counting: Counting, reading: Reading, currency: str, region: str | None = None
+) -> FigureDocument:
+    """Return the number of a reading, held against the target by the business day of a region."""
     figure = figure_of(declaration, reading)
-    standing = standing_of(declaration, figure, counting)
+    standing = standing_of(declaration, figure, counting, region)
     money = declaration.unit is Unit.MONEY
     return FigureDocument(
         _plain(figure.value, declaration.unit), figure.at_least, declaration.unit, currency if money else None, standing

@@ -16,7 +16,7 @@ from prometheus_client import Metric as Samples
 
 from kpis.clock import Counting
 from kpis.declaration import Bound, Declaration, Dimension, Headline, Kind, KpiClock, Measure, Unit
-from kpis.figures import figure_of
+from kpis.figures import figure_of, region_of
 from kpis.latency import Parts
 from kpis.latest import SPLIT, Current
 from kpis.money import rounded
@@ -79,7 +79,8 @@ HEADLINE = _shared(
     "headline", "The figure that target and warning level speak of, in the unit of the KPI's own family."
 )
 HEADLINE_AT_LEAST = _shared(
-    "headline_at_least", "Where that figure is a quantile that is not reached: the least that it can be."
+    "headline_at_least",
+    "Where that figure is a quantile that is not reached, or a share of which some is to be told: the least it can be.",
 )
 TARGET = _shared(
     "target", "The target, as throughline_kpi_headline is given; of business time, by the region's day.", "good"
@@ -349,8 +350,8 @@ def _size(answer: Answer | None, beside: Beside) -> int:
 def _line(answer: Answer | None) -> tuple[Decimal | int, ...]:
     """Return what stands above and below the line; nothing where there is none."""
     match answer:
-        case Share():
-            return answer.hits, answer.of
+        case Share():  # of a curve they are what is decided, and no quotient of them is the share
+            return (answer.hits, answer.of) if answer.counted else ()
         case Ratio():
             return answer.numerator, answer.denominator
         case Variance():
@@ -364,6 +365,4 @@ def _level(bound: Bound, values: Mapping[Dimension, str | None], estate: Estate)
     if bound.business is None:
         assert bound.number is not None
         return float(bound.number)
-    entity = estate.legal_entities.get(values.get(Dimension.LEGAL_ENTITY) or "")
-    region = values.get(Dimension.REGION) or (entity.region if entity is not None else None)
-    return float(Counting(KpiClock.BUSINESS, estate.calendars).seconds_of(bound.business, region))
+    return float(Counting(KpiClock.BUSINESS, estate.calendars).seconds_of(bound.business, region_of(values, estate)))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
 from kpis.clock import Counting
-from kpis.declaration import Bound, Declaration, Good, Measure
+from kpis.declaration import Bound, Declaration, Dimension, Good, Measure
 from kpis.reading import Answer, Balance, Lag, Newest, Pace, Ratio, Reading, Share, Stock, Total, Variance
+from throughline.core.estate import Estate
 
 
 class Standing(StrEnum):
@@ -30,6 +32,7 @@ class Figure(NamedTuple):
 
 
 NONE = Figure(None)
+_NOTHING = 1e-9  # what floating point leaves of a share of which nothing is to be told
 
 
 def figure_of(declaration: Declaration, reading: Reading) -> Figure:
@@ -43,7 +46,7 @@ def _figure(declaration: Declaration, answer: Answer) -> Figure:
             reached = answer.quantiles[declaration.headline]
             return NONE if reached is None else Figure(_number(reached.age), reached.beyond)
         case Share():
-            return Figure(_number(answer.share))
+            return Figure(_number(answer.share), answer.pending > _NOTHING)
         case Stock() | Total():
             return Figure(_measured(declaration.formula.measure, answer))
         case Pace():
@@ -76,19 +79,27 @@ def _number(value: float) -> Decimal:
     return Decimal(f"{value:.9g}")
 
 
-def bound_number(bound: Bound | None, counting: Counting) -> Decimal | None:
-    """Return a target as a number in the unit of its KPI; business time as that of the default region."""
+def bound_number(bound: Bound | None, counting: Counting, region: str | None = None) -> Decimal | None:
+    """Return a target as a number in the unit of its KPI; business time as that of a region, None: the default one."""
     if bound is None:
         return None
-    return bound.number if bound.business is None else Decimal(counting.seconds_of(bound.business, None))
+    return bound.number if bound.business is None else Decimal(counting.seconds_of(bound.business, region))
 
 
-def standing_of(declaration: Declaration, figure: Figure, counting: Counting) -> Standing | None:
+def region_of(values: Mapping[Dimension, str | None], estate: Estate) -> str | None:
+    """Return the region whose business day a figure of some values is held against; None: the default one."""
+    entity = estate.legal_entities.get(values.get(Dimension.LEGAL_ENTITY) or "")
+    return values.get(Dimension.REGION) or (entity.region if entity is not None else None)
+
+
+def standing_of(
+    declaration: Declaration, figure: Figure, counting: Counting, region: str | None = None
+) -> Standing | None:
     """Return how a figure stands; None where there is none, no target, or where it cannot be told.
 
     Between target and warning level it is a warning, or bad where there is no such level.
     """
-    target, warning = (bound_number(each, counting) for each in (declaration.target, declaration.warning))
+    target, warning = (bound_number(each, counting, region) for each in (declaration.target, declaration.warning))
     if figure.value is None or target is None:
         return None
     if figure.at_least:

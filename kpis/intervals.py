@@ -23,10 +23,16 @@ def wilson(hits: int, of: int, z: float = Z_95) -> Interval | None:
     """
     if not 0 <= hits <= of:
         raise ValueError(f"seen {hits} of {of}, wanted a part of the whole")
-    if of == 0:
-        return None
-    share, square = hits / of, z * z
+    return wilson_around(hits / of, of, z) if of else None
+
+
+def wilson_around(share: float, of: int, z: float = Z_95) -> Interval:
+    """Return Wilson's interval around a share that is no count of hits, but was estimated from so many, 1 at least.
+
+    A curve of unfinished waits gives such a share. Those that are decided are fewer than all that it is of: it is wide.
+    """
+    square = z * z
     centre = (share + square / (2 * of)) / (1 + square / of)
     half = z / (1 + square / of) * sqrt(share * (1 - share) / of + square / (4 * of * of))
     # At the very ends the formula gives 0 and 1, but for the last digit of a float.
-    return Interval(0.0 if hits == 0 else max(0.0, centre - half), 1.0 if hits == of else min(1.0, centre + half))
+    return Interval(0.0 if share <= 0 else max(0.0, centre - half), 1.0 if share >= 1 else min(1.0, centre + half))

@@ -78,8 +78,7 @@ class Publisher:
             _, version = self._asker.declared(declaration.name)
         except NoCells:
             return None
-        first = self._store.first_day(version.number)
-        return None if first is None else date.fromordinal(first)
+        return self._asker.begun(declaration, version)
 
     def _ended(self, declaration: Declaration, every: Every, begun: date, today: date) -> Iterator[tuple[Every, date]]:
         last = today - timedelta(days=SETTLES[declaration.formula.kind] + 1)

@@ -15,7 +15,7 @@ from kpis.cell import Cell, Held, Place, Since, Summing, entry_age
 from kpis.clock import Counting
 from kpis.declaration import Declaration, Dimension, Good, Headline, Kind, Unfinished
 from kpis.distribution import ACCURACY, EXACT, Distribution, Estimate, bin_of, value_of
-from kpis.intervals import Interval, wilson
+from kpis.intervals import Interval, wilson, wilson_around
 from kpis.latency import Parts, parts_of
 from kpis.money import EXACTLY, Converted, Sums, convert, total
 from kpis.observation import Ending
@@ -26,6 +26,12 @@ from throughline.core.rates import Rates
 
 SHARES = {Headline.MEDIAN: 0.5, Headline.P90: 0.9, Headline.P99: 0.99}
 NO_DATA = "no data"
+OTHERWISE = "ended otherwise"
+"""The word of what had ended otherwise than done at an earlier time: cells count words as of now."""
+
+_HAPPENING = frozenset({Kind.ATTEMPTS, Kind.COUNT})
+"""Kinds of what is over at once: nothing of them is unfinished, but a source may have more to tell."""
+_SAME = 1e-6  # of a record
 _FINEST = Decimal(10) ** 8  # of an amount: curves count in whole numbers
 
 
@@ -83,6 +89,7 @@ class Lag(NamedTuple):
 class Share(NamedTuple):
     """How many hit. ``interval`` at 95 %. ``pending``: the share of which nobody can say yet whether it will hit.
 
+    Where unfinished waits are censored, ``share`` is that of all that began, ``hits`` and ``of`` are what is decided.
     ``by_value``: the same of the known amounts above 0; None where none is known. ``budget``: how many more may miss
     before the target is missed, below 0 once it is; None without a target that is a high share.
     """
@@ -95,6 +102,11 @@ class Share(NamedTuple):
     by_value: float | None
     without_value: int
     budget: Decimal | None
+
+    @property
+    def counted(self) -> bool:
+        """Tell whether the share is just hits over all that are decided."""
+        return abs(self.share * self.of - self.hits) < _SAME
 
 
 class Stock(NamedTuple):
@@ -185,7 +197,8 @@ class Asked(NamedTuple):
 class Reading(NamedTuple):
     """An answer, or None and the reason why there is none.
 
-    ``known_to``: up to when we have seen all that could have ended what is unfinished, at most the moment (G7).
+    ``known_to``: up to when we have seen all that could have ended what is unfinished, or have happened, at most the
+    moment (G7).
     """
 
     answer: Answer | None
@@ -206,6 +219,13 @@ def beside_of(cells: Cells) -> Beside:
     done, still, otherwise = (sum(endings[each].values()) for each in (Ending.DONE, Ending.OPEN, Ending.COMPETING))
     unknown = dict(sorted(endings[Ending.UNKNOWN].items()))
     return Beside(done + still + otherwise, done, still, dict(sorted(endings[Ending.COMPETING].items())), unknown)
+
+
+def _as_stood(beside: Beside, lives: Lives) -> Beside:
+    """Return how many waits were done, open and ended otherwise then; of fewer of these nobody knows the words."""
+    done, otherwise, still = (sum(ages.values()) for ages in (lives.done, lives.competing, lives.open))
+    words = beside.competing if otherwise == sum(beside.competing.values()) else {OTHERWISE: otherwise}
+    return beside._replace(done=done, open=still, competing=words if otherwise else {})
 
 
 def standing_of(cells: Cells) -> Beside:
@@ -294,7 +314,8 @@ class Reader:
 
     def read(self, cells: Cells, asked: Asked) -> Reading:
         """Return the answer of the KPI by its kind; raises ValueError for a kind that cells cannot answer."""
-        known_to = min((self._moment.seen_to(place) for place, _, _ in _pending(cells)), default=self._moment.now)
+        told = cells if self._declaration.formula.kind in _HAPPENING else (place for place, _, _ in _pending(cells))
+        known_to = min((self._moment.seen_to(place) for place in told), default=self._moment.now)
         return self._read(cells, asked)._replace(known_to=known_to)
 
     def _read(self, cells: Cells, asked: Asked) -> Reading:
@@ -343,7 +364,9 @@ class Reader:
         if as_of is None:
             curve, by_value = known.curve(maturity), known.curve_by_value(maturity)
         else:
-            curve, by_value = self._curves_as_of(cells, as_of, known.exact)
+            lives, worth = self._lives_as_of(cells, as_of, known.exact)
+            beside = _as_stood(beside, lives)
+            curve, by_value = curve_of(lives), curve_of(worth)
         error = 0.0 if known.exact else ACCURACY
         parts = None
         if self._declaration.splits and as_of is None and maturity is None:
@@ -351,8 +374,8 @@ class Reader:
             parts = parts_of(splits, self._declaration.minimum_sample)
         return Reading(Lag(_quantiles(curve), _quantiles(by_value), known.without, curve, error, parts), None, beside)
 
-    def _curves_as_of(self, cells: Cells, as_of: int, exact: bool) -> tuple[Curve, Curve]:
-        """Return the curves by count and by value, each day's waits cut at the age that all of them had reached."""
+    def _lives_as_of(self, cells: Cells, as_of: int, exact: bool) -> tuple[Lives, Lives]:
+        """Return what was known by count and by value, each day's waits cut at the age that all of them had reached."""
         days: dict[tuple[date, str | None], dict[Place, Cell]] = {}
         for place, cell in cells.items():
             days.setdefault((place.day, place.value(Dimension.REGION)), {})[place] = cell
@@ -362,7 +385,7 @@ class Reader:
             age = self._counting.seconds(over, as_of, region)
             counts.append(cut(known.lives(exact), age))
             values.append(cut(known.lives_by_value(exact), age))
-        return curve_of(together(counts)), curve_of(together(values))
+        return together(counts), together(values)
 
     def share(self, cells: Cells, category: str | None = None) -> Reading:
         """Return how many waits hit, the unfinished counted as the declaration says; of a category, how many of it."""
@@ -375,14 +398,17 @@ class Reader:
         interval = wilson(known.hits.size, of)
         assert interval is not None
         share, pending = known.hits.size / of, 0.0
-        if counted is Unfinished.CENSORED:
-            curve = known.curve()
-            if curve.broken_at is not None or not curve.points:
-                return Reading(None, "too few were watched from their beginning", beside)
-            share, pending = curve.points[-1].done, curve.points[-1].survival
         worth = EXACTLY.add(known.hits.total, known.misses.total)
         by_value = float(known.hits.total / worth) if worth else None
         without = known.hits.without + known.misses.without
+        if counted is Unfinished.CENSORED:
+            curve, of_value = known.curve(), known.curve_by_value()
+            if curve.broken_at is not None or not curve.points:
+                return Reading(None, "too few were watched from their beginning", beside)
+            share, pending = curve.points[-1].done, curve.points[-1].survival
+            interval = wilson_around(min(1.0, share), of)
+            by_value = of_value.points[-1].done if of_value.points and of_value.broken_at is None else None
+            without = known.without
         budget = self._budget(known.hits.size, of)
         return Reading(Share(share, known.hits.size, of, interval, pending, by_value, without, budget), None, beside)
 
@@ -403,6 +429,8 @@ class Reader:
             if self._is_old_enough(age, place):
                 ages.add(age, held.sums.records)
                 whole.merge(held)
+        if self._declaration.formula.older_than is not None:
+            beside = beside._replace(began=ages.size, open=ages.size)
         amount = convert(whole.sums, self._moment.rates, self._moment.today)
         hours = None if ages.size and whole.hours_unknown == ages.size else whole.hours
         stock = Stock(ages.size, amount, whole.sums, hours, whole.hours_unknown, ages, ages.quantile(0.5))
@@ -501,7 +529,8 @@ def readings(
             found[values] = reader.read(part, asked)
             continue
         at = by.index(Dimension.CATEGORY)
-        for category in sorted({place.value(Dimension.CATEGORY) or "" for place in part} - {""}):
+        categories = {place.value(Dimension.CATEGORY) or "" for place in part} - {""}
+        for category in sorted(categories & {asked.category} if asked.category else categories):
             found[*values[:at], category, *values[at:]] = reader.read(part, asked._replace(category=category))
     return found
 

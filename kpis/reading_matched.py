@@ -6,16 +6,28 @@ What only one side tells, or tells of an unknown amount, is counted beside the f
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
 from kpis.capacity import Capacity, Change
 from kpis.cell import Place
-from kpis.contribution import NO_DAY, PLAIN, Closed, Missing, Named, Part, Standing, Stated, Told
+from kpis.contribution import (
+    NO_DAY,
+    PLAIN,
+    Closed,
+    Contribution,
+    Missing,
+    Named,
+    Part,
+    Standing,
+    Stated,
+    Told,
+    Unusable,
+)
 from kpis.declaration import Declaration, Dimension, Kind
-from kpis.matched import MatchedCell, Slot
+from kpis.matched import MatchedCell, Slot, place_of
 from kpis.money import EXACTLY, Converted, Money, Sums, convert, total
 from kpis.money import Part as Share
 from kpis.reading import NO_DATA, Balance, Beside, Moment, Ratio, Reading, Variance
@@ -95,6 +107,31 @@ def matched_readings(
     return dict(sorted(reader.readings(needed, by).items(), key=lambda each: [(v is None, v or "") for v in each[0]]))
 
 
+def groups_of(
+    declaration: Declaration, contributions: Sequence[Contribution], by: tuple[Dimension, ...]
+) -> list[Values]:
+    """Return the group in which a reading by some dimensions counts each contribution, of all that it is made from."""
+    told: dict[Match, list[Values]] = {}
+    own = [place_of(each) for each in contributions]
+    values = [tuple(place.value(dimension) for dimension in by) for place in own]
+    for each, its in zip(contributions, values, strict=True):
+        if _is_matched(each):
+            told.setdefault(each.match, []).append(its)
+    agreed = {match: _agreed(entries, len(by)) for match, entries in told.items()}
+    whole = declaration.formula.kind is Kind.BALANCE
+    found: list[Values] = []
+    for each, its in zip(contributions, values, strict=True):
+        common = agreed[each.match] if _is_matched(each) else its
+        found.append(common if whole else _filled(its, common))
+    return found
+
+
+def _is_matched(contribution: Contribution) -> bool:
+    """Tell whether a contribution is held against others: what is given up, or is of no use, stands alone."""
+    alone = contribution.part is Part.ENDED or isinstance(contribution.told, Unusable)
+    return bool(contribution.match) and not alone
+
+
 class MatchedReader:
     """Makes readings of one KPI at one moment for one window. ``looked_at``: how many cases it is about at all."""
 
@@ -154,7 +191,7 @@ class MatchedReader:
         for match, entries in told.items():
             agreed = _agreed([values for values, _, _ in entries], len(by))
             for values, part, side in entries:
-                group = agreed if whole else tuple(mine or common for mine, common in zip(values, agreed, strict=True))
+                group = agreed if whole else _filled(values, agreed)
                 sides = found.setdefault(group, {}).setdefault(match, {})
                 sides[part] = sides[part].joined(side) if part in sides else side
         return found
@@ -165,26 +202,36 @@ class MatchedReader:
         has_capacity = any(side.capacity for side in (*self._formula.numerator, *self._formula.denominator))
         capacity = self._capacity_of(cells) if has_capacity else {}
         counted = {place: cell for place, cell in cells.items() if not has_capacity or self._is_over(place.day)}
-        groups = _split(cells, by)
+        agreed = _agreed_by_match((*_slots(counted), *capacity), by) if by and self._formula.match else {}
+        groups = _regrouped(cells, by, agreed)
         shares: dict[Values, dict[Slot, Decimal]] = {}
         for (place, slot), hours in capacity.items():
-            values = tuple(place.value(dimension) for dimension in by)
-            held = shares.setdefault(values, {})
+            held = shares.setdefault(_group(place, slot, by, agreed), {})
             held[slot] = EXACTLY.add(held.get(slot, Decimal(0)), hours)
+        over = {
+            values: {place: cell for place, cell in group.items() if place in counted}
+            for values, group in groups.items()
+        }
+        above = {
+            values: {slot.match for _, slot in _slots(group) if slot.part is Part.NUMERATOR}
+            for values, group in over.items()
+        }
         return {
-            values: self._ratio(
-                {place: cell for place, cell in group.items() if place in counted}, shares.get(values, {})
-            )
-            for values, group in (groups or ({} if by else {(): {}})).items()
+            values: self._ratio(over.get(values, {}), shares.get(values, {}), _told_apart(values, above))
+            for values in over.keys() | shares.keys() | (set[Values]() if by else {()})
         }
 
-    def _ratio(self, cells: Mapping[Place, MatchedCell], capacity: Mapping[Slot, Decimal]) -> Reading:
+    def _ratio(
+        self, cells: Mapping[Place, MatchedCell], capacity: Mapping[Slot, Decimal], told_apart: Collection[Match]
+    ) -> Reading:
+        """Return one side over the other; ``told_apart``: what the numerator tells of other groups, and not of this."""
         tally, known_to = _Tally(cells.values()), self._known_to
         top = _Measured(cells, Part.NUMERATOR, capacity)
         bottom = _Measured(cells, Part.DENOMINATOR, capacity)
         if self._formula.match:
             lone = top.known.keys() - bottom.known.keys()
             tally.unknown[Missing.ONLY_NUMERATOR] += top.drop(lone)
+            tally.unknown[Missing.ONLY_DENOMINATOR] += bottom.drop(bottom.known.keys() & told_apart)
         for measured in (top, bottom):
             tally.unknown[Missing.VALUE] += measured.unknown
         tally.unknown = +tally.unknown
@@ -291,18 +338,20 @@ class MatchedReader:
         tally, known_to = _Tally(cells.values()), self._known_to
         given_up = [(sums, place.day) for place, cell in cells.items() for sums in _ended(cell)]
         rest: list[tuple[Sums, date]] = []
+        told = bool(given_up)
         for sides in parts.values():
             closed = _closed(sides.get(Part.CLOSING))
             if closed is None:
                 tally.open += Part.NUMERATOR in sides
             elif self._window.contains(closed.day):
+                told = True
                 left = self._left(sides, closed.day)
                 if isinstance(left, Missing):
                     tally.unknown[left] += 1
                 else:
                     tally.done += 1
                     rest.append((Sums([left] if left.amount else []), closed.day))
-        if not (tally.done or tally.open or tally.unknown or given_up or self._looked_at):
+        if not (told or self._looked_at):  # what is open now says nothing of a window that nobody saw
             return tally.reading(None, NO_DATA, known_to)
         too_few = self._too_few(tally.done) if self._declaration.minimum_sample > 1 else None
         if too_few is not None:
@@ -400,6 +449,61 @@ def _split(cells: Mapping[Place, MatchedCell], by: tuple[Dimension, ...]) -> dic
     for place, cell in cells.items():
         found.setdefault(tuple(place.value(dimension) for dimension in by), {})[place] = cell
     return found
+
+
+def _slots(cells: Mapping[Place, MatchedCell]) -> Iterator[tuple[Place, Slot]]:
+    return ((place, slot) for place, cell in cells.items() for slot in (*cell.sums, *cell.told))
+
+
+def _agreed_by_match(entries: Iterable[tuple[Place, Slot]], by: tuple[Dimension, ...]) -> dict[Match, Values]:
+    """Return for each matched value the values of dimensions that all agree on who tell any."""
+    told: dict[Match, list[Values]] = {}
+    for place, slot in entries:
+        told.setdefault(slot.match, []).append(tuple(place.value(dimension) for dimension in by))
+    return {match: _agreed(values, len(by)) for match, values in told.items()}
+
+
+def _group(place: Place, slot: Slot, by: tuple[Dimension, ...], agreed: Mapping[Match, Values]) -> Values:
+    """Return the group that one side of a matched value belongs to: what it does not tell, others may agree on."""
+    values = tuple(place.value(dimension) for dimension in by)
+    common = agreed.get(slot.match)
+    return values if common is None else _filled(values, common)
+
+
+def _filled(values: Values, common: Values) -> Values:
+    """Return values, and those that others agree on where there is none."""
+    return tuple(mine or other for mine, other in zip(values, common, strict=True))
+
+
+def _regrouped(
+    cells: Mapping[Place, MatchedCell], by: tuple[Dimension, ...], agreed: Mapping[Match, Values]
+) -> dict[Values, dict[Place, MatchedCell]]:
+    """Return cells by group, each with what of it belongs there."""
+    if not agreed:
+        return _split(cells, by)
+    found: dict[Values, dict[Place, MatchedCell]] = {}
+    for place, cell in cells.items():
+        for slot, sums in cell.sums.items():
+            group = found.setdefault(_group(place, slot, by, agreed), {})
+            group.setdefault(place, MatchedCell()).sums[slot] = sums
+        for slot, entries in cell.told.items():
+            group = found.setdefault(_group(place, slot, by, agreed), {})
+            group.setdefault(place, MatchedCell()).told[slot] = entries
+        if cell.unusable:
+            own = found.setdefault(tuple(place.value(dimension) for dimension in by), {})
+            own.setdefault(place, MatchedCell()).unusable = cell.unusable
+    return found
+
+
+def _told_apart(values: Values, above: Mapping[Values, Collection[Match]]) -> Collection[Match]:
+    """Return what the numerator tells of several other groups, where a group is of what is not known.
+
+    Nobody can say how much of the denominator is of which of them, and of this one it is not.
+    """
+    if None not in values:
+        return ()
+    others = {match for group, matches in above.items() if group != values for match in matches}
+    return others - set(above.get(values, ()))
 
 
 def _agreed(told: list[Values], size: int) -> Values:

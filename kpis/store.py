@@ -16,6 +16,7 @@ import msgspec
 
 from kpis.cell import Place
 from kpis.codec import Contributed, decode_contributed, decode_entry, decode_place, encode_contributed, encode_place
+from kpis.contribution import NO_DAY
 from kpis.latency import Known, KnownSpan
 from kpis.spot import Grain, Spot
 from lineage.changes import Position
@@ -32,6 +33,7 @@ BACKFILL_FILE: Final = "kpis-backfill"
 
 WALK = "walk"  # the id of the last case that was looked at while all are; no row: none are
 _CACHE_MIB = 32
+_NONE = NO_DAY.toordinal()
 _TRACES_AT_ONCE = 500
 
 _encode_spans = msgspec.msgpack.Encoder().encode
@@ -227,8 +229,11 @@ class KpiReader:
         return dict(self.rows("SELECT label, count FROM tally WHERE kpi = ? AND count <> 0", kpi))
 
     def first_day(self, kpi: int) -> int | None:
-        """Return the first day that has a cell, as an ordinal."""
-        return self.rows("SELECT min(day) FROM cell WHERE kpi = ? AND grain = ?", kpi, int(Grain.DAY))[0][0]
+        """Return the first day that has a cell, as an ordinal; what belongs to no day has none."""
+        found = self.rows(
+            "SELECT min(day) FROM cell WHERE kpi = ? AND grain = ? AND day > ?", kpi, int(Grain.DAY), _NONE
+        )
+        return found[0][0]
 
     def published(self, kpi: str, after: int = 0, limit: int = -1) -> list[PublishedRow]:
         """Return what was published of a KPI, in that order, after an id."""

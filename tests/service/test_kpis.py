@@ -143,13 +143,17 @@ def test_a_customer_has_figures_by_whole_months(serve: Serving) -> None:
         (f"{LAG}/readings?by=flow", 422, "those are what billing-readiness-lag is told by"),
         (f"{LAG}/readings?from=2026-03-09&to=2026-03-01", 422, "wanted from no later than to"),
         (f"{LAG}/readings?from=0001-01-01", 422, "wanted 3,700 at most"),
-        (f"{LAG}/readings?from=yesterday", 422, "from"),
+        (f"{LAG}/readings?from=yesterday", 422, "from: seen 'yesterday', wanted a date"),
+        (f"{LAG}/readings?from=20260301", 422, "from: seen '20260301', wanted a date"),
         (f"{LAG}/readings?every=day&by=customer", 422, "by month"),
         (f"{LAG}/readings?by=customer&by=instance", 422, "are told apart"),
         (f"{LAG}/cases?cursor=rubbish", 422, "cursor"),
         (f"{LAG}/cases?limit=0", 422, "limit"),
         ("/api/v1/kpis/money-at-risk/readings?from=2026-03-01", 422, "of what stands now"),
-        ("/api/v1/kpis/probe-success/readings", 404, "no source yet"),
+        ("/api/v1/kpis/probe-success/readings", 404, "no source yet: it lacks checks that Throughline starts itself"),
+        ("/api/v1/kpis/correlation-coverage/cases", 404, "is counted from events, not from cases"),
+        (f"{LAG}/cases?counts_as=hit", 422, "is no share of anything"),
+        (f"{LAG}/cases?category=timeout", 422, "those are what billing-readiness-lag is told by"),
     ],
 )
 def test_what_cannot_be_answered_is_refused_in_words(serve: Serving, path: str, status: int, words: str) -> None:
@@ -171,6 +175,58 @@ def test_the_commands_say_what_the_api_does(serve: Serving, tmp_path: Path) -> N
     assert "seen 'x'" in refused(serve, "show", "billing-readiness-lag", "--where", "x")
     assert "wanted the id of a KPI" in refused(serve, "show", "nothing")
     assert ".csv or .parquet" in refused(serve, "export", str(tmp_path / "r.txt"))
+    assert "cannot be written: No such file" in refused(serve, "export", str(tmp_path / "nowhere" / "r.csv"))
+    assert "--by: seen colour, wanted" in refused(serve, "export", str(tmp_path / "r.csv"), "--by", "colour")
+
+
+def test_every_kpi_is_explained_whatever_its_kind(serve: Serving) -> None:
+    until(lambda: serve.get("/api/v1/kpis/correlation-coverage").json["reading"] is not None, "the reading of a gauge")
+    kinds: dict[str, str] = {}
+    for each in serve.get("/api/v1/kpis").json["kpis"]:
+        kinds.setdefault("none" if each["kpi"]["lacks"] else each["kpi"]["kind"], each["kpi"]["id"])
+    told = {kind: said(serve, "explain", kpi) for kind, kpi in kinds.items()}
+    assert "No source yet: it lacks" in told["none"]
+    assert "throughline orphans" in told["gauge"]
+    assert len(told) > 8
+    assert "No source yet" in said(serve, "show", "probe-success")
+    listed = said(serve, "list")
+    assert "15 min of the p90" in listed
+    assert "Read 2026-03-09 12:00 UTC" in listed
+
+
+def test_up_to_when_sources_have_told_is_said(folder: Path) -> None:
+    """Of two declared sources of the ERP one was never heard of: nobody can say that what is open is open still."""
+    (folder / "definitions").mkdir()
+    (folder / "definitions" / "estate.yaml").write_text(
+        "sources: [{source: /erp, role: erp, every: 1 h}, {source: /erp/other, role: erp, every: 1 h}]"
+    )
+    definitions, clock = str(folder / "definitions"), str(folder / "clock")
+    with serving(folder / "data", "--clock", clock, "--definitions", definitions) as serve:
+        serve.send(*(approved(n) for n in range(30)), *(released(n) for n in range(25)))
+        until(lambda: done(serve) == 25, "the figures")
+        days = ("--from", "2026-03-01", "--to", "2026-03-31")
+        told = said(serve, "show", "billing-readiness-lag", *days, "--where", "region=EMEA")
+        assert "Only region EMEA." in told
+        assert "sources have told up to no time yet" in " ".join(told.split())
+        assert "known up to  no time yet" in said(serve, "explain", "billing-readiness-lag", *days)
+
+
+def test_of_a_share_each_number_leads_to_its_cases(serve: Serving) -> None:
+    days = ("--from", "2026-03-01", "--to", "2026-03-31")
+    told = said(serve, "explain", "untouched-billing-rate", *days)
+    shown = serve.get("/api/v1/kpis/untouched-billing-rate/readings", **{"from": "2026-03-01", "to": "2026-03-31"})
+    (reading,) = shown.json["readings"]
+    hits, of, began = reading["answer"]["hits"], reading["answer"]["of"], reading["beside"]["began"]
+    assert (hits, of, began) == (25, 25, 30)
+    assert "not counted  5: not over yet" in told
+    asked = {"from": "2026-03-01", "to": "2026-03-31", "limit": 1}
+    counted = {
+        word: serve.get("/api/v1/kpis/untouched-billing-rate/cases", counts_as=word, **asked).json["total"]
+        for word in ("hit", "miss", "pending", "neither")
+    }
+    assert (counted["hit"], counted["miss"]) == (hits, of - hits)
+    assert sum(counted.values()) == began
+    assert "pending" in said(serve, "cases", "untouched-billing-rate", *days, "--counts-as", "pending")
 
 
 def test_readings_are_exported_as_they_are(serve: Serving, tmp_path: Path) -> None:

@@ -85,6 +85,9 @@ def cases(
     ] = None,
     at_least: Annotated[int | None, typer.Option(metavar="SECONDS", help="Only what took at least so long.")] = None,
     below: Annotated[int | None, typer.Option(metavar="SECONDS", help="Only what took less.")] = None,
+    counts_as: Annotated[
+        Many, typer.Option(metavar="WORD", help="Of a share: hit (in the numerator), miss, pending or neither.")
+    ] = None,
     limit: Limit = None,
     cursor: Cursor = None,
     url: Url = None,
@@ -95,7 +98,7 @@ def cases(
     from throughline.cli.kpis import cases as run
 
     asked: list[tuple[str, object]] = [("from", first), ("to", last), ("at_least", at_least), ("below", below)]
-    asked += [("ending", each) for each in ending or ()]
+    asked += [("ending", each) for each in ending or ()] + [("counts_as", each) for each in counts_as or ()]
     run(kpi, [*asked, ("limit", limit), ("cursor", cursor)], where or (), url, data, json)
 
 

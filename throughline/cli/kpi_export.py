@@ -31,7 +31,11 @@ def export(
     url: str | None,
     data: Path | None,
 ) -> None:
-    """Write readings to a file, which is whole or not there; raises StartRefused for a form that is neither."""
+    """Write readings to a file, which is whole or not there.
+
+    Raises StartRefused for a form that is neither, a dimension by which none of the KPIs is told, and a place that
+    cannot be written to.
+    """
     if file.suffix not in _FORMS:
         raise StartRefused(f"seen {file.name}, wanted a name that ends in {' or '.join(_FORMS)}")
     client = Client(api_place(url, data))
@@ -39,8 +43,13 @@ def export(
     unknown = sorted(set(kpis) - declared.keys())
     if unknown:
         raise StartRefused(f"seen {', '.join(unknown)}, wanted ids of KPIs: `throughline kpis list` shows them")
+    names = list(kpis) or sorted(declared)
+    told = {dimension for name in names for dimension in declared[name]["dimensions"]}
+    if not told >= set(by):
+        seen, wanted = ", ".join(sorted(set(by) - told)), ", ".join(sorted(told)) or "no dimension at all"
+        raise StartRefused(f"--by: seen {seen}, wanted {wanted}: those are what they are told by")
     rows: list[dict[str, Any]] = []
-    for name in list(kpis) or sorted(declared):
+    for name in names:
         kpi = declared[name]
         timed: list[tuple[str, object]] = [] if kpi["kind"] in ("stock", "deviations", "age", "gauge") else list(asked)
         some = [each for each in by if each in kpi["dimensions"]]
@@ -52,7 +61,11 @@ def export(
             continue  # it has no source yet
         rows += [_row(kpi, found, each, by) for each in found["readings"]]
     columns = [*_COLUMNS[:7], *by, *_COLUMNS[7:]]
-    replace_file(file, _csv(columns, rows) if file.suffix == ".csv" else _parquet(columns, rows))
+    content = _csv(columns, rows) if file.suffix == ".csv" else _parquet(columns, rows)
+    try:
+        replace_file(file, content)
+    except OSError as error:
+        raise StartRefused(f"{file} cannot be written: {error.strerror or error}") from error
     console().print(f"{len(rows):,} readings written to {file}.")
 
 

@@ -22,6 +22,7 @@ KPIS = "/api/v1/kpis"
 STYLES = {"good": "green", "warning": "yellow", "bad": "bold red"}
 _LOOK_SECONDS = 0.5
 _MOST_SHOWN = 10
+_NEVER = "1970-01-01T00:00:00Z"
 Asked = Iterable[tuple[str, object]]
 
 
@@ -46,8 +47,13 @@ def list_kpis(url: str | None, data: Path | None, as_json: bool) -> None:
     out.print(table)
     for name, faults in found["left_out"].items():
         out.print(f"{name} is left out: {'; '.join(faults)}", style="yellow")
+    made = min((each["at"] for each in found["kpis"] if each["at"]), default=None)
+    if made is not None:
+        out.print(f"Read {moment(made)} UTC; figures of 30 days are up to that day.", style="dim")
     if found["behind"]:
         out.print(f"{found['behind']:,} changes of cases are not in these figures yet.", style="dim")
+    if found["walking"]:
+        out.print("Every case is looked at anew just now: figures may change.", style="yellow")
 
 
 def _line(each: Document) -> tuple[str | Text, ...]:
@@ -56,7 +62,14 @@ def _line(each: Document) -> tuple[str | Text, ...]:
     now = _now(kpi, reading)
     if reading is not None and reading["figure"]["value"] is None:
         now = Text("no answer", "dim")  # why, `kpis show` says
-    return f"  {kpi['id']}", now, kpi["target"] or "–", before, kpi["question"]
+    return f"  {kpi['id']}", now, _target(kpi) or "–", before, kpi["question"]
+
+
+def _target(kpi: Mapping[str, Any]) -> str:
+    """Say what a KPI should be, and of which quantile where it is one; nothing where nobody says."""
+    if not kpi["target"]:
+        return ""
+    return f"{kpi['target']} of the {kpi['headline']}" if kpi["headline"] else kpi["target"]
 
 
 def _now(kpi: Mapping[str, Any], reading: Mapping[str, Any] | None) -> Text:
@@ -70,21 +83,44 @@ def _now(kpi: Mapping[str, Any], reading: Mapping[str, Any] | None) -> Text:
 
 def show_kpi(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data: Path | None, as_json: bool) -> None:
     """Print readings of a KPI."""
-    client = Client(api_place(url, data))
-    found = client.get(f"{_path(kpi)}/readings", [*asked, *_values(where)])
+    client, values = Client(api_place(url, data)), _values(where)
+    kept = client.get(_path(kpi))["kpi"]
+    if kept["lacks"] and not as_json:
+        _say_lacks(console(), kept)
+        return
+    found = client.get(f"{_path(kpi)}/readings", [*asked, *values])
     if as_json:
         print_json(found)
         return
-    out, kept = console(), client.get(_path(kpi))["kpi"]
+    out = console()
     _say_what(out, kept, found)
+    _say_where(out, where)
     out.print(_readings(kept, found["readings"]))
     _say_left_out(out, found)
+    known_to = min((each["known_to"] for each in found["readings"] if each["known_to"]), default=found["at"])
+    if known_to < found["at"]:
+        out.print(f"Of some of it sources have told up to {_known_to(known_to)}.", style="yellow")
+
+
+def _say_where(out: Console, where: Iterable[str]) -> None:
+    """Say of what part of all a figure is, where it is of a part."""
+    named = [each.split("=", 1) for each in where]
+    if named:
+        told = ", ".join(f"{spoken(name)} {value or 'not known'}" for name, value in named)
+        out.print(f"Only {told}.", style="bold")
+
+
+def _say_lacks(out: Console, kpi: Document) -> None:
+    """Say what a KPI asks, and why there is no figure of it."""
+    out.print(Text.assemble((kpi["title"], "bold"), "  ", kpi["question"]))
+    out.print(f"Formula: {kpi['source']}; {kpi['owner']} owns it.")
+    out.print(f"No source yet: it lacks {kpi['lacks']}.")
 
 
 def _say_what(out: Console, kpi: Document, found: Document) -> None:
     out.print(Text.assemble((kpi["title"], "bold"), "  ", kpi["question"]))
     clock = {"business": "business time", "elapsed": "time as it elapses"}[kpi["clock"]]
-    target = f", target {kpi['target']}" if kpi["target"] else ""
+    target = f", target {_target(kpi)}" if kpi["target"] else ""
     out.print(
         f"{kpi['kind']} in {spoken(kpi['unit'])}, {clock}, {kpi['good']} is good{target}; {kpi['owner']} owns it."
     )
@@ -100,16 +136,16 @@ def _readings(kpi: Document, readings: list[Document]) -> Table:
             spoken(title), overflow="fold", justify="left" if title in (*dimensions, "days", "also") else "right"
         )
     for each in readings:
-        beside = each["beside"]
+        beside, by_its_day = each["beside"], {**kpi, "day_seconds": each["day_seconds"]}
         table.add_row(
             *(each["by"][name] or "not known" for name in dimensions),
             _days(each),
-            _now(kpi, each),
+            _now(by_its_day, each),
             f"{beside['began']:,}",
             f"{beside['open']:,}",
             f"{sum(beside['otherwise'].values()):,}",
             f"{sum(beside['unknown'].values()):,}",
-            _also(kpi, each["answer"]),
+            _also(by_its_day, each["answer"]),
         )
     return table
 
@@ -128,13 +164,28 @@ def _also(kpi: Mapping[str, Any], answer: Document | None) -> str:
             return ", ".join(quantiles) + _shares(answer["parts"])
         case {"kind": "share"}:
             pending = f", {answer['pending']:.1%} to be told" if answer["pending"] else ""
-            return f"{answer['hits']:,} of {answer['of']:,}, {answer['low']:.1%} to {answer['high']:.1%}{pending}"
+            decided = "" if _is_counted(answer) else " decided"
+            interval = f"{answer['low']:.1%} to {answer['high']:.1%}"
+            return f"{answer['hits']:,} of {answer['of']:,}{decided}, {interval}{pending}"
         case {"kind": "stock"} | {"kind": "total"}:
             return _money_text(answer)
         case {"kind": "pace"}:
-            return f"{answer['records']:,} records"
+            return _records(answer["records"])
+        case {"kind": "ratio"}:
+            return f"{_number(answer['numerator'])} ÷ {_number(answer['denominator'])}"
+        case {"kind": "variance"}:
+            difference, actual = _number(answer["difference"]), _number(answer["actual"])
+            return f"off by {difference} of {actual}, {answer['matched']:,} compared"
+        case {"kind": "balance"}:
+            given_up, left = answer["given_up"], answer["left"]
+            return f"{_worth(given_up)} given up + {_worth(left)} left{_of_unknown(answer['money'])}"
         case _:
             return ""
+
+
+def _is_counted(answer: Mapping[str, Any]) -> bool:
+    """Tell whether a share is hits over all that are decided; where unfinished ones are censored, a curve gives it."""
+    return abs(answer["share"] * answer["of"] - answer["hits"]) < 1e-6
 
 
 _LATENCY_PARTS = ("waiting", "transport", "processing")
@@ -152,11 +203,25 @@ def _share(share: float) -> str:
 
 
 def _money_text(answer: Mapping[str, Any]) -> str:
-    money = answer["money"]
-    worth = "amount unknown" if money["amount"] is None else f"{money['currency']} {Decimal(money['amount']):,f}"
-    beside = f", {money['unknown']:,} of unknown amount" if money["unknown"] else ""
     hours = f", {answer['hours']} h" if answer["hours"] not in (None, "0") else ""
-    return f"{answer['records']:,} records, {worth}{beside}{hours}"
+    return f"{_records(answer['records'])}, {_worth(answer['money'])}{_of_unknown(answer['money'])}{hours}"
+
+
+def _worth(money: Mapping[str, Any]) -> str:
+    return "amount unknown" if money["amount"] is None else f"{money['currency']} {Decimal(money['amount']):,f}"
+
+
+def _of_unknown(money: Mapping[str, Any]) -> str:
+    return f", {money['unknown']:,} of unknown amount" if money["unknown"] else ""
+
+
+def _records(count: int) -> str:
+    return f"{count:,} record{'' if count == 1 else 's'}"
+
+
+def _number(text: str) -> str:
+    """Write a decimal text with two digits at most."""
+    return f"{Decimal(text).quantize(Decimal('0.01')).normalize():,f}"
 
 
 def _reached(kpi: Mapping[str, Any], reached: Mapping[str, Any] | None) -> str:
@@ -173,43 +238,111 @@ def _say_left_out(out: Console, found: Document) -> None:
 def explain(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data: Path | None, as_json: bool) -> None:
     """Print how a figure came about."""
     client, asked = Client(api_place(url, data)), [*asked, *_values(where)]
-    kept, found = client.get(_path(kpi)), client.get(f"{_path(kpi)}/readings", asked)
-    behind = client.get(f"{_path(kpi)}/cases", [*asked, ("limit", _MOST_SHOWN)])
-    if as_json:
-        print_json({"kpi": kept["kpi"], "readings": found, "cases": behind})
+    kept = client.get(_path(kpi))
+    declared = kept["kpi"]
+    if declared["lacks"] and not as_json:
+        _say_lacks(console(), declared)
         return
-    out, declared = console(), kept["kpi"]
+    found = client.get(f"{_path(kpi)}/readings", asked)
+    behind = _weighing_most(client, declared, asked)
+    if as_json:
+        print_json({"kpi": declared, "readings": found, "cases": behind})
+        return
+    out = console()
     _say_what(out, declared, found)
+    _say_where(out, where)
     out.print(f"Formula: {declared['source']}.")
-    out.print(
-        f"Unfinished work is {spoken(declared['unfinished'])}; with fewer than {declared['minimum_sample']} no answer."
-    )
+    out.print(f"Unfinished work {_UNFINISHED[declared['unfinished']]}; {_least(declared['minimum_sample'])}.")
     for each in found["readings"]:
-        out.print(Text.assemble(f"\n{_days(each)}: ", _now(declared, each)))
-        _say_parts(out, declared, each)
+        by_its_day = {**declared, "day_seconds": each["day_seconds"]}
+        out.print(Text.assemble(f"\n{_days(each)}: ", _now(by_its_day, each), _of_which(declared, each)))
+        _say_parts(out, by_its_day, each)
     _say_left_out(out, found)
-    if behind["cases"]:
-        out.print(f"\nWhat weighs most, of {behind['total']:,}:", style="bold")
+    if behind is None:
+        out.print("It is counted from events, not from cases: `throughline orphans` lists what has waited too long.")
+    elif behind["cases"]:
+        out.print(f"\n{_WEIGHTS.get(behind['counts_as'], 'What weighs most')}, of {behind['times']:,}:", style="bold")
         out.print(_cases(declared, behind["cases"]))
+
+
+_UNFINISHED = {
+    "censored": "lasts longer than it has (censored)",
+    "late": "is missed once it is due, and left out before",
+    "counted": "is counted",
+    "left_out": "is left out",
+}
+_WEIGHTS = {"hit": "What counts and weighs most", "miss": "What missed and weighs most"}
+
+
+def _least(sample: int) -> str:
+    return "without any there is no answer" if sample == 1 else f"with fewer than {sample} there is no answer"
+
+
+def _weighing_most(client: Client, kpi: Document, asked: list[tuple[str, object]]) -> Document | None:
+    """Return the cases that weigh most, of a share those that speak against it; None of what has no cases."""
+    if kpi["kind"] == "gauge":
+        return None
+    path, limit = f"{_path(kpi['id'])}/cases", ("limit", _MOST_SHOWN)
+    if kpi["kind"] in ("share", "attempts"):
+        against = "hit" if kpi["good"] == "low" else "miss"
+        found = client.get(path, [*asked, limit, ("counts_as", against)])
+        if found["cases"]:
+            return {**found, "counts_as": against}
+    return {**client.get(path, [*asked, limit]), "counts_as": None}
+
+
+def _of_which(kpi: Document, reading: Document) -> str:
+    """Say which quantile a figure is, where it is one."""
+    return f" ({kpi['headline']})" if kpi["headline"] and reading["figure"]["value"] is not None else ""
 
 
 def _say_parts(out: Console, kpi: Document, reading: Document) -> None:
     beside, answer = reading["beside"], reading["answer"]
-    if answer is not None and answer["kind"] == "share":
-        out.print(f"  numerator    {answer['hits']:,}")
-        out.print(f"  denominator  {answer['of']:,}")
+    for title, value in _sides(answer):
+        out.print(f"  {title:<12} {value}")
     also = _also(kpi, answer)
     if also:
         out.print(f"  {also}")
-    out.print(f"  began        {beside['began']:,}: {beside['done']:,} done, {beside['open']:,} unfinished")
+    if kpi["kind"] in ("attempts", "count", "sum", "age"):  # all of it was over at once
+        out.print(f"  in it        {beside['began']:,}")
+    elif kpi["kind"] in ("ratio", "variance", "balance", "gauge"):
+        still = f", {beside['open']:,} not over yet" if beside["open"] else ""
+        out.print(f"  in it        {beside['done']:,}{still}")
+    else:
+        out.print(f"  began        {beside['began']:,}: {beside['done']:,} done, {beside['open']:,} unfinished")
     for word, count in beside["otherwise"].items():
         out.print(f"  otherwise    {count:,} {spoken(word)}")
+    is_told = answer is not None and answer["kind"] == "share" and not answer["pending"]
+    not_counted = beside["began"] - answer["of"] if answer is not None and is_told else 0
+    if not_counted:
+        until = "due" if kpi["unfinished"] == "late" else "over"
+        out.print(f"  not counted  {not_counted:,}: not {until} yet, or ended otherwise before")
     for why, count in beside["unknown"].items():
         out.print(f"  unknown      {count:,}: {why}")
     if answer is not None and answer["kind"] == "lag" and answer["parts"] is not None:
         _say_latency(out, answer["parts"])
     if reading["known_to"]:
-        out.print(f"  known up to  {moment(reading['known_to'])} UTC")
+        out.print(f"  known up to  {_known_to(reading['known_to'])}")
+
+
+def _known_to(at: str) -> str:
+    """Say up to when sources have told; one that was never heard of has told nothing."""
+    return "no time yet: one that would tell has never reported" if at == _NEVER else f"{moment(at)} UTC"
+
+
+def _sides(answer: Document | None) -> list[tuple[str, str]]:
+    """Return what stands above and below the line of an answer that has one."""
+    match answer:
+        case {"kind": "share"}:
+            if not _is_counted(answer):  # it is read from the curve of all that began
+                return [("decided", f"{answer['of']:,}, of which {answer['hits']:,} hit")]
+            return [("numerator", f"{answer['hits']:,}"), ("denominator", f"{answer['of']:,}")]
+        case {"kind": "ratio"}:
+            return [(side, _number(answer[side])) for side in ("numerator", "denominator")]
+        case {"kind": "variance"}:
+            return [(side, _number(answer[side])) for side in ("forecast", "actual", "difference")]
+        case _:
+            return []
 
 
 def _say_latency(out: Console, parts: Document) -> None:
@@ -247,17 +380,72 @@ def cases(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data: P
 
 
 def _cases(kpi: Mapping[str, Any], lines: list[Document]) -> Table:
+    columns = _columns(kpi)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("process", "name", "since", "ending", "took", "worth"):
-        table.add_column(title, overflow="fold", justify="right" if title in ("took", "worth") else "left")
+    for title in ("process", "name", *columns):
+        right = title in ("took", "hours", "worth", "told")
+        table.add_column(title, overflow="fold", justify="right" if right else "left")
     for each in lines:
-        ending = spoken(each["word"] or each["ending"])
-        worth = "unknown" if each["amount"] is None else f"{each['currency']} {Decimal(each['amount']):,f}"
         case = each["case"]
         name = key_text({"type": case["key_type"], "value": case["name"], "scope": case["scope"]})
-        took = "–" if each["seconds"] is None else time_text(kpi, each["seconds"])
-        table.add_row(case["process"], name, moment(each["began"]), ending, took, worth)
+        table.add_row(case["process"], name, *(_cell(kpi, title, each) for title in columns))
     return table
+
+
+def _columns(kpi: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what is told of the cases behind a figure, by what it is made of."""
+    match kpi["kind"]:
+        case "ratio" | "variance" | "balance":
+            return "brings", "of day", "told"
+        case "attempts":
+            return "at", "counts as", "worth"
+        case "share":
+            return "since", "ending", "counts as", "took", "worth"
+        case _:
+            return ("since", "ending", "took", *(("hours",) if kpi["unit"] == "hours" else ()), "worth")
+
+
+def _cell(kpi: Mapping[str, Any], title: str, line: Document) -> str:
+    match title:
+        case "brings":
+            return line["part"]
+        case "of day":
+            return line["day"] or "any"
+        case "told":
+            return _told(line)
+        case "at" | "since":
+            return moment(line["began"])
+        case "ending":
+            return spoken(line["word"] or line["ending"])
+        case "counts as":
+            return _counts_as(line)
+        case "took":
+            its_day = {**kpi, "day_seconds": line["day_seconds"]}
+            return "–" if line["seconds"] is None else time_text(its_day, line["seconds"])
+        case "hours":
+            return line["hours"] or "unknown"
+        case _:
+            return _amount(line)
+
+
+def _amount(line: Mapping[str, Any]) -> str:
+    return "unknown" if line["amount"] is None else f"{line['currency']} {Decimal(line['amount']):,f}"
+
+
+def _told(line: Mapping[str, Any]) -> str:
+    """Write what a case brings to a comparison: money, a number, why it is of no use, or just that it was so."""
+    if line["word"] is not None:
+        return spoken(line["word"])
+    if line["hours"] is not None:
+        return _number(line["hours"])
+    return _amount(line) if line["amount"] is not None else "–"
+
+
+def _counts_as(line: Mapping[str, Any]) -> str:
+    """Write what a line counts as in a share; of failures why they failed, of several alike how many."""
+    category, times = line["dimensions"].get("category"), line["times"]
+    why = f", {spoken(category)}" if category else ""
+    return f"{line['counts_as']}{why}{f' × {times:,}' if times > 1 else ''}"
 
 
 def risks(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data: Path | None, as_json: bool) -> None:
@@ -282,7 +470,7 @@ def risks(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data: P
             key_text({"type": case["key_type"], "value": case["name"], "scope": case["scope"]}),
             moment(each["due"]),
             "not known" if chance is None else f"{chance:.0%}",
-            "–" if chance is None else f"{each['learnt_from']:,}",
+            "–" if chance is None else f"{each['learnt_from']:,}" if each["learnt_from"] else "no time is left",
             "unknown" if each["amount"] is None else f"{each['currency']} {Decimal(each['amount']):,f}",
         )
     out.print(table)
@@ -317,11 +505,16 @@ def restatements(kpi: str, asked: Asked, url: str | None, data: Path | None, as_
             moment(each["was_published"]),
             _published(declared, each["now"], each["now_at_least"]),
             moment(each["at"]),
-            each["why"],
+            _why(each),
         )
     out.print(table)
     if found["next"]:
         out.print(f"There is more: add --cursor {found['next']}", style="dim", soft_wrap=True)
+
+
+def _why(each: Document) -> str:
+    versions = "" if each["was_version"] == each["version"] else f": version {each['was_version']} → {each['version']}"
+    return f"{each['why']}{versions}"
 
 
 def _published(kpi: Mapping[str, Any], value: str | None, at_least: bool) -> str:

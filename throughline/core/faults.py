@@ -40,6 +40,7 @@ _WANTED = {
     "set_type": "a list",
     "frozen_set_type": "a list",
     "date_from_datetime_parsing": "a date, such as 2026-11-02",
+    "date_from_datetime_inexact": "a date, such as 2026-11-02",
     "date_parsing": "a date, such as 2026-11-02",
     "date_type": "a date, such as 2026-11-02",
 }

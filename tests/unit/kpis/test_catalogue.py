@@ -255,6 +255,7 @@ more.yaml:1:1: kpi: seen 7, wanted a text
     [
         ("unit: percent\nformula: {kind: share, per: flow}", "a share without hit, wanted hit"),
         ("unit: seconds\nformula: {kind: lag}", "a lag without of, wanted of or per"),
+        ("unit: seconds\ntarget: 2 bd\nformula: {kind: lag, per: flow}", "business days need `clock: business`"),
         (
             "unit: seconds\nformula: {kind: lag, per: flow, of: {process: staffing, from: requested, to: synced}}",
             "of, per",

@@ -8,13 +8,18 @@ import subprocess
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from functools import partial
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from kpis.ask import Part
+from kpis.clock import Counting
 from kpis.declaration import Declaration, Dimension, Good, Headline, Kind
 from kpis.distribution import Distribution, Estimate
+from kpis.documents import reading_documents
 from kpis.exposition import SHARED, expose_readings, families_of
+from kpis.figures import Standing, region_of
 from kpis.intervals import Interval
 from kpis.latency import LatencyPart, PartOfLatency, Parts, Unsplit
 from kpis.latest import Current
@@ -240,6 +245,31 @@ def test_a_target_of_business_days_is_as_long_as_the_days_of_the_region(values: 
     days = BUSINESS_DAY[region]
     assert samples[series("throughline_kpi_target", kpi=LAG.name, good="low", **values)] == 5 * days
     assert samples[series("throughline_kpi_warning", kpi=LAG.name, good="low", **values)] == 7 * days
+
+
+@pytest.mark.parametrize(("values", "region"), [({"region": "AMER"}, "AMER"), ({"legal_entity": "DE01"}, "EMEA")])
+def test_a_reading_of_a_region_stands_by_the_same_day_as_its_metric(values: dict[str, str], region: str) -> None:
+    """Five business days are 144,000 s in AMER and 153,000 s in EMEA: 150,000 s are too long for one of them."""
+    counting = Counting(LAG.clock, ESTATE.calendars)
+    reading = Reading(lag(median=Reached(150_000)), None, NOTHING_BESIDE, 0)
+    by = tuple(Dimension(name) for name in values)
+    part = Part(None, {tuple(values.values()): reading}, None)
+    whose = partial(region_of, estate=ESTATE)
+    (shown,) = reading_documents(LAG, counting, part, by, "EUR", whose=whose)
+    target = told(current(LAG, None, **values))[series("throughline_kpi_target", kpi=LAG.name, good="low", **values)]
+    assert (shown.figure.standing is Standing.GOOD) == (target >= 150_000)
+    assert shown.day_seconds == BUSINESS_DAY[region]
+
+
+def test_a_share_of_which_some_is_to_be_told_is_at_least_that_and_no_quotient() -> None:
+    rate = KPIS["project-setup-success-rate"]
+    samples = told(current(rate, Share(0.3, 30, 40, Interval(0.18, 0.45), 0.6, None, 0, None)))
+    assert samples[series("throughline_kpi_headline_at_least", kpi=rate.name)] == 0.3
+    shared = {name for name, labels in samples if ("kpi", rate.name) in labels}
+    assert not shared & {"throughline_kpi_headline", "throughline_kpi_numerator", "throughline_kpi_denominator"}
+    decided = told(current(rate, Share(0.75, 30, 40, Interval(0.6, 0.86), 0.0, None, 0, None)))
+    assert decided[series("throughline_kpi_headline", kpi=rate.name)] == 0.75
+    assert decided[series("throughline_kpi_numerator", kpi=rate.name)] == 30
 
 
 def test_labels_are_closed() -> None:

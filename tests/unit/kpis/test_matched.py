@@ -181,3 +181,46 @@ def test_fewer_than_the_minimum_sample_give_no_answer() -> None:
     found = [brought(part, hours("8"), "W-1", "2026-W45", day=MONDAY) for part in (Part.NUMERATOR, Part.DENOMINATOR)]
     made = matched_readings(declared, ESTATE.calendars, MOMENT, matched_cells(found), Days(), ())[()]
     assert (made.answer, made.why_not, made.beside.done) == (None, "1 of at least 2", 1)
+
+
+def by_practice(found: list[Contribution]) -> dict[str | None, Reading]:
+    made = matched_readings(
+        kpi("billable-utilisation"),
+        ESTATE.calendars,
+        MOMENT,
+        matched_cells(found),
+        Days(MONDAY, MONDAY + timedelta(6)),
+        (Dimension.PRACTICE,),
+    )
+    return {practice: each for (practice,), each in made.items()}
+
+
+def booked(worker: str, practice: str, number: str) -> Contribution:
+    return Contribution(Part.NUMERATOR, (worker,), MONDAY, {Dimension.PRACTICE: practice}, hours(number))
+
+
+def works(worker: str) -> Contribution:
+    return Contribution(Part.DENOMINATOR, (worker,), NO_DAY, {}, Standing(MONDAY, 0, None, Decimal(40), None))
+
+
+def test_who_works_for_one_practice_only_could_have_worked_for_that() -> None:
+    made = by_practice([works("W-1"), works("W-2"), booked("W-1", "cloud", "10"), booked("W-2", "data", "20")])
+    assert {practice: each.answer for practice, each in made.items()} == {
+        "cloud": Ratio(0.25, Decimal(10), Decimal(40)),
+        "data": Ratio(0.5, Decimal(20), Decimal(40)),
+    }
+
+
+def test_of_who_works_for_several_practices_nobody_can_say_how_much_of_which_and_no_share_is_0() -> None:
+    made = by_practice([works("W-1"), booked("W-1", "cloud", "10"), booked("W-1", "data", "20")])
+    assert {practice: (each.answer, each.beside.unknown) for practice, each in made.items()} == {
+        "cloud": (None, {Missing.ONLY_NUMERATOR: 1}),
+        "data": (None, {Missing.ONLY_NUMERATOR: 1}),
+        None: (None, {Missing.ONLY_DENOMINATOR: 1}),
+    }
+
+
+def test_who_works_for_nobody_counts_where_no_practice_is_known() -> None:
+    made = by_practice([works("W-1"), works("W-2"), booked("W-1", "cloud", "10")])
+    assert made["cloud"].answer == Ratio(0.25, Decimal(10), Decimal(40))
+    assert made[None].answer == Ratio(0.0, Decimal(0), Decimal(40))

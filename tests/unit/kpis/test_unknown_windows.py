@@ -1,0 +1,94 @@
+"""Of days before anything was known, and of days to come, nobody can say that nothing happened: no answer, never 0."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from kpis.ask import Asker, Every, Question, Window
+from kpis.catalogue import Catalogue
+from kpis.codec import encode_place
+from kpis.publish import Publisher
+from kpis.reading import NO_DATA
+from kpis.scratch import moment_of
+from kpis.spot import Grain
+from kpis.store import KpiWriter, open_kpi_writer
+from tests.unit.kpis.golden import CATALOGUE, FOLDER, golden, instant
+from tests.unit.kpis.test_keeping import World
+
+NOW = "2026-11-20 12:00"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Generator[KpiWriter]:
+    kpis = open_kpi_writer(tmp_path / "kpis.db")
+    with closing(kpis.connection):
+        yield kpis
+
+
+def world_of(name: str, store: KpiWriter) -> World:
+    world = World(golden(FOLDER / f"{name}.yaml")._replace(now=instant(NOW, "UTC")), store)
+    world.fold(world.case.events)
+    world.follow()
+    return world
+
+
+def asker_of(world: World) -> Asker:
+    return Asker(world.store, world.catalogue, world.case.estate)
+
+
+@pytest.mark.parametrize("name", ["throughput", "revenue-leakage"])
+def test_a_window_that_nobody_saw_has_no_answer(name: str, store: KpiWriter) -> None:
+    world = world_of(name, store)
+    before, after = Window(date(2026, 8, 1), date(2026, 8, 31)), Window(date(2026, 12, 1), date(2026, 12, 31))
+    quiet = Window(date(2026, 11, 18), date(2026, 11, 19))
+    with world.snapshot() as snapshot:
+        moment = moment_of(snapshot, world.case.estate)
+    readings = {
+        window: asker_of(world).ask(Question(name, window), moment).parts[0].readings[()]
+        for window in (before, quiet, after)
+    }
+    assert readings[quiet].answer is not None  # it was watched, and nothing happened
+    for window in (before, after):
+        assert (readings[window].answer, readings[window].why_not) == (None, NO_DATA)
+    whole = Window(before.first, quiet.last)
+    with world.snapshot() as snapshot:
+        parts = asker_of(world).ask(Question(name, whole, every=Every.MONTH), moment_of(snapshot, world.case.estate))
+    assert parts.parts[0].readings[()].answer is None
+    assert parts.parts[-1].readings[()].answer is not None
+
+
+def test_periods_that_are_planned_say_nothing_of_when_watching_began(store: KpiWriter) -> None:
+    """Hours of a week in August are known, as they were planned; whether anything leaked then nobody knows."""
+    world = world_of("revenue-leakage", store)
+    planned = CATALOGUE.kpis["utilisation-forecast-variance"]
+    asker = Asker(store, Catalogue({**world.catalogue.kpis, planned.name: planned}, {}), world.case.estate)
+    leakage = world.case.declaration
+    _, version = asker.declared(leakage.name)
+    first = asker.begun(leakage, version)
+    assert first == date(2026, 10, 7)  # the first day on which anything was given up
+    (place, content), *_ = store.cells(version.number, Grain.DAY, first.toordinal(), None).items()
+    store.connection.execute(
+        "INSERT INTO version (number, kpi, version, digest, since, complete) VALUES (99, ?, '1', '', 0, 1)",
+        [planned.name],
+    )
+    store.connection.execute(
+        "INSERT INTO cell (kpi, grain, day, place, stands, content) VALUES (99, ?, ?, ?, 0, ?)",
+        [int(Grain.DAY), date(2026, 8, 3).toordinal(), encode_place(place), content],
+    )
+    assert asker.begun(leakage, version) == first
+
+
+def test_nothing_is_published_of_days_before_anything_was_known(store: KpiWriter) -> None:
+    world = world_of("revenue-leakage", store)
+    publisher = Publisher(store, asker_of(world), world.catalogue)
+    with world.snapshot() as snapshot:
+        moment = moment_of(snapshot, world.case.estate)
+    while publisher.publish(moment):
+        pass
+    days = [row.day for row in store.published("revenue-leakage") if row.every == "day"]
+    assert min(days) == date(2026, 10, 7).toordinal()  # the first day on which anything was given up
