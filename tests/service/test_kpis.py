@@ -85,13 +85,13 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
 
 
 def said(serve: Serving, *words: str) -> str:
-    done = run("kpis", *words, "--data", str(serve.data))
+    done = run("kpis", *words, "--data", str(serve.data), COLUMNS="200")
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def refused(serve: Serving, *words: str) -> str:
-    done = run("kpis", *words, "--data", str(serve.data))
+    done = run("kpis", *words, "--data", str(serve.data), COLUMNS="200")
     assert done.returncode == 1
     return done.stderr
 

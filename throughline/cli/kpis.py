@@ -22,6 +22,7 @@ KPIS = "/api/v1/kpis"
 STYLES = {"good": "green", "warning": "yellow", "bad": "bold red"}
 _LOOK_SECONDS = 0.5
 _MOST_SHOWN = 10
+_WIDE = 120  # columns of a terminal from which on there is room for questions
 _NEVER = "1970-01-01T00:00:00Z"
 Asked = Iterable[tuple[str, object]]
 
@@ -37,13 +38,14 @@ def list_kpis(url: str | None, data: Path | None, as_json: bool) -> None:
     for each in found["kpis"]:
         groups.setdefault(each["kpi"]["group"], []).append(each)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("kpi", "now", "target", "30 days before", "what is asked"):
+    titles = ("kpi", "now", "target", "30 days before", *(("what is asked",) if out.width >= _WIDE else ()))
+    for title in titles:
         right = "right" if title in ("now", "30 days before") else "left"
         table.add_column(title, overflow="fold", justify=right, no_wrap=title in ("kpi", "now"))
     for group, kpis in sorted(groups.items()):
         table.add_row(Text(group, "bold"))
         for each in kpis:
-            table.add_row(*_line(each))
+            table.add_row(*_line(each)[: len(titles)])
     out.print(table)
     for name, faults in found["left_out"].items():
         out.print(f"{name} is left out: {'; '.join(faults)}", style="yellow")
