@@ -159,6 +159,21 @@ class Lanes:
         return filters, stored
 
 
+class EachBucket(Generic[K]):
+    """Each bucket may hold each key: for who asks so seldom that filters would not be worth their memory."""
+
+    def __init__(self, connection: Connection, table: str) -> None:
+        self._connection = connection
+        self._table = table
+
+    def where(self, keys: Sequence[K]) -> Mapping[int, Sequence[K]]:
+        (last,) = self._connection.execute(f"SELECT max(bucket) FROM {self._table}").fetchone()
+        return {} if last is None or not keys else dict.fromkeys(range(last + 1), keys)
+
+    def bucket_of(self, seq: int) -> int:
+        return seq >> BUCKET_BITS
+
+
 class EveryBucket(Generic[K]):
     """What a reader knows, who is told of no new keys: the filters that are stored, and of which buckets none is."""
 
@@ -278,10 +293,12 @@ def _spread_by(spread: Spread[K] | None, keys: Iterable[K]) -> Sequence[bytes]:
 
 
 def places_to_read(
-    connection: Connection, table: str, lanes: Lanes, spread: Spread[bytes] | None = None
+    connection: Connection, table: str, lanes: Lanes | None = None, spread: Spread[bytes] | None = None
 ) -> Places[bytes]:
-    """Return where the rows of a table may be, for who only reads."""
-    return OneBucket() if connection.dialect == "postgresql" else EveryBucket(connection, table, lanes, spread)
+    """Return where the rows of a table may be, for who only reads; ``lanes`` None: without filters."""
+    if connection.dialect == "postgresql":
+        return OneBucket()
+    return EachBucket(connection, table) if lanes is None else EveryBucket(connection, table, lanes, spread)
 
 
 def places_to_write(

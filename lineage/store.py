@@ -139,7 +139,7 @@ class StoreReader:
         self.connection = connection
         self.array = connection.array
         lanes = lanes or Lanes()
-        self._seen_places = places_to_read(connection, "seen", lanes)
+        self._seen_places = places_to_read(connection, "seen")
         self.trace_places = places_to_read(connection, "trace", lanes, spread)
         self._texts = texts_to_read(connection, lanes)
         self._inflate = zstandard.ZstdDecompressor()
@@ -147,7 +147,6 @@ class StoreReader:
 
     def warm(self) -> None:
         """Read into memory what tells where keys are, which else the first look-up waits for."""
-        self._seen_places.where([bytes(16)])
         self.trace_places.where([bytes(16)])
         self._texts.ids([""])
 
