@@ -6,7 +6,6 @@ import sqlite3
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -15,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from kpis.ask import TIMELESS, Asker, Every, NoCells, NotTold, Question, Window
+from kpis.backfill import order_backfill, ordered_backfill
 from kpis.behind import SHARES, Behind, Finder, TooMany, Wanted
 from kpis.catalogue import Catalogue
 from kpis.cell import Verdict
@@ -29,10 +29,12 @@ from kpis.observation import Ending
 from kpis.reading import Moment
 from kpis.risk import Assessor, NoDeadline, Risk
 from kpis.scratch import moment_of
-from kpis.store import BACKFILL_FILE, FILE_NAME, KpiReader, PublishedRow, open_kpi_reader, order_backfill
+from kpis.store import KpiReader, PublishedRow, open_kpi_reader
 from lineage.changes import position_of
 from lineage.document import CaseReference
+from lineage.places import Place
 from lineage.read import CaseReader, Snapshot
+from lineage.readers import ANSWER_SECONDS, Readers
 from throughline.core.cursor import read_cursor, write_cursor
 from throughline.core.errors import StoreUnavailable
 from throughline.core.estate import Estate
@@ -239,25 +241,26 @@ class RestatementsAsked(BaseModel):
 
 
 class KpiDesk:
-    """What the routes stand on: the catalogue, the store of KPIs, and the cases."""
+    """What the routes stand on: the catalogue, the store of KPIs at a place, and the cases. Closing is safe twice."""
 
-    def __init__(self, data: Path, catalogue: Catalogue, estate: Estate, cases: CaseReader) -> None:
+    def __init__(self, place: Place, catalogue: Catalogue, estate: Estate, cases: CaseReader) -> None:
         self.catalogue = catalogue
         self.cases = cases
-        self._data = data
+        self._place = place
         self._estate = estate
+        self._readers = Readers(place, lambda: open_kpi_reader(place, ANSWER_SECONDS).connection)
 
     @contextmanager
     def open(self) -> Generator[KpiReader]:
         """Open the store of KPIs, in one state of it; raises StoreUnavailable."""
-        store = open_kpi_reader(self._data / FILE_NAME)
         try:
-            store.connection.execute("BEGIN")
-            yield store
+            with self._readers.reading() as connection:
+                yield KpiReader(connection)
         except sqlite3.OperationalError as error:
-            raise StoreUnavailable(f"{self._data / FILE_NAME}: {error}: ask again") from error
-        finally:
-            store.connection.close()
+            raise StoreUnavailable(f"{self._place}: {error}: ask again") from error
+
+    def close(self) -> None:
+        self._readers.close()
 
     def listed(self) -> KpiList:
         """Return every KPI with its reading of now; before there is any, as it is declared."""
@@ -265,7 +268,7 @@ class KpiDesk:
             made = {name: _latest(content) for name, content in store.latest().items()}
             position = store.position()
             behind = None if position is None else max(0, position_of(snapshot.store).seq - position.seq)
-            walking = store.walked() is not None or (self._data / BACKFILL_FILE).exists()
+            walking = store.walked() is not None or ordered_backfill(self._place, store) is not None
         kpis = [
             made.get(name) or LatestDocument(kpi_document(each, self._counting(each)), None, None, None)
             for name, each in self.catalogue.kpis.items()
@@ -362,7 +365,7 @@ class KpiDesk:
 
     def backfill(self) -> BackfillDocument:
         """Have every case looked at anew."""
-        order_backfill(self._data)
+        order_backfill(self._place)
         return BackfillDocument(ordered=True)
 
     def declared(self, kpi: str) -> Declaration:

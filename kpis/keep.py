@@ -26,7 +26,7 @@ from kpis.look import Seen, ids_after, see
 from kpis.observe import Observer
 from kpis.spans import SpanReader, Whereabouts
 from kpis.spot import Grain, Spot
-from kpis.store import KpiWriter, VersionRow
+from kpis.store import KpiWriter, VersionRow, transaction
 from lineage.changes import Changes, Position, changes_after, position_of
 from lineage.definitions import state_fingerprint
 from lineage.process import Definitions
@@ -467,18 +467,6 @@ def _tallied(
             for number, entry in each.entries.items() if each is not None else ():
                 counted[number, "" if entry.left_out is None else entry.left_out.value] += times
     return [(number, label, count) for (number, label), count in counted.items() if count]
-
-
-@contextmanager
-def transaction(store: KpiWriter) -> Generator[None]:
-    """Change the store of KPIs in one transaction; whatever is raised in it leaves the store as it was."""
-    store.connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        store.connection.execute("ROLLBACK")
-        raise
-    store.connection.execute("COMMIT")
 
 
 def digest_of(declaration: Declaration) -> str:

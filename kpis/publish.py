@@ -14,9 +14,8 @@ from kpis.ask import TIMELESS, Asker, Every, NoCells, Question, Window, month_af
 from kpis.catalogue import Catalogue
 from kpis.declaration import Declaration, Kind
 from kpis.figures import figure_of
-from kpis.keep import transaction
 from kpis.reading import Moment, Share
-from kpis.store import KpiWriter, PublishedRow
+from kpis.store import KpiWriter, PublishedRow, transaction
 
 PUBLISHED = "published"
 STOOD = "stood"

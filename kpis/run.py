@@ -1,8 +1,8 @@
 """The part of ``serve`` that keeps KPIs: it follows the lineage store in a process of its own, and never holds it up.
 
 It works off what changed, as a loop. What is to be done now and then (readings of now, publishing) a scheduler asks
-for, and the loop does it between two pieces of work: one thread uses the file of KPIs. There is one such process for
-a data folder, whose lock its serve holds.
+for, and the loop does it between two pieces of work: one thread uses the store of KPIs. Where that is a file, there is
+one such process for a data folder, whose lock its serve holds; of those on one database one leads (kpis/lead.py).
 """
 
 from __future__ import annotations
@@ -22,18 +22,21 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler  # pyright: ignore[reportMissingTypeStubs]
 
 from kpis.ask import Asker
+from kpis.backfill import ordered_backfill, take_order
 from kpis.catalogue import Catalogue
 from kpis.exposition import expose_readings
-from kpis.keep import Keeper, transaction
+from kpis.keep import Keeper
 from kpis.latest import Latest
+from kpis.lead import stand_for
 from kpis.pace import Pace, Sparing
 from kpis.publish import Publisher
 from kpis.reading import Moment, Reading
 from kpis.scratch import moment_of
 from kpis.spans import SpanReader
-from kpis.store import BACKFILL_FILE, FILE_NAME, METRICS_ROW, READINGS_ROW, open_kpi_writer
+from kpis.store import METRICS_ROW, READINGS_ROW, KpiWriter, kpi_place, open_kpi_writer, transaction
 from lineage.engine import JOURNAL, Limits
 from lineage.generations import mark, store_place
+from lineage.places import Place
 from lineage.process import Definitions
 from lineage.read import CaseReader
 from throughline.core.clock import Clock
@@ -52,7 +55,7 @@ from throughline.core.metric_names import (
     METRICS,
 )
 from throughline.core.metrics import Meter, Part, expose_samples
-from throughline.core.store_url import StoreUrl
+from throughline.core.store_url import Schema, StoreUrl
 
 _TRY_AGAIN_SECONDS = 1.0
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
@@ -79,21 +82,29 @@ class Subject:
     clock: Clock
     url: StoreUrl | None = None
 
+    @property
+    def place(self) -> Place:
+        """Where KPIs are kept."""
+        return kpi_place(self.data, self.url)
+
 
 def run_watch(
     subject: Subject, stop: threading.Event, ready: Callable[[], None], renewed: Callable[[], Subject]
 ) -> None:
     """Keep KPIs up to date until told to stop; ``ready`` is called once it follows, or knows that it has to wait.
 
-    A store that is away or damaged is tried again. Where a rebuild put another generation of it in force, go on with
-    that, by what the firm has ``renewed`` meanwhile.
+    While another process keeps them, stand by, and go on once it has ended or lost its connection. A store that is away
+    or damaged is tried again. Where a rebuild put another generation of it in force, go on with that, by what the firm
+    has ``renewed`` meanwhile.
     """
     said: str | None = None
     while not stop.is_set():
         seen = mark(subject.data)
         try:
             with ExitStack() as stack:
-                _Loop(subject, seen, stack).run(stop, ready)
+                store = _opened(subject, seen, stack, stop, ready)
+                if store is not None:
+                    _Loop(subject, seen, store, stack).run(stop, ready)
         except (sqlite3.DatabaseError, StoreUnavailable, OSError) as error:
             why = str(error) if isinstance(error, StoreUnavailable) else passing_cause(error)
             if why is None:
@@ -112,18 +123,43 @@ def run_watch(
                 _log.error("rebuilt_store_not_taken_over", why=str(error))
 
 
+def _opened(
+    subject: Subject, seen: int, stack: ExitStack, stop: threading.Event, ready: Callable[[], None]
+) -> KpiWriter | None:
+    """Open the store of KPIs to keep it, once no other process does; it is closed with ``stack``.
+
+    None: before that it was told to stop, or another generation of the lineage store came in force.
+    """
+    place = subject.place
+    if not isinstance(place, Schema):
+        store = open_kpi_writer(place)
+        stack.enter_context(closing(store.connection))
+        return store
+    candidate = stack.enter_context(closing(stand_for(place)))
+    stood_by = False
+    while (store := candidate.lead(subject.data)) is None:
+        if not stood_by:
+            stood_by = True
+            _log.info("kpis_stand_by", kept_by=candidate.leader())
+            ready()
+        if stop.wait(_TRY_AGAIN_SECONDS) or mark(subject.data) != seen:
+            return None
+    if stood_by:
+        _log.info("kpis_lead_taken")
+    return store
+
+
 class _Loop:
     """Follows one generation of the store."""
 
-    def __init__(self, subject: Subject, seen: int, stack: ExitStack) -> None:
+    def __init__(self, subject: Subject, seen: int, store: KpiWriter, stack: ExitStack) -> None:
         self._subject = subject
         self._seen = seen
         place = store_place(subject.data, subject.url)
         self._reader = stack.enter_context(
             closing(CaseReader(place, subject.definitions, subject.estate, subject.limits, subject.clock.now))
         )
-        self._store = open_kpi_writer(subject.data / FILE_NAME)
-        stack.enter_context(closing(self._store.connection))
+        self._store = store
         self._journal = stack.enter_context(closing(JournalReader(subject.data / JOURNAL_FILE)))
         self._keeper = Keeper(
             self._store,
@@ -200,11 +236,11 @@ class _Loop:
 
     def _take_order(self) -> None:
         """Look at every case anew where somebody wants that."""
-        order = self._subject.data / BACKFILL_FILE
-        if order.exists():
+        order = ordered_backfill(self._subject.place, self._store)
+        if order is not None:
             with self._reader.snapshot() as snapshot:
                 self._keeper.backfill(snapshot)
-            order.unlink(missing_ok=True)
+            take_order(self._subject.place, self._store, order)
 
     def _do_what_is_wanted(self, pause: float) -> None:
         """Do what the scheduler asks for, once each; wait for that a little."""

@@ -1,14 +1,14 @@
-"""The store of KPIs, ``kpis.db``: what each case contributes, the cells that it adds up to, and what was published.
+"""The store of KPIs: what each case contributes, the cells that it adds up to, and what was published.
 
-One process writes it (kpis/run.py), others open it read-only. All but what was published can be made anew from the
+It stands where the lineage store does: a file of the data folder, ``kpis.db``, or a schema of the same database. One
+process writes it (kpis/run.py), others open it read-only. All but what was published can be made anew from the
 lineage store. docs/why/kpis.md says why the tables look as they do.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -19,64 +19,39 @@ from kpis.codec import Contributed, decode_contributed, decode_entry, decode_pla
 from kpis.contribution import NO_DAY
 from kpis.latency import Known, KnownSpan
 from kpis.spot import Grain, Spot
-from lineage.changes import Position
-from throughline.core.database import Durability, SqliteConnection, open_reader, open_writer
+from lineage.changes import KPIS, Position
+from lineage.places import Place as Stand
+from lineage.places import open_reading
+from throughline.core.database import Durability, open_writer
 from throughline.core.errors import LastingError, StoreUnavailable
+from throughline.core.sql import Connection
+from throughline.core.store_url import Schema, StoreUrl
 
-FILE_NAME: Final = "kpis.db"
+FILE_NAME: Final = KPIS.file
+SCHEMA: Final = KPIS.schema
 FORMAT: Final = "1"
-CHANGES = "changes"  # the position in the queue of changed cases; lineage/changes.py reads it
-METRICS_ROW = "metrics"  # in meta: what the writer counts, for /metrics
-READINGS_ROW = "readings"  # in meta: the readings of now, for /metrics; apart, as they are long and made less often
-BACKFILL_FILE: Final = "kpis-backfill"
-"""A file of the data folder: while it is there, every case is to be looked at anew."""
-
-WALK = "walk"  # the id of the last case that was looked at while all are; no row: none are
+CHANGES: Final = KPIS.row  # the position in the queue of changed cases; lineage/changes.py reads it
+METRICS_ROW: Final = "metrics"  # in meta: what the writer counts, for /metrics
+READINGS_ROW: Final = "readings"  # in meta: the readings of now, for /metrics; apart, as they are long and made seldom
+WALK: Final = "walk"  # the id of the last case that was looked at while all are; no row: none are
+LEAD: Final = "lead"  # how often the one writer of the tables in a database was another one
 _CACHE_MIB = 32
+_READER_CACHE_MIB = 8
 _NONE = NO_DAY.toordinal()
 _TRACES_AT_ONCE = 500
+_ALL: Final = 2**62
+_NO_LEAD: Final = 0  # nothing is fenced
 
 _encode_spans = msgspec.msgpack.Encoder().encode
 _decode_spans = msgspec.msgpack.Decoder(list[KnownSpan]).decode
 
-_TABLES = (
-    "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE position (name TEXT PRIMARY KEY, store TEXT NOT NULL, value INTEGER NOT NULL) WITHOUT ROWID",
-    # A version of a KPI; ``complete``: every case has been looked at for it, so that it answers.
-    "CREATE TABLE version (number INTEGER PRIMARY KEY, kpi TEXT NOT NULL, version TEXT NOT NULL, digest TEXT NOT NULL,"
-    " since INTEGER NOT NULL, complete INTEGER NOT NULL)",
-    "CREATE TABLE contributed (case_id INTEGER PRIMARY KEY, content BLOB NOT NULL)",
-    # ``stands``: how many observations in it are not over, by which stocks find their cells among those of all days.
-    "CREATE TABLE cell (id INTEGER PRIMARY KEY, kpi INTEGER NOT NULL, grain INTEGER NOT NULL, day INTEGER NOT NULL,"
-    " place TEXT NOT NULL, stands INTEGER NOT NULL, content BLOB NOT NULL)",
-    "CREATE UNIQUE INDEX cell_by_place ON cell (kpi, grain, day, place)",
-    "CREATE INDEX cell_that_stands ON cell (kpi, grain) WHERE stands > 0",
-    "CREATE TABLE behind (cell INTEGER NOT NULL, case_id INTEGER NOT NULL, PRIMARY KEY (cell, case_id)) WITHOUT ROWID",
-    # How many cases a version concerns, by the reason why they count for nothing; an empty one: they count.
-    "CREATE TABLE tally (kpi INTEGER NOT NULL, label TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (kpi, label))"
-    " WITHOUT ROWID",
-    # Figures of days and months that are over, and each that took the place of one; nothing here is ever changed.
-    "CREATE TABLE published (id INTEGER PRIMARY KEY, kpi TEXT NOT NULL, every TEXT NOT NULL, day INTEGER NOT NULL,"
-    " version TEXT NOT NULL, at INTEGER NOT NULL, value TEXT, at_least INTEGER NOT NULL, records INTEGER NOT NULL,"
-    " as_of INTEGER, why TEXT NOT NULL)",
-    "CREATE INDEX published_by_day ON published (kpi, every, day, id)",
-    # Days of which something changed since their published figures were last looked at, and why.
-    "CREATE TABLE touched (kpi TEXT NOT NULL, day INTEGER NOT NULL, why TEXT NOT NULL, PRIMARY KEY (kpi, day))"
-    " WITHOUT ROWID",
-    # The readings of now, as lists show them.
-    "CREATE TABLE latest (kpi TEXT PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID",
-)
-_LATER_TABLES = (  # which a file of this format may lack
-    # Spans of the traces that latencies were split by: they leave the journal before figures do.
-    "CREATE TABLE IF NOT EXISTS traced (trace_id BLOB PRIMARY KEY, spans BLOB NOT NULL) WITHOUT ROWID",
-    # Which cases have latencies that are split by the trace of an event, by its seq in the lineage store.
-    "CREATE TABLE IF NOT EXISTS split_by (seq INTEGER NOT NULL, case_id INTEGER NOT NULL, PRIMARY KEY (seq, case_id))"
-    " WITHOUT ROWID",
-)
-
 
 class KpiStoreUnknown(LastingError):
-    """The file of KPIs was written by another version of Throughline."""
+    """The store of KPIs was written by another version of Throughline."""
+
+
+class Fenced(StoreUnavailable):
+    """Another process keeps KPIs now; nothing of the transaction is stored."""
 
 
 class VersionRow(NamedTuple):
@@ -115,7 +90,7 @@ _PUBLISHED = ", ".join(PublishedRow._fields)
 class KpiReader:
     """Every question that is asked of the store of KPIs."""
 
-    def __init__(self, connection: SqliteConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self.connection = connection
 
     def rows(self, sql: str, *parameters: Any) -> list[Any]:
@@ -190,7 +165,13 @@ class KpiReader:
     def newest_cells(self, kpi: int, grain: Grain) -> dict[Place, bytes]:
         """Return, of each set of dimension values, the cell of the last day that has one."""
         found = self.rows(
-            "SELECT max(day), place, content FROM cell WHERE kpi = ? AND grain = ? GROUP BY place", kpi, int(grain)
+            "SELECT cell.day, cell.place, content"
+            " FROM (SELECT place, max(day) AS day FROM cell WHERE kpi = ? AND grain = ? GROUP BY place) AS newest"
+            " CROSS JOIN cell cell ON kpi = ? AND grain = ? AND cell.day = newest.day AND cell.place = newest.place",
+            kpi,
+            int(grain),
+            kpi,
+            int(grain),
         )
         return {decode_place(day, place): content for day, place, content in found}
 
@@ -207,7 +188,7 @@ class KpiReader:
         return [row[0] for row in found]
 
     def cases_of_cells(
-        self, kpi: int, grain: Grain, first: int | None, last: int | None, standing: bool, *, latest: int = -1
+        self, kpi: int, grain: Grain, first: int | None, last: int | None, standing: bool, *, latest: int = _ALL
     ) -> list[int]:
         """Return the cases behind the cells of some days (ordinals), or of those only that hold what is not over.
 
@@ -235,7 +216,7 @@ class KpiReader:
         )
         return found[0][0]
 
-    def published(self, kpi: str, after: int = 0, limit: int = -1) -> list[PublishedRow]:
+    def published(self, kpi: str, after: int = 0, limit: int = _ALL) -> list[PublishedRow]:
         """Return what was published of a KPI, in that order, after an id."""
         found = self.rows(
             f"SELECT {_PUBLISHED} FROM published WHERE kpi = ? AND id > ? ORDER BY id LIMIT ?", kpi, after, limit
@@ -248,17 +229,19 @@ class KpiReader:
             "SELECT max(id) FROM published AS earlier WHERE earlier.kpi = published.kpi"
             " AND earlier.every = published.every AND earlier.day = published.day AND earlier.id < published.id"
         )
-        found: list[tuple[PublishedRow, PublishedRow]] = []
-        for before, *row in self.rows(
-            f"SELECT ({former}) AS former, {_PUBLISHED} FROM published WHERE kpi = ? AND id > ? AND former IS NOT NULL"
-            " ORDER BY id LIMIT ?",
+        rows = self.rows(
+            f"SELECT former, {_PUBLISHED} FROM (SELECT ({former}) AS former, {_PUBLISHED} FROM published"
+            " WHERE kpi = ? AND id > ?) AS told WHERE former IS NOT NULL ORDER BY id LIMIT ?",
             kpi,
             after,
             limit,
-        ):
-            (earlier,) = self.rows(f"SELECT {_PUBLISHED} FROM published WHERE id = ?", before)
-            found.append((_published(earlier), _published(row)))
-        return found
+        )
+        before = self.rows(
+            f"SELECT {_PUBLISHED} FROM published WHERE id IN (SELECT value FROM json_each(?))",
+            self.connection.array(row[0] for row in rows),
+        )
+        by_id = {row[0]: _published(row) for row in before}
+        return [(by_id[former], _published(row)) for former, *row in rows]
 
     def standing_published(self, kpi: str, every: str, first: int, last: int) -> dict[int, PublishedRow]:
         """Return the figures in force of some days (ordinals, both included), by day."""
@@ -284,7 +267,7 @@ class KpiReader:
 
 
 def _between(first: int | None, last: int | None) -> tuple[int, int]:
-    return (-(2**62) if first is None else first), (2**62 if last is None else last)
+    return (-_ALL if first is None else first), (_ALL if last is None else last)
 
 
 def _published(row: Any) -> PublishedRow:
@@ -292,7 +275,28 @@ def _published(row: Any) -> PublishedRow:
 
 
 class KpiWriter(KpiReader):
-    """Every change of the store of KPIs; the caller opens and commits transactions."""
+    """Every change of the store of KPIs; each within ``transaction``."""
+
+    def __init__(self, connection: Connection, lead: int = _NO_LEAD) -> None:
+        """``lead``: by which this writer is told from those before and after it; none: there is no other."""
+        super().__init__(connection)
+        self._lead = lead
+
+    def begin(self) -> None:
+        """Begin a transaction. Raises Fenced where another process has taken the lead; none does until it ends."""
+        self.connection.execute("BEGIN IMMEDIATE")
+        if self._lead != _NO_LEAD and not self._leads():
+            self.roll_back()
+            raise Fenced("another process keeps KPIs now: this one has written nothing more")
+
+    def _leads(self) -> bool:
+        return self.rows("SELECT value FROM position WHERE name = ? FOR SHARE", LEAD) == [(self._lead,)]
+
+    def commit(self) -> None:
+        self.connection.execute("COMMIT")
+
+    def roll_back(self) -> None:
+        self.connection.execute("ROLLBACK")
 
     def cells_at(self, kpi: int, spots: Iterable[Spot]) -> dict[Spot, tuple[int, bytes]]:
         """Return the ids and contents of cells of a version, of those that are there."""
@@ -402,7 +406,8 @@ class KpiWriter(KpiReader):
 
     def drop_version(self, number: int) -> None:
         """Forget a version with its cells; what was published of it stays."""
-        self.drop_cells([row[0] for row in self.rows("SELECT id FROM cell WHERE kpi = ?", number)])
+        self.connection.execute("DELETE FROM behind WHERE cell IN (SELECT id FROM cell WHERE kpi = ?)", (number,))
+        self.connection.execute("DELETE FROM cell WHERE kpi = ?", (number,))
         self.connection.execute("DELETE FROM tally WHERE kpi = ?", (number,))
         self.connection.execute("DELETE FROM version WHERE number = ?", (number,))
 
@@ -422,7 +427,8 @@ class KpiWriter(KpiReader):
         """Append a figure; its id is given here."""
         marks = ", ".join("?" * (len(row) - 1))
         self.connection.execute(
-            f"INSERT INTO published ({', '.join(PublishedRow._fields[1:])}) VALUES ({marks})", row[1:]
+            f"INSERT INTO published ({', '.join(PublishedRow._fields[1:])}) VALUES ({marks})",
+            row._replace(at_least=int(row.at_least))[1:],
         )
 
     def put_latest(self, contents: Mapping[str, bytes]) -> None:
@@ -444,6 +450,24 @@ class KpiWriter(KpiReader):
         )
 
 
+@contextmanager
+def transaction(store: KpiWriter) -> Generator[None]:
+    """Change the store of KPIs in one transaction; whatever is raised in it leaves the store as it was."""
+    store.begin()
+    try:
+        yield
+        store.commit()
+    except BaseException:
+        with suppress(StoreUnavailable):  # where the connection is lost, which is what was raised
+            store.roll_back()
+        raise
+
+
+def kpi_place(data: Path, url: StoreUrl | None) -> Stand:
+    """Return where the KPIs of a data folder stand: beside its lineage store, of whichever generation."""
+    return data / FILE_NAME if url is None else Schema(url, SCHEMA)
+
+
 def open_kpi_writer(path: Path) -> KpiWriter:
     """Open the file for its one writer, made if need be.
 
@@ -452,31 +476,41 @@ def open_kpi_writer(path: Path) -> KpiWriter:
     """
     connection = open_writer(path, Durability.NORMAL, _CACHE_MIB)
     try:
-        if connection.has_table("meta"):
-            _check(connection, path)
-        _make(connection)
+        make_kpis(connection, path)
     except BaseException:
         connection.close()
         raise
     return KpiWriter(connection)
 
 
-def open_kpi_reader(path: Path) -> KpiReader:
-    """Open the file beside its writer. Raises StoreUnavailable where it is not there yet or cannot be read."""
-    connection = open_reader(path, 8)
+def open_kpi_reader(place: Stand, answer_seconds: float | None = None) -> KpiReader:
+    """Open the store beside its writer. Raises StoreUnavailable where it is not there yet or cannot be read.
+
+    ``answer_seconds``: how long a server may take for one answer.
+    """
+    connection = open_reading(place, _READER_CACHE_MIB, answer_seconds)
     try:
-        _check(connection, path)
+        if not connection.has_table("meta"):
+            raise StoreUnavailable(f"{place}: figures are being made just now: ask again")
+        _check(connection, place)
     except BaseException:
         connection.close()
         raise
     return KpiReader(connection)
 
 
-def _make(connection: SqliteConnection) -> None:
+def make_kpis(connection: Connection, place: Stand) -> bool:
+    """Make the tables that are missing, or none; return whether there were none. Raises KpiStoreUnknown."""
     is_made = connection.has_table("meta")
+    if is_made:
+        _check(connection, place)
+        if connection.has_table("split_by"):  # the last that was added to this format
+            return False
+    from kpis.tables import kpi_schema  # only here, as SQLAlchemy takes a third of a second to load
+
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for statement in (*(() if is_made else _TABLES), *_LATER_TABLES):
+        for statement in kpi_schema(connection.dialect):
             connection.execute(statement)
         if not is_made:
             connection.execute("INSERT INTO meta (name, value) VALUES ('format', ?)", (FORMAT,))
@@ -484,30 +518,22 @@ def _make(connection: SqliteConnection) -> None:
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
+    return not is_made
 
 
-def _check(connection: SqliteConnection, path: Path) -> None:
+def _check(connection: Connection, place: Stand) -> None:
     row = connection.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
     if row is None or row[0] != FORMAT:
         seen = "none" if row is None else row[0]
+        aside = f"rename the schema {place.name}" if isinstance(place, Schema) else "move the file away"
         raise KpiStoreUnknown(
-            f"{path}: seen format {seen}, wanted {FORMAT}: another version of Throughline wrote it; run that one,"
-            " or move the file away, and all but what was published is made anew"
+            f"{place}: seen format {seen}, wanted {FORMAT}: another version of Throughline wrote it; run that one,"
+            f" or {aside}, and all but what was published is made anew"
         )
 
 
-def metrics_left(data: Path) -> str | None:
-    """Return the metrics that the writer left last; None where it left none, or they cannot be read now."""
-    try:
-        store = open_kpi_reader(data / FILE_NAME)
-    except (StoreUnavailable, KpiStoreUnknown):
-        return None
-    with closing(store.connection), suppress(sqlite3.Error):
-        left = store.meta()
-        return "".join(left.get(row, "") for row in (METRICS_ROW, READINGS_ROW)) or None
-    return None
-
-
-def order_backfill(data: Path) -> None:
-    """Have every case looked at anew by the process that keeps KPIs. Raises OSError."""
-    (data / BACKFILL_FILE).touch(mode=0o600)
+def metrics_left(connection: Connection) -> str | None:
+    """Return the metrics that the writer left last; None where it left none."""
+    rows = connection.execute("SELECT name, value FROM meta WHERE name IN (?, ?)", (METRICS_ROW, READINGS_ROW))
+    left = dict(rows.fetchall())
+    return "".join(left.get(row, "") for row in (METRICS_ROW, READINGS_ROW)) or None

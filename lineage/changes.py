@@ -11,7 +11,7 @@ spans knows which cases it is of, and finding that out here would cost more than
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -20,13 +20,26 @@ from lineage.store import StoreReader, StoreWriter
 from lineage.upgrade import IDENTITY
 from throughline.core.database import open_reader
 from throughline.core.errors import StoreUnavailable
-
-FOLLOWERS: Mapping[str, str] = {"kpis.db": "changes"}
-"""The file in the data folder of each follower, and the row of its table ``position`` that tells how far it is."""
+from throughline.core.sql import Connection
 
 FORGOTTEN = "changes_forgotten"  # the position up to which rows are gone
 MOST_KEPT = 4_000_000  # rows, of about 15 bytes
 _DROPPED_AT_ONCE = 100_000
+
+
+class Follower(NamedTuple):
+    """Who follows: its file in the data folder, or its schema where the store is in a database.
+
+    ``row``: that of its table ``position`` that tells how far it is.
+    """
+
+    file: str
+    schema: str
+    row: str
+
+
+KPIS = Follower("kpis.db", "throughline_kpis", "changes")
+FOLLOWERS = (KPIS,)
 
 
 class Position(NamedTuple):
@@ -77,22 +90,29 @@ def forget_changes(store: StoreWriter, data: Path, most: int = MOST_KEPT) -> Non
     if first is None:
         return
     identity = store.meta().get(IDENTITY, "")
-    worked_off = [_followed(data / file, name, identity) for file, name in FOLLOWERS.items()]
+    worked_off = [_followed(store.connection, data, each, identity) for each in FOLLOWERS]
     until = min(max(min(worked_off), last - most), last - 1, first + _DROPPED_AT_ONCE - 1)
     if until >= first:
         store.connection.execute("DELETE FROM changed WHERE seq <= ?", (until,))
         store.set_position(FORGOTTEN, until)
 
 
-def _followed(file: Path, name: str, identity: str) -> int:
+def _followed(connection: Connection, data: Path, follower: Follower, identity: str) -> int:
     """Return the last row of a store that a follower has worked off; 0 where that cannot be learnt."""
+    if connection.dialect == "postgresql":
+        return _worked_off(connection, f"{follower.schema}.position", follower.row, identity)
+    file = data / follower.file
     if not file.is_file():
         return 0
     try:
-        with closing(open_reader(file, cache_mib=1)) as connection:
-            row = connection.execute(
-                "SELECT value FROM position WHERE name = ? AND store = ?", (name, identity)
-            ).fetchone()
+        with closing(open_reader(file, cache_mib=1)) as reader:
+            return _worked_off(reader, "position", follower.row, identity)
     except (sqlite3.Error, StoreUnavailable):
         return 0
-    return 0 if row is None else row[0]
+
+
+def _worked_off(connection: Connection, table: str, row: str, identity: str) -> int:
+    if not connection.has_table(table):
+        return 0
+    found = connection.execute(f"SELECT value FROM {table} WHERE name = ? AND store = ?", (row, identity)).fetchone()
+    return 0 if found is None else found[0]

@@ -8,8 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
-from queue import Empty, LifoQueue
-from threading import Lock, Semaphore
+from threading import Lock
 from typing import NamedTuple
 
 from lineage.acceptance import Acceptances
@@ -22,11 +21,11 @@ from lineage.followed import Case, Following
 from lineage.overrides import Overrides, Pair, Pairing, TextPair, text_pairs
 from lineage.places import Place, open_reading
 from lineage.process import Definitions, Process
+from lineage.readers import ANSWER_SECONDS, Readers
 from lineage.resolve import Joined, Resolver
 from lineage.sight import Heard, Reporting, SourceSight
 from lineage.store import CaseRow, StoreReader
 from lineage.viewpoint import derive_case
-from throughline.core.database import failures_named
 from throughline.core.errors import StoreUnavailable
 from throughline.core.estate import Estate
 from throughline.core.event import identity_digest
@@ -34,9 +33,7 @@ from throughline.core.key import Key
 from throughline.core.sql import Connection
 from throughline.core.statement import Statement
 
-MOST_READERS = 8
 CACHE_MIB = 8  # a reader; the pages that matter are in the system's cache
-ANSWER_SECONDS = 30.0
 
 
 class CaseView(NamedTuple):
@@ -169,15 +166,14 @@ class CaseReader:
         self._estate = estate
         self._reporting = Reporting(estate)
         self._now = now
-        self._idle: LifoQueue[Connection] = LifoQueue()
-        self._seats = Semaphore(MOST_READERS)
+        self._readers = Readers(place, self._open)
         self._said = _SaidBefore()
         self._lanes = Lanes()
 
     @contextmanager
     def snapshot(self) -> Generator[Snapshot]:
         """Open a snapshot; raises StoreUnavailable while there is no store yet, or it cannot be read now."""
-        with self._connection() as connection:
+        with self._readers.reading() as connection:
             store = StoreReader(connection, self._lanes)
             heard = {source: Heard(*marks) for source, marks in store.watermarks().items()}
             now = self._now()
@@ -192,49 +188,7 @@ class CaseReader:
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
-        with suppress(Empty):
-            while True:
-                self._idle.get_nowait().close()
-
-    @contextmanager
-    def _connection(self) -> Generator[Connection]:
-        with self._seat(), failures_named(self._place):
-            connection = self._begun()
-            try:
-                yield connection
-            finally:
-                with suppress(sqlite3.Error, StoreUnavailable):
-                    connection.execute("ROLLBACK")
-                if connection.broken:
-                    connection.close()
-                else:
-                    self._idle.put(connection)
-
-    @contextmanager
-    def _seat(self) -> Generator[None]:
-        if not self._seats.acquire(timeout=ANSWER_SECONDS):
-            raise StoreUnavailable(f"{self._place}: all {MOST_READERS} readers have been busy for too long: ask again")
-        try:
-            yield
-        finally:
-            self._seats.release()
-
-    def _begun(self) -> Connection:
-        """Return a connection that sees one state; those whose server was started again meanwhile are let go."""
-        while True:
-            try:
-                connection, fresh = self._idle.get_nowait(), False
-            except Empty:
-                connection, fresh = self._open(), True
-            try:
-                connection.execute("BEGIN")
-            except BaseException as error:
-                lost = connection.broken and isinstance(error, StoreUnavailable)
-                connection.close()
-                if fresh or not lost:
-                    raise
-            else:
-                return connection
+        self._readers.close()
 
     def _open(self) -> Connection:
         connection = open_reading(self._place, CACHE_MIB, ANSWER_SECONDS)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -140,6 +141,18 @@ def database(postgresql: Postgresql) -> StoreUrl:
 @pytest.fixture(scope="session")
 def tables(postgresql: Postgresql) -> Tables:
     """A store that is empty each time it is asked for."""
+    from lineage.tables import metadata
     from tests.postgresql_server import Tables
 
-    return Tables(postgresql.fresh())
+    return Tables(postgresql.fresh(), "contract", metadata)
+
+
+@pytest.fixture(scope="session")
+def kpi_tables(postgresql: Postgresql) -> Callable[[int], Tables]:
+    """Stores of KPIs by number, each of which is empty each time it is asked for."""
+    from kpis.store import FORMAT
+    from kpis.tables import metadata
+    from tests.postgresql_server import Tables
+
+    url, then = postgresql.fresh(), f"INSERT INTO meta (name, value) VALUES ('format', '{FORMAT}')"
+    return cache(lambda number: Tables(url, f"kpis_{number}", metadata, then))

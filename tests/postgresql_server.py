@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from sqlalchemy import MetaData
 
 from lineage.places import open_writing
-from lineage.tables import metadata
 from throughline.core.store_url import Schema, StoreUrl
 
 PATIENCE_SECONDS = 60.0
@@ -200,14 +200,18 @@ class ServerKilled:
 class Tables:
     """A schema whose tables are emptied each time it is asked for: cheaper than making them anew."""
 
-    def __init__(self, url: StoreUrl) -> None:
-        self._place = Schema(url, "contract")
+    def __init__(self, url: StoreUrl, name: str, tables: MetaData, then: str = "SELECT") -> None:
+        """``then``: a statement that puts back what stands in tables that were just made."""
+        self._place = Schema(url, name)
+        self._tables = tables
+        self._then = then
         self._made = False
 
     def __call__(self) -> Schema:
         if self._made:
             connection = open_writing(self._place)
-            connection.execute(f"TRUNCATE {_list(metadata.tables)}")
+            connection.execute(f"TRUNCATE {_list(self._tables.tables)} RESTART IDENTITY")
+            connection.execute(self._then)
             connection.close()
         self._made = True
         return self._place

@@ -6,6 +6,7 @@ import os
 import time
 import urllib.error
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
@@ -57,14 +58,14 @@ class Neighbours:
         monotonic: Callable[[], float] = time.monotonic,
         files: Callable[[Part], str | None] = lambda _: None,
         waits: Callable[[], str | None] = lambda: None,
-        kpis: Callable[[], str | None] = lambda: None,
+        kpis: Callable[[], Future[str | None]] | None = None,
         count: Callable[[Meter], None] = lambda _: None,
     ) -> None:
         """``runs`` tells whether a part's process runs; ``warnings`` what to mend although the API does its work.
 
         ``files`` says why a part is short of files that it may open, None where it is not; ``waits`` why the
-        engine waits; ``kpis`` gives the metrics that the part which keeps KPIs left, None where it left none; ``count``
-        counts what is as of now.
+        engine waits; ``kpis`` asks for the metrics that the part which keeps KPIs left, None where it left none;
+        ``count`` counts what is as of now.
         """
         self._collector = collector
         self._watch = watch
@@ -100,9 +101,10 @@ class Neighbours:
             left = self._watch.metrics().result(ASK_SECONDS)
             if left:
                 texts[Part.ENGINE.value] = left
-        left = self._kpis()
-        if left:
-            texts[Part.WATCH.value] = left
+        with suppress(PassingError, TimeoutError):
+            left = None if self._kpis is None else self._kpis().result(ASK_SECONDS)
+            if left:
+                texts[Part.WATCH.value] = left
         return merge_expositions(texts, form)
 
     def _of_collector(self) -> PartHealth:

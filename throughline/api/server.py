@@ -19,7 +19,7 @@ from kpis.api import DOCUMENTS as KPI_DOCUMENTS
 from kpis.api import KpiDesk
 from kpis.api import routes as kpi_routes
 from kpis.catalogue import Catalogue
-from kpis.store import metrics_left
+from kpis.store import kpi_place, metrics_left
 from lineage.api import DOCUMENTS as LINEAGE_DOCUMENTS
 from lineage.api import routes as lineage_routes
 from lineage.engine import Limits
@@ -35,7 +35,7 @@ from throughline.api.collector_way import CollectorWay
 from throughline.api.part_files import files_of_parts
 from throughline.api.service_counts import ServiceCounts
 from throughline.api.statements import StatementList
-from throughline.api.store_watch import StoreWatch
+from throughline.api.store_watch import StoreWatch, Watch
 from throughline.api.web import WebLimits, web_server
 from throughline.core.address import Address
 from throughline.core.clock import Clock
@@ -95,7 +95,7 @@ def stand_on(ground: Ground, stack: ExitStack) -> Standing:
 
 def build_app(ground: Ground, standing: Standing, stack: ExitStack) -> FastAPI:
     """Return the application over the store in force; what it opens is closed with ``stack``."""
-    data, store = ground.data, store_place(ground.data, ground.url)
+    data, store, kpis = ground.data, store_place(ground.data, ground.url), kpi_place(ground.data, ground.url)
     definitions, estate, catalogue = ground.declared()
     log, access, meter = standing
     decisions = stack.enter_context(closing(DecisionReader(data / DECISIONS_FILE)))
@@ -108,6 +108,8 @@ def build_app(ground: Ground, standing: Standing, stack: ExitStack) -> FastAPI:
         return stack.enter_context(closing(JournalReader(data / JOURNAL_FILE)))
 
     watch = stack.enter_context(closing(StoreWatch(store)))
+    kpi_watch = stack.enter_context(closing(Watch(kpis)))
+    desk = stack.enter_context(closing(KpiDesk(kpis, catalogue, estate, reader)))
     status_reader = status.StatusReader(reader, journal(), decisions, estate, ground.clock)
     way = CollectorWay(ground.collector, ground.control, ground.guards.chains())
     neighbours = health.Neighbours(
@@ -118,13 +120,13 @@ def build_app(ground: Ground, standing: Standing, stack: ExitStack) -> FastAPI:
         lambda: [*ground.warnings, *ground.guards.warnings()],
         files=files_of_parts(ground.parts),
         waits=lambda: read_waits(data),
-        kpis=lambda: metrics_left(data),
+        kpis=lambda: kpi_watch.ask(metrics_left),
         count=ServiceCounts(watch, journal(), estate.sources, ground.clock.now, data, ground.free_bytes).count,
     )
     return create_app(
         routers=[
             lineage_routes(reader, TraceReader(journal())),
-            kpi_routes(KpiDesk(data, catalogue, estate, reader)),
+            kpi_routes(desk),
             statements.routes(log, decisions, definitions, reader),
             quarantine.routes(journal(), reader),
             replay.routes(journal(), replay.Collector(way)),

@@ -35,8 +35,8 @@ class Folded(NamedTuple):
     settled: bool
 
 
-class StoreWatch:
-    """Asks the store at a place, one question at a time; who asks what is being asked gets the same answer.
+class Watch:
+    """Asks what stands at a place, one question at a time; who asks what is being asked gets the same answer.
 
     Closing is safe twice, and waits for nothing.
     """
@@ -47,19 +47,7 @@ class StoreWatch:
         self._thread = ThreadPoolExecutor(1, "store-watch")
         self._lock = Lock()
         self._closed = False
-        self._asked: dict[Callable[[StoreReader], Any], Future[Any]] = {}
-
-    def folded(self) -> Future[Folded]:
-        """Return the answer to come; StoreUnavailable where there is no store, or none that answers."""
-        return self._ask(_folded)
-
-    def metrics(self) -> Future[str | None]:
-        """Return the answer to come: the engine's metrics, None where it left none; else as ``folded``."""
-        return self._ask(_metrics)
-
-    def heard(self) -> Future[dict[str, Heard]]:
-        """Return the answer to come: what came from each source; else as ``folded``."""
-        return self._ask(_heard)
+        self._asked: dict[Callable[[Connection], Any], Future[Any]] = {}
 
     def close(self) -> None:
         with self._lock:
@@ -68,7 +56,8 @@ class StoreWatch:
                 self._thread.submit(self._let_go)
                 self._thread.shutdown(wait=False)
 
-    def _ask(self, question: Callable[[StoreReader], _T]) -> Future[_T]:
+    def ask(self, question: Callable[[Connection], _T]) -> Future[_T]:
+        """Return the answer to come; StoreUnavailable where there is no store, or none that answers."""
         with self._lock:
             if self._closed:
                 return _refused(StoreUnavailable(f"{self._place} is no longer asked: another one is in force"))
@@ -77,12 +66,12 @@ class StoreWatch:
                 asked = self._asked[question] = self._thread.submit(self._answer, question)
             return cast("Future[_T]", asked)
 
-    def _answer(self, question: Callable[[StoreReader], _T]) -> _T:
+    def _answer(self, question: Callable[[Connection], _T]) -> _T:
         try:
             with failures_named(self._place):
                 if self._connection is None:
                     self._connection = self._open()
-                return question(StoreReader(self._connection))
+                return question(self._connection)
         except sqlite3.DatabaseError as error:
             self._let_go()
             raise StoreUnavailable(f"{self._place}: {error}") from error
@@ -107,18 +96,35 @@ class StoreWatch:
         self._connection = None
 
 
-def _folded(store: StoreReader) -> Folded:
+class StoreWatch(Watch):
+    """Asks the lineage store."""
+
+    def folded(self) -> Future[Folded]:
+        """Return the answer to come; StoreUnavailable where there is no store, or none that answers."""
+        return self.ask(_folded)
+
+    def metrics(self) -> Future[str | None]:
+        """Return the answer to come: the engine's metrics, None where it left none; else as ``folded``."""
+        return self.ask(_metrics)
+
+    def heard(self) -> Future[dict[str, Heard]]:
+        """Return the answer to come: what came from each source; else as ``folded``."""
+        return self.ask(_heard)
+
+
+def _folded(connection: Connection) -> Folded:
+    store = StoreReader(connection)
     positions = store.positions()
     settled = store.one("SELECT 1 FROM stale LIMIT 1") is None
     return Folded(positions.get(JOURNAL, 0), positions.get(STATEMENTS, 0), settled)
 
 
-def _metrics(store: StoreReader) -> str | None:
-    return store.one("SELECT value FROM meta WHERE name = ?", METRICS_ROW)
+def _metrics(connection: Connection) -> str | None:
+    return StoreReader(connection).one("SELECT value FROM meta WHERE name = ?", METRICS_ROW)
 
 
-def _heard(store: StoreReader) -> dict[str, Heard]:
-    return {source: Heard(*marks) for source, marks in store.watermarks().items()}
+def _heard(connection: Connection) -> dict[str, Heard]:
+    return {source: Heard(*marks) for source, marks in StoreReader(connection).watermarks().items()}
 
 
 def _refused(error: StoreUnavailable) -> Future[Any]:

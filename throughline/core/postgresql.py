@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import psycopg
 import psycopg.conninfo
 from psycopg import errors
-from psycopg.types.numeric import Int8BinaryDumper
+from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 from psycopg.types.string import StrDumper
 
 from throughline.core.errors import StartRefused, StoreDamaged, StoreUnavailable
@@ -139,6 +139,7 @@ class PostgresConnection:
                 tcp_user_timeout=_NOTICED_IN_MS,
             )
         self._raw.seconds = None if answer_seconds is None else answer_seconds + 1  # the server's own word comes first
+        self._raw.adapters.register_dumper(int, Int8Dumper)  # within lists, else as narrow as those of the first
         self._raw.adapters.register_dumper(int, Int8BinaryDumper)
         self._raw.adapters.register_dumper(str, _Text)
         try:
@@ -230,6 +231,48 @@ def open_writer(place: Schema, *, shared: bool = False) -> PostgresConnection:
 
     Raises StoreUnavailable where the server cannot be used now, or while another writer has the schema open.
     """
+    connection = _open_to_write(place)
+    try:
+        kind = "pg_advisory_lock_shared" if shared else "pg_advisory_lock"
+        connection.execute(f"SELECT {kind}({_LOCK})", (_writer(place),))
+        if shared:
+            connection.set(lock_timeout=f"{_BATCH_SECONDS}s")
+        _make_schema(connection, place)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_candidate(place: Schema) -> PostgresConnection:
+    """Open a schema for who would be its one writer, and is once ``lead`` says so.
+
+    A process that has stood still for a minute loses its connection, and with it the lead: it is of use to nobody.
+    Raises StoreUnavailable where the server cannot be used now.
+    """
+    connection = _open_to_write(place)
+    try:
+        connection.set(idle_session_timeout="60s")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def lead(connection: PostgresConnection, place: Schema) -> bool:
+    """Be the one writer of a schema, made if need be, for as long as the connection is open; False: another is."""
+    if not connection.execute(f"SELECT pg_try_advisory_lock({_LOCK})", (_writer(place),)).fetchone()[0]:
+        return False
+    _make_schema(connection, place)
+    return True
+
+
+def open_beside(place: Schema) -> PostgresConnection:
+    """Open a schema to write a row or two beside its one writer. Raises StoreUnavailable as ``open_candidate``."""
+    return _open_to_write(place)
+
+
+def _open_to_write(place: Schema) -> PostgresConnection:
     connection = PostgresConnection(place, writes=True)
     try:
         connection.set(
@@ -241,15 +284,36 @@ def open_writer(place: Schema, *, shared: bool = False) -> PostgresConnection:
         )
         if connection.execute("SELECT current_setting('synchronous_commit') = 'off'").fetchone()[0]:
             connection.set(synchronous_commit="on")  # the journal lets go of what is committed here
-        kind = "pg_advisory_lock_shared" if shared else "pg_advisory_lock"
-        connection.execute(f"SELECT {kind}({_LOCK})", (f"throughline {place.name}",))
-        if shared:
-            connection.set(lock_timeout=f"{_BATCH_SECONDS}s")
-        connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{place.name}"')
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _writer(place: Schema) -> str:
+    """Return what the lock of the one writer of a schema is called after."""
+    return f"throughline {place.name}"
+
+
+def _make_schema(connection: PostgresConnection, place: Schema) -> None:
+    connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{place.name}"')
+
+
+def who_leads(place: Schema) -> str | None:
+    """Return the one writer of a schema, as far as the server tells; None: there is none now."""
+    with closing(PostgresConnection(place, writes=False)) as connection:
+        return _holder(connection, _writer(place))
+
+
+def _holder(connection: PostgresConnection, lock: str) -> str | None:
+    """Return who holds a lock of the database."""
+    found = connection.execute(
+        "SELECT pid, coalesce(host(client_addr), 'its own machine') FROM pg_stat_activity JOIN pg_locks USING (pid)"
+        f" WHERE locktype = 'advisory' AND granted AND (classid::bigint << 32) | objid::bigint = {_LOCK}"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        (lock,),
+    ).fetchone()
+    return None if found is None else f"process {found[0]} of the server, from {found[1]}"
 
 
 def check(place: Schema) -> None:
@@ -315,13 +379,8 @@ def _fault_of_owner(connection: PostgresConnection, place: Schema) -> str | None
 def _taken(place: Schema) -> str:
     """Say who works on a store that is taken, as far as the server tells."""
     with closing(PostgresConnection(place, writes=False)) as connection:
-        found = connection.execute(
-            "SELECT pid, coalesce(host(client_addr), 'its own machine') FROM pg_stat_activity JOIN pg_locks USING (pid)"
-            f" WHERE locktype = 'advisory' AND granted AND (classid::bigint << 32) | objid::bigint = {_LOCK}"
-            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-            (_ENGINE,),
-        ).fetchone()
-    who = "" if found is None else f" (process {found[0]} of the server, from {found[1]})"
+        found = _holder(connection, _ENGINE)
+    who = "" if found is None else f" ({found})"
     return (
         f"another throughline serve works on this store{who}: stop that one, or give a database of its own to each"
         " data folder"

@@ -6,8 +6,6 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,15 +16,17 @@ from kpis.declaration import Dimension
 from kpis.keep import Keeper
 from kpis.reading import Lag, Reading, Share, Total
 from kpis.scratch import moment_of
-from kpis.store import KpiWriter, open_kpi_writer
+from kpis.store import KpiWriter
 from kpis.survival import Reached
 from lineage.acceptance import Acceptances
 from lineage.derive import Context
 from lineage.engine import Engine, Limits
+from lineage.places import Place
 from lineage.read import Snapshot, Stated
 from lineage.sight import Reporting, SourceSight
 from tests.kpi_model import model
 from tests.kpi_model.worlds import NOW, PROCESSES, World, worlds
+from tests.unit.kpis.conftest import Fresh, opened
 from tests.unit.kpis.golden import DEFINITIONS, own
 from tests.unit.lineage.adapter import settle, tick
 from throughline.core.estate import read_estate
@@ -77,8 +77,8 @@ class Kept:
 
 
 @contextmanager
-def keeping() -> Iterator[Kept]:
-    with TemporaryDirectory() as folder, closing((store := open_kpi_writer(Path(folder) / "k.db")).connection):
+def keeping(place: Place) -> Iterator[Kept]:
+    with closing((store := opened(place)).connection):
         kept = Kept(store)
         try:
             yield kept
@@ -133,10 +133,12 @@ def agree_on_share(reading: Reading | None, wanted: model.ShareFigure | None) ->
     assert tuple(answer.interval) == pytest.approx((wanted.low, wanted.high), abs=1e-9)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 @given(worlds())
-def test_kept_kpis_are_what_the_model_makes_of_all_events(world: World) -> None:
-    with keeping() as kept:
+def test_kept_kpis_are_what_the_model_makes_of_all_events(emptied: Fresh, world: World) -> None:
+    with keeping(emptied()) as kept:
         come: list[Event] = []
         for batch in world.batches:
             kept.take(batch)

@@ -22,13 +22,14 @@ from kpis.look import ids_after
 from kpis.scratch import Answers, Scope, moment_of, read_from_scratch
 from kpis.spans import SpanReader
 from kpis.spot import Grain
-from kpis.store import KpiWriter, open_kpi_writer
+from kpis.store import KpiWriter
 from lineage.acceptance import Acceptances
 from lineage.changes import FORGOTTEN, position_of
 from lineage.derive import Context
 from lineage.engine import Engine, Limits
 from lineage.read import Snapshot, Stated
 from lineage.sight import Heard, Reporting, SourceSight
+from tests.unit.kpis.conftest import Fresh, opened
 from tests.unit.kpis.golden import DEFINITIONS, FOLDER, Golden, golden, traced
 from tests.unit.lineage.adapter import settle, tick
 from throughline.core.estate import Estate, read_estate
@@ -118,13 +119,6 @@ class World:
         return Answers(part.readings, answered.left_out)
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Generator[KpiWriter]:
-    kpis = open_kpi_writer(tmp_path / "kpis.db")
-    with closing(kpis.connection):
-        yield kpis
-
-
 def scopes(case: Golden) -> list[Scope]:
     """Return what is asked of a case: all of it, its own scope, and by each of the dimensions that cells tell apart."""
     by = [(each,) for each in case.declaration.dimensions]
@@ -142,10 +136,10 @@ def orders(case: Golden, seed: str) -> list[list[list[Event]]]:
 
 
 @pytest.mark.parametrize("path", KEPT, ids=lambda path: path.stem)
-def test_kept_cells_read_as_all_cases_do_after_each_batch(path: Path, tmp_path: Path) -> None:
+def test_kept_cells_read_as_all_cases_do_after_each_batch(path: Path, fresh: Fresh) -> None:
     case = golden(path)
-    for number, order in enumerate(orders(case, path.stem)):
-        store = open_kpi_writer(tmp_path / f"{number}.db")
+    for order in orders(case, path.stem):
+        store = opened(fresh())
         with closing(store.connection):
             world = World(case, store)
             for place, batch in enumerate(order):

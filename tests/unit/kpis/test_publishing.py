@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Generator
-from contextlib import closing
-from pathlib import Path
-
-import pytest
 
 from kpis.ask import Asker
 from kpis.declaration import KpiClock
 from kpis.keep import DECLARED_ANEW, LATE_DATA
 from kpis.publish import PUBLISHED, STOOD, Publisher
 from kpis.scratch import moment_of
-from kpis.store import KpiWriter, PublishedRow, open_kpi_writer
+from kpis.store import KpiWriter, PublishedRow
 from tests.unit.kpis.golden import FOLDER, Golden, event, golden, instant
 from tests.unit.kpis.test_keeping import World
 from throughline.core.instants import DAY
@@ -30,13 +25,6 @@ LAG = golden(FOLDER / "billing-readiness-lag.yaml")._replace(
     ],
     now=instant("2026-11-10 12:00", "Europe/Berlin"),
 )
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Generator[KpiWriter]:
-    kpis = open_kpi_writer(tmp_path / "kpis.db")
-    with closing(kpis.connection):
-        yield kpis
 
 
 def published(world: World) -> list[PublishedRow]:

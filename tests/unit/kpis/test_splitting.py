@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from contextlib import closing
-from pathlib import Path
 from random import Random
 
 import msgspec
@@ -15,7 +13,8 @@ from hypothesis import strategies as st
 from kpis import distribution
 from kpis.latency import Split, Splits, Stretch, Traced, Unsplit, split_of
 from kpis.reading import Lag
-from kpis.store import KpiWriter, open_kpi_writer
+from kpis.store import KpiWriter
+from tests.unit.kpis.conftest import Fresh, opened
 from tests.unit.kpis.golden import FOLDER, golden, span, trace_id
 from tests.unit.kpis.test_keeping import WHOLE, World
 
@@ -99,13 +98,6 @@ def test_what_is_added_up_can_be_taken_back_and_stored(monkeypatch: pytest.Monke
     assert other.empty
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Generator[KpiWriter]:
-    kpis = open_kpi_writer(tmp_path / "kpis.db")
-    with closing(kpis.connection):
-        yield kpis
-
-
 @pytest.mark.parametrize("seed", range(12))
 def test_it_makes_no_difference_when_spans_come(seed: int, store: KpiWriter) -> None:
     chance = Random(seed)
@@ -152,7 +144,7 @@ def split_and_not(world: World) -> tuple[int, dict[str, int]]:
     return answer.parts.split, dict(answer.parts.unsplit)
 
 
-def test_what_was_split_stays_so_when_its_spans_have_left(store: KpiWriter, tmp_path: Path) -> None:
+def test_what_was_split_stays_so_when_its_spans_have_left(store: KpiWriter, fresh: Fresh) -> None:
     world = World(CASE, store)
     world.fold(CASE.events, CASE.spans)
     world.follow()
@@ -164,8 +156,8 @@ def test_what_was_split_stays_so_when_its_spans_have_left(store: KpiWriter, tmp_
     world.follow()
     assert split_and_not(world)[0] == 3
     assert before.readings[()].answer != world.kept(WHOLE).readings[()].answer  # E, of which none had come: who knows
-    with closing((fresh := open_kpi_writer(tmp_path / "fresh.db")).connection):
-        world.store = fresh
+    with closing((other := opened(fresh())).connection):
+        world.store = other
         world.declare(CASE.declaration)
         world.follow()
         gone = {Unsplit.NO_TRACE.value: 1, Unsplit.GONE.value: 5}
@@ -186,11 +178,12 @@ def test_a_record_that_left_while_a_case_waited_is_said_to_be_gone(store: KpiWri
     assert store.spans_known([trace_id("a")]) == {}
 
 
-def test_a_file_from_before_latencies_were_split_gets_what_it_lacks(tmp_path: Path) -> None:
-    with closing((former := open_kpi_writer(tmp_path / "kpis.db")).connection):
+def test_a_store_from_before_latencies_were_split_gets_what_it_lacks(fresh: Fresh) -> None:
+    place = fresh()
+    with closing((former := opened(place)).connection):
         former.connection.execute("DROP TABLE traced")
         former.connection.execute("DROP TABLE split_by")
-    with closing((now := open_kpi_writer(tmp_path / "kpis.db")).connection):
+    with closing((now := opened(place)).connection):
         world = World(CASE, now)
         world.fold(CASE.events, CASE.spans)
         world.follow()

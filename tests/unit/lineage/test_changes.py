@@ -34,10 +34,10 @@ def forget(engine: Engine, data: Path, most: int = 1_000) -> None:
 
 def follow(data: Path, position: Position) -> None:
     """Leave behind how far a follower is, as it does."""
-    for file, name in FOLLOWERS.items():
-        with closing(open_writer(data / file)) as connection:
+    for follower in FOLLOWERS:
+        with closing(open_writer(data / follower.file)) as connection:
             connection.execute("CREATE TABLE IF NOT EXISTS position (name TEXT PRIMARY KEY, store TEXT, value INTEGER)")
-            connection.execute("INSERT OR REPLACE INTO position VALUES (?, ?, ?)", (name, *position))
+            connection.execute("INSERT OR REPLACE INTO position VALUES (?, ?, ?)", (follower.row, *position))
 
 
 def test_every_saved_case_is_told_once_from_where_one_was(engine: Engine) -> None:
