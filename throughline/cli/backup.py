@@ -76,10 +76,10 @@ def verify_files(data: Path | None, store: str | None, as_json: bool) -> bool:
         files = [each._asdict() for each in found]
         print_json({"data": str(folder), "whole": whole, "files": files, "not_read": database})
         return whole
-    out = console()
+    out, width = console(), max(13, *(len(each.file) for each in found))
     for each in found:
         verdict = f"damaged, {len(each.faults)} faults" if each.faults else "whole"
-        out.print(f"  {each.file:<13} {each.bytes:>15,} bytes  {each.values:>12,} values read  {verdict}")
+        out.print(f"  {each.file:<{width}} {each.bytes:>15,} bytes  {each.values:>12,} values read  {verdict}")
         for fault in each.faults:
             out.print(f"    {fault}", style="red", soft_wrap=True)
     if database is not None:
@@ -95,11 +95,14 @@ def _page(verdict: Verdict) -> str:
 
 
 def _not_in_it(data: Path) -> str:
-    """Say where the store is that a backup of files does not hold."""
+    """Say where the store is that a backup of files does not hold, and the KPIs beside it."""
     database = noted_database(data)
     if database is None:
         return ""
-    return f"\nThe store is not in it, but in {database}: keep that by the means of its server, such as pg_dump."
+    return (
+        f"\nThe store and its KPIs are not in it, but in {database}: keep them by the means of its server, such as"
+        " pg_dump."
+    )
 
 
 def _say(manifest: Manifest, sentence: str, as_json: bool) -> None:

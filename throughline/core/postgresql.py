@@ -316,13 +316,14 @@ def _holder(connection: PostgresConnection, lock: str) -> str | None:
     return None if found is None else f"process {found[0]} of the server, from {found[1]}"
 
 
-def check(place: Schema) -> None:
-    """See that a database can hold the store, and that no other engine works on it.
+def check(place: Schema, *beside: str) -> None:
+    """See that a database can hold the store in a schema, with those ``beside``, and that no other engine works on it.
 
     Raises StartRefused where it cannot or another does, and StoreUnavailable where the server cannot be used now.
     """
     with closing(PostgresConnection(place, writes=True)) as connection:
-        told = (_fault_of_server(connection), _fault_of_rights(connection), _fault_of_owner(connection, place))
+        owned = (_fault_of_owner(connection, name) for name in (place.name, *beside))
+        told = (_fault_of_server(connection), _fault_of_rights(connection), *owned)
         faults = [fault for fault in told if fault]
         if faults:
             raise StartRefused("\n".join(f"{place.url}: {fault}" for fault in faults))
@@ -360,18 +361,18 @@ def _fault_of_rights(connection: PostgresConnection) -> str | None:
     return None if may else f"its user may not make a schema: GRANT CREATE ON DATABASE {database} TO {user}"
 
 
-def _fault_of_owner(connection: PostgresConnection, place: Schema) -> str | None:
+def _fault_of_owner(connection: PostgresConnection, schema: str) -> str | None:
     """Say whose tables stand where ours are to be, as after a dump was restored by somebody else."""
     found = connection.execute(
         "SELECT pg_get_userbyid(owner), current_user FROM (SELECT nspowner AS owner FROM pg_namespace WHERE nspname = ?"
         " UNION SELECT relowner FROM pg_class WHERE relnamespace = to_regnamespace(?)) AS owners"
         " WHERE NOT pg_has_role(owner, 'USAGE') LIMIT 1",
-        (place.name, place.name),
+        (schema, schema),
     ).fetchone()
     if found is None:
         return None
     return (
-        f"seen a schema {place.name}, or tables in it, of {found[0]}, wanted {found[1]}'s own: restore a dump as its"
+        f"seen a schema {schema}, or tables in it, of {found[0]}, wanted {found[1]}'s own: restore a dump as its"
         f" user, or as another with pg_restore --no-owner --role={found[1]}"
     )
 

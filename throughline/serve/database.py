@@ -6,6 +6,7 @@ from pathlib import Path
 
 import structlog
 
+from lineage.changes import FOLLOWERS
 from lineage.generations import store_path, store_place
 from lineage.places import is_there
 from throughline.core.errors import StartRefused, StoreUnavailable
@@ -40,7 +41,7 @@ def check_store(folder: DataFolder, url: StoreUrl | None) -> None:
     place = store_place(folder.path, url)
     assert isinstance(place, Schema)
     try:
-        check(place)
+        check(place, *(follower.schema for follower in FOLLOWERS))
         moved = store_to_move(folder.path, url)
     except StoreUnavailable as error:
         if noted != str(url):

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from kpis.store import FILE_NAME as KPIS_FILE
+from kpis.store import kpi_place
 from lineage.generations import STORE_FILE, store_path, store_place
-from lineage.places import open_reading
+from lineage.places import is_there, open_reading
 from lineage.texts import lost_texts
 from throughline.core.database import failures_named, open_reader
 from throughline.core.decisions import FILE_NAME as DECISIONS_FILE
@@ -55,6 +56,11 @@ class Verdict(NamedTuple):
 
 
 _PACKED: Mapping[str, tuple[_Packed, ...]] = {
+    KPIS_FILE: (
+        _Packed("contributed", "case_id", "content", _deflated),
+        _Packed("traced", "trace_id", "spans", _plain),
+        _Packed("latest", "kpi", "content", msgspec.json.decode),
+    ),
     STORE_FILE: (
         _Packed("block", "first", "content", _deflated),
         _Packed("cases", "id", "facts", _plain),
@@ -82,10 +88,13 @@ def verify(data: Path, tell: Callable[[str], None], url: StoreUrl | None = None)
         if path.is_file():
             tell(path.name)
             found.append(verify_file(path, name))
-    place = store_place(data, url)
-    if isinstance(place, Schema):
-        tell(str(place))
-        found.append(verify_tables(place))
+    kpis, store = kpi_place(data, url), store_place(data, url)
+    if isinstance(kpis, Schema) and is_there(kpis):
+        tell(str(kpis))
+        found.append(verify_tables(kpis, KPIS_FILE))
+    if isinstance(store, Schema):
+        tell(str(store))
+        found.append(verify_tables(store))
     return found
 
 
@@ -108,6 +117,8 @@ def verify_file(path: Path, name: str) -> Verdict:
             rows = connection.execute(f"PRAGMA integrity_check({MOST_FAULTS})")
             faults += [text.decode("utf-8", "replace") for (text,) in rows if text != b"ok"]
             for packed in _PACKED.get(name, ()):
+                if name == KPIS_FILE and not connection.has_table(packed.table):
+                    continue  # one that was added since
                 for fault in _read(connection.stream(packed.sql), packed):
                     values += 1
                     faults += [fault] if fault and len(faults) < MOST_FAULTS else []
@@ -119,11 +130,14 @@ def verify_file(path: Path, name: str) -> Verdict:
     return Verdict(path.name, path.stat().st_size, values, faults[:MOST_FAULTS])
 
 
-def verify_tables(place: Schema) -> Verdict:
-    """Read all packed values of a store in a database; its server has means of its own for indexes (pg_amcheck)."""
+def verify_tables(place: Schema, name: str = STORE_FILE) -> Verdict:
+    """Read all packed values of a schema; its server has means of its own for indexes (pg_amcheck).
+
+    ``name``: the file in which they stand where there is no database.
+    """
     values, faults = 0, list[str]()
     with closing(open_reading(place)) as connection:
-        for packed in _PACKED[STORE_FILE]:
+        for packed in _PACKED[name]:
             connection.execute("BEGIN")
             try:
                 for fault in _read(connection.stream(packed.sql), packed):
