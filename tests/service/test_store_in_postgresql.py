@@ -209,8 +209,10 @@ def test_a_copy_of_the_former_store_does_not_hold_the_engine_up(tmp_path: Path, 
         connection.execute("CREATE SCHEMA throughline_3")  # as a rebuild leaves it that is killed
     with serving(data, "--store", url) as serve, psycopg.connect(database.libpq) as connection:
         assert serve.get("/api/v1/status").json["counts"]["events"] == 3
-        left = connection.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'throughline%'").fetchall()
-        assert left == [("throughline",)]
+        left = connection.execute(
+            "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'throughline%' ORDER BY 1"
+        ).fetchall()
+        assert left == [("throughline",), ("throughline_kpis",)]
 
 
 def test_a_second_serve_on_the_same_database_is_refused(tmp_path: Path, url: str) -> None:
