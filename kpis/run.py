@@ -56,6 +56,7 @@ from throughline.core.metric_names import (
 )
 from throughline.core.metrics import Meter, Part, expose_samples
 from throughline.core.store_url import Schema, StoreUrl
+from throughline.core.waits import KPIS_WAIT_FILE, note_waits
 
 _TRY_AGAIN_SECONDS = 1.0
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
@@ -109,6 +110,7 @@ def run_watch(
             why = str(error) if isinstance(error, StoreUnavailable) else passing_cause(error)
             if why is None:
                 raise
+            note_waits(subject.data, f"figures stand still: {why}", KPIS_WAIT_FILE)
             if why != said:
                 _log.warning("kpis_wait", why=why, tries_again_in_seconds=_TRY_AGAIN_SECONDS)
             said = why
@@ -140,7 +142,9 @@ def _opened(
     while (store := candidate.lead(subject.data)) is None:
         if not stood_by:
             stood_by = True
-            _log.info("kpis_stand_by", kept_by=candidate.leader())
+            leader = candidate.leader()
+            _log.info("kpis_stand_by", kept_by=leader)
+            note_waits(subject.data, f"another process keeps KPIs ({leader}), and this one stands by", KPIS_WAIT_FILE)
             ready()
         if stop.wait(_TRY_AGAIN_SECONDS) or mark(subject.data) != seen:
             return None
@@ -183,6 +187,7 @@ class _Loop:
         """Work while there is anything to do; return when told to stop, or when another generation is in force."""
         with self._reader.snapshot() as snapshot:
             self._keeper.begin(snapshot)
+        note_waits(self._subject.data, "", KPIS_WAIT_FILE)
         ready()
         scheduler: Any = BackgroundScheduler(timezone="UTC")  # it has no types
         for work, seconds in (

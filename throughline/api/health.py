@@ -58,14 +58,15 @@ class Neighbours:
         monotonic: Callable[[], float] = time.monotonic,
         files: Callable[[Part], str | None] = lambda _: None,
         waits: Callable[[], str | None] = lambda: None,
+        kpis_wait: Callable[[], str | None] = lambda: None,
         kpis: Callable[[], Future[str | None]] | None = None,
         count: Callable[[Meter], None] = lambda _: None,
     ) -> None:
         """``runs`` tells whether a part's process runs; ``warnings`` what to mend although the API does its work.
 
         ``files`` says why a part is short of files that it may open, None where it is not; ``waits`` why the
-        engine waits; ``kpis`` asks for the metrics that the part which keeps KPIs left, None where it left none;
-        ``count`` counts what is as of now.
+        engine waits, ``kpis_wait`` why the part that keeps KPIs does; ``kpis`` asks for the metrics that the latter
+        left, None where it left none; ``count`` counts what is as of now.
         """
         self._collector = collector
         self._watch = watch
@@ -76,6 +77,7 @@ class Neighbours:
         self._monotonic = monotonic
         self._files = files
         self._waits = waits
+        self._kpis_wait = kpis_wait
         self._kpis = kpis
         self._count = count
         self._behind_since: tuple[int, float] | None = None
@@ -120,8 +122,9 @@ class Neighbours:
         return PartHealth(Part.API, True, "; ".join(self._warnings()) or None)
 
     def _of_watch(self) -> PartHealth:
-        runs = self._runs(Part.WATCH)
-        return PartHealth(Part.WATCH, runs, None if runs else "it does not run just now: figures stand still")
+        if not self._runs(Part.WATCH):
+            return PartHealth(Part.WATCH, False, "it does not run just now: figures stand still")
+        return PartHealth(Part.WATCH, True, self._kpis_wait())
 
     def _of_engine(self) -> PartHealth:
         if not self._runs(Part.ENGINE):

@@ -48,7 +48,7 @@ from throughline.core.metric_names import API_FAILED_SIGN_INS, METRICS
 from throughline.core.metrics import Meter, Part
 from throughline.core.store_url import StoreUrl
 from throughline.core.token import SignInFault
-from throughline.core.waits import read_waits
+from throughline.core.waits import KPIS_WAIT_FILE, read_waits
 
 _WARM_EVERY = 10.0  # seconds
 
@@ -120,6 +120,7 @@ def build_app(ground: Ground, standing: Standing, stack: ExitStack) -> FastAPI:
         lambda: [*ground.warnings, *ground.guards.warnings()],
         files=files_of_parts(ground.parts),
         waits=lambda: read_waits(data),
+        kpis_wait=lambda: read_waits(data, KPIS_WAIT_FILE),
         kpis=lambda: kpi_watch.ask(metrics_left),
         count=ServiceCounts(watch, journal(), estate.sources, ground.clock.now, data, ground.free_bytes).count,
     )

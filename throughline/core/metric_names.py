@@ -230,7 +230,7 @@ KPI_PUBLISHED = _watch(
     Kind.COUNTER,
     "Figures of days and months published, restated ones included.",
 )
-KPI_BYTES = _watch("throughline_kpi_store_bytes", Kind.GAUGE, "Size of kpis.db.", "bytes")
+KPI_BYTES = _watch("throughline_kpi_store_bytes", Kind.GAUGE, "Bytes that the tables of KPIs take.", "bytes")
 
 API_REQUESTS = _api(
     "throughline_api_requests_total",
