@@ -178,3 +178,10 @@ def test_a_text_that_no_table_can_hold_stops_nothing(tables: Fresh) -> None:
     event = happened("e1", "time.submitted", BEGAN, time_entry="T1", more={"flow": "a\x00b", "instance": "psa\x00"})
     with closing(arrive([Arrival([event], [])], PACK, ESTATE, DEFAULTS, [now], tables())) as engine:
         assert len(show(engine, snapshot_of(engine, PACK, ESTATE, DEFAULTS, now), ESTATE).cases) == 1
+
+
+def test_of_several_lists_of_numbers_each_takes_the_widest(tables: Fresh) -> None:
+    with closing(open_writing(tables())) as connection:
+        some = connection.array([1]), connection.array([1, 2**40])
+        sql = "SELECT 1 WHERE 1 IN (SELECT value FROM json_each(?)) AND 2 NOT IN (SELECT value FROM json_each(?))"
+        assert connection.execute(sql, some).fetchall() == [(1,)]

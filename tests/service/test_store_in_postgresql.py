@@ -50,6 +50,8 @@ def submitted(*numbers: int) -> list[dict[str, Any]]:
 def attempts(serve: Serving) -> int:
     days = {"from": "2026-03-01", "to": "2026-03-31"}
     found = serve.get("/api/v1/kpis/retries/readings", **days)
+    if found.status != 200:
+        return 0
     return sum(each["beside"]["began"] for each in found.json["readings"])
 
 
@@ -98,10 +100,16 @@ def test_while_the_server_is_away_events_are_taken_and_then_folded_once(
             until(lambda: not is_ready(serve), "readiness to say no")
             assert re.search("see that (it|the server) runs", reason_of(serve, "engine"))
             assert serve.get("/api/v1/cases").status == 503
+            refused = serve.get("/api/v1/kpis")
+            assert refused.status == 503
+            assert re.search("see that (it|the server) runs", refused.json["detail"])
+            until(lambda: "figures stand still: " in reason_of(serve, "watch"), "the figures to wait, too")
         finally:
             postgresql.start()
         assert serve.folded(position)["counts"]["events"] == 3
         until(lambda: is_ready(serve), "readiness")
+        until(lambda: attempts(serve) == 3, "the figures to go on")
+        assert reason_of(serve, "watch") == ""
 
 
 def test_a_server_that_hangs_keeps_nobody_waiting_who_does_not_ask_for_cases(
@@ -112,26 +120,33 @@ def test_a_server_that_hangs_keeps_nobody_waiting_who_does_not_ask_for_cases(
         with postgresql.hanging():
             position = serve.send(*submitted(1, 2))
             asked = [others.submit(serve.get, "/api/v1/cases") for _ in range(50)]  # more than there are threads
+            figures = others.submit(serve.get, "/api/v1/kpis")
             waits = [others.submit(serve.get, "/api/v1/status", folded=position, wait="60s") for _ in range(5)]
             until(lambda: serve.get("/healthz").status == 200, "an answer")
             assert "the server does not answer" in reason_of(serve, "engine")
             assert "throughline_requests_total" in serve.get("/metrics").text
             assert not any(each.done() for each in waits)
             serve.send(*submitted(3))
+            told = figures.result()
+            assert told.status == 503
+            assert "see that" in told.json["detail"]
         assert all(each.result().json["reached"] for each in waits)
         assert {each.result().status for each in asked} <= {200, 503}
         until(lambda: is_ready(serve), "readiness")
         assert serve.get("/api/v1/status").json["counts"]["events"] == 3
+        until(lambda: attempts(serve) == 3, "the figures to go on")
 
 
 def test_once_its_server_was_started_again_nobody_is_refused(tmp_path: Path, url: str, postgresql: Postgresql) -> None:
     with serving(tmp_path / "data", "--store", url) as serve, ThreadPoolExecutor(8) as others:
         serve.folded(serve.send(*submitted(1)))
-        for each in [others.submit(serve.get, "/api/v1/cases") for _ in range(8)]:
+        until(lambda: attempts(serve) == 1, "the first figure")
+        for each in [others.submit(serve.get, f"/api/v1/{what}") for what in ("cases", "kpis") for _ in range(8)]:
             assert each.result().status == 200
         postgresql.kill()
         postgresql.start()
         assert [serve.get("/api/v1/cases").status for _ in range(8)] == [200] * 8
+        assert [serve.get("/api/v1/kpis").status for _ in range(8)] == [200] * 8
 
 
 def test_after_a_failover_the_standby_holds_the_store(tmp_path: Path) -> None:
@@ -150,6 +165,7 @@ def test_after_a_failover_the_standby_holds_the_store(tmp_path: Path) -> None:
         standby.ask("SELECT pg_promote()")
         assert serve.folded(position)["counts"]["events"] == 3
         until(lambda: is_ready(serve), "readiness")
+        until(lambda: attempts(serve) == 3, "the figures of all three")
 
 
 def test_a_serve_that_starts_while_its_server_is_away_opens_its_doors(
@@ -266,8 +282,11 @@ def test_a_store_of_the_folder_moves_into_the_database_with_all_that_it_has(tmp_
     moved = run("rebuild", "--data", str(data), "--store", url)
     assert "No case stands otherwise than before." in moved.stdout, moved.stderr
     assert not list(data.glob("store*"))
+    assert (data / "kpis.db").exists()
     with serving(data, "--store", url) as serve:
         assert serve.folded(serve.send(*submitted(2, 3)))["counts"]["events"] == 3
+        until(lambda: attempts(serve) == 3, "the figures of what was there, and of what came")
+    assert not list(data.glob("kpis*.db*"))
 
 
 def test_copies_and_checks_of_the_folder_say_where_the_store_is(tmp_path: Path, url: str) -> None:
@@ -282,6 +301,8 @@ def test_copies_and_checks_of_the_folder_say_where_the_store_is(tmp_path: Path, 
     assert "The store is not read: it is in postgresql+psycopg://" in verified.stdout, verified.stderr
     found = {each["file"]: (each["values"], each["faults"]) for each in json.loads(read.stdout)["files"]}
     assert found["throughline"] == (3, [])  # a block and two cases
+    assert "kpis.db" not in found
+    assert found["throughline_kpis"][1] == []
     assert json.loads(read.stdout)["not_read"] is None
     assert "restore it there, as with pg_restore" in refused.stderr
     for said in (copied.stdout, verified.stdout, read.stdout, refused.stderr):
