@@ -329,14 +329,22 @@ def test_values_that_were_changed_are_found(tmp_path: Path, url: str, database: 
     data = tmp_path / "data"
     with serving(data, "--store", url) as serve:
         serve.folded(serve.send(*submitted(1, 2), event("t3", SUBMITTED) | {"traceparent": TRACEPARENT}))
+        until(lambda: attempts(serve) == 2, "the figures")
     with psycopg.connect(database.libpq) as connection:
+        connection.execute("UPDATE throughline_kpis.contributed SET content = 'torn' WHERE case_id = 1")
         connection.execute("UPDATE throughline.block SET content = 'torn'")
         connection.execute("UPDATE throughline.cases SET facts = substr(facts, 1, 3) WHERE name LIKE '%T2'")
         connection.execute("UPDATE throughline.trace SET spans = 'torn'")
     found = run("verify", "--data", str(data), "--store", url, COLUMNS="300")
     assert found.returncode == 1
     assert "damaged, 3 faults" in found.stdout
-    for fault in ("block 1: content cannot be read", "facts cannot be read", f"trace {TRACE.upper()}: spans cannot"):
+    assert "damaged, 1 faults" in found.stdout
+    for fault in (
+        "contributed 1: content cannot",
+        "block 1: content cannot be read",
+        "facts cannot be read",
+        f"trace {TRACE.upper()}: spans cannot",
+    ):
         assert fault in found.stdout
 
 

@@ -59,7 +59,6 @@ _PACKED: Mapping[str, tuple[_Packed, ...]] = {
     KPIS_FILE: (
         _Packed("contributed", "case_id", "content", _deflated),
         _Packed("traced", "trace_id", "spans", _plain),
-        _Packed("latest", "kpi", "content", msgspec.json.decode),
     ),
     STORE_FILE: (
         _Packed("block", "first", "content", _deflated),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
+from kpis.codec import Contributed
+from kpis.store import FILE_NAME, open_kpi_writer, transaction
 from lineage.buckets import BUCKET_KEYS
 from lineage.generations import STORE_FILE
 from lineage.places import open_writing
@@ -31,3 +33,17 @@ def test_a_text_that_is_not_found_where_it_was_put_is_named(tmp_path: Path) -> N
         f"value {number}: its text is not found by its hash" for number in (second, fourth, fifth, third)
     ]
     assert first not in (second, third, fourth, fifth)
+
+
+def test_figures_that_were_changed_are_named(tmp_path: Path) -> None:
+    path = tmp_path / FILE_NAME
+    with closing((store := open_kpi_writer(path)).connection):
+        with transaction(store):
+            store.put_contributed({number: Contributed("p", "c", {}) for number in (1, 2)})
+            store.put_spans({b"trace": []})
+        whole = verify_file(path, FILE_NAME)
+        store.connection.execute("UPDATE contributed SET content = substr(content, 1, 5) WHERE case_id = 2")
+        store.connection.execute("DROP TABLE traced")  # as in a file of before it was added
+        found = verify_file(path, FILE_NAME)
+    assert (whole.values, whole.faults) == (3, [])
+    assert [fault.partition(" (")[0] for fault in found.faults] == ["contributed 2: content cannot be read"]
