@@ -98,7 +98,7 @@ class SharedEngine(Engine):
         """Keep nothing: ``transaction`` reads what it needs."""
 
     def watch(self, at: Callable[[str], None]) -> None:
-        """Call when a batch has "locked", has "read" a case, and comes to "commit"."""
+        """Call when a batch has "locked", has "read" a case, and comes to "flush" and to "commit"."""
         self._shared.at = at
 
     def close(self) -> None:
@@ -186,6 +186,7 @@ class SharedEngine(Engine):
         try:
             self._begin()
             yield
+            self._shared.at("flush")
             self._shared.flush()
             self._shared.at("commit")
         except BaseException:

@@ -22,6 +22,7 @@ from throughline.core.sql import Connection
 
 _CLAIMED: Final = 0  # the seq of a row of ``seen`` whose event this batch may count; it counts from 1
 _NO_SPANS: Final = encode([])
+_CHANGES: Final = "hashtextextended('throughline changes', 0)"  # the lock of the queue of changed cases
 _NEXT: Final = {
     "next/seq": "SELECT coalesce(max(first + count), 1) FROM block",
     "next/value": "SELECT coalesce(max(id) + 1, 1) FROM value",
@@ -57,6 +58,7 @@ class SharedStore(StoreWriter):
         self._positions: dict[str, int] = {}
         self._claimed: list[bytes] = []
         self._traces: list[bytes] = []
+        self._changed: list[int] = []
 
     def begin_ids(self) -> None:
         """Let the counters of ids begin behind all that are used; for who is alone."""
@@ -172,6 +174,13 @@ class SharedStore(StoreWriter):
                 f"DELETE FROM {table} WHERE bucket = 0 AND {key} IN (SELECT value FROM json_each(?)) AND {blank}",
                 (self.array(claimed),),
             )
+        self._tell_changes()
+
+    def _tell_changes(self) -> None:
+        """Tell those who follow, who read on from the last row: in the order in which batches are committed."""
+        if self._changed:
+            self.rows(f"SELECT pg_advisory_xact_lock({_CHANGES})")
+            super().note_changed(self._changed)
 
     def _hold_part(self) -> None:
         """See that nobody has taken this engine's part over, and that nobody does before the commit."""
@@ -197,6 +206,12 @@ class SharedStore(StoreWriter):
 
     def put_watermarks(self, rows: Iterable[tuple[str, int | None, int | None]]) -> None:
         self._marks += rows
+
+    def note_changed(self, cases: Iterable[int]) -> None:
+        self._changed += cases
+
+    def note_spans(self, seqs: Sequence[int]) -> None:
+        self._changed += (-seq for seq in seqs)
 
     def put_off(self, cases: Iterable[int]) -> None:
         self._late.update(dict.fromkeys(cases, True))

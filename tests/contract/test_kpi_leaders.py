@@ -44,8 +44,9 @@ def candidate(database: StoreUrl) -> Generator[Callable[[], Candidate]]:
 
 def led(candidate: Candidate) -> KpiWriter:
     """Have the lead once it is free: a server takes a moment to see that somebody has gone."""
-    while (store := candidate.lead()) is None:
-        pass
+    candidate.connection.execute("SELECT pg_advisory_lock(hashtextextended(?, 0))", (f"throughline {SCHEMA}",))
+    store = candidate.lead()
+    assert store is not None
     return store
 
 

@@ -15,10 +15,12 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from lineage.changes import changes_after, position_of
 from lineage.engine import Engine
-from lineage.places import open_sharing, open_writing
+from lineage.places import open_reading, open_sharing, open_writing
 from lineage.shared_engine import SharedEngine
 from lineage.shared_store import Fenced
+from lineage.store import StoreReader
 from tests.contract.worker import PARTS, Worker, fold_part
 from tests.guarantees.firm import ARCHIVE, ERP, ESTATE, happened
 from tests.guarantees.shown import DEFAULTS, PACK, Shown, arrive
@@ -119,6 +121,28 @@ def test_batches_that_meet_lose_nothing(tables: Fresh, meeting: Meeting, stage: 
             each.result(PATIENCE_SECONDS)
         catch_up(one, other)
     assert as_shown(place, NOW) == alone([Arrival([*meeting.before, *meeting.one, *meeting.other], [])], NOW)
+
+
+@pytest.mark.parametrize("stage", ["flush", "commit"])
+def test_who_follows_misses_no_batch_that_is_committed_after_one_begun_later(tables: Fresh, stage: str) -> None:
+    place = tables()
+    with engines(place) as (one, other), ThreadPoolExecutor(2) as threads, closing(open_reading(place)) as reader:
+        store = StoreReader(reader)
+        at = position_of(store)
+        pause = Pause(stage)
+        one.watch(pause)
+        first = threads.submit(fold, one, 1, [SUBMITTED])
+        pause.reached()
+        second = threads.submit(fold, other, 1, [OTHER])
+        until_waiting(place, second)
+        early = changes_after(store, at, 100)
+        assert early is not None
+        pause.end()
+        for each in (first, second):
+            each.result(PATIENCE_SECONDS)
+        late = changes_after(store, early.position, 100)
+        assert late is not None
+        assert sorted({*early.cases, *late.cases}) == [row[0] for row in store.rows("SELECT id FROM cases ORDER BY id")]
 
 
 @some
