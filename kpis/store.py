@@ -7,6 +7,7 @@ lineage store. docs/why/kpis.md says why the tables look as they do.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -458,7 +459,8 @@ def transaction(store: KpiWriter) -> Generator[None]:
         yield
         store.commit()
     except BaseException:
-        with suppress(StoreUnavailable):  # where the connection is lost, which is what was raised
+        # What was raised may have ended it: a connection that is lost, a disk that is full.
+        with suppress(StoreUnavailable, sqlite3.OperationalError):
             store.roll_back()
         raise
 
