@@ -79,6 +79,26 @@ def test_the_first_restart_is_at_once_and_later_ones_wait_longer_up_to_a_limit()
     assert restart_delay(1000) == LONGEST_DELAY_SECONDS
 
 
+@pytest.mark.parametrize(("given", "seen"), [(None, "2"), ("5", "5")])
+def test_parts_share_the_memory_that_their_threads_let_go_of_unless_told_otherwise(
+    notes: Notes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str | None, seen: str
+) -> None:
+    monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
+    if given is not None:
+        monkeypatch.setenv("MALLOC_ARENA_MAX", given)
+    note = "import pathlib; pathlib.Path(sys.argv[1]).write_text(os.environ['MALLOC_ARENA_MAX']); "
+
+    async def story() -> None:
+        one = supervisor(notes, part("a", "import os, sys; " + note + UNTIL_TERMINATED, str(tmp_path / "note")))
+        running = asyncio.create_task(one.run())
+        await asyncio.wait_for(notes.ready.wait(), 20)
+        one.stop()
+        await running
+
+    asyncio.run(story())
+    assert (tmp_path / "note").read_text() == seen
+
+
 def test_it_says_ready_once_every_part_is(notes: Notes) -> None:
     async def story() -> None:
         both = supervisor(notes, part("a", UNTIL_TERMINATED), part("b", UNTIL_TERMINATED))
