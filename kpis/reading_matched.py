@@ -111,13 +111,9 @@ def groups_of(
     declaration: Declaration, contributions: Sequence[Contribution], by: tuple[Dimension, ...]
 ) -> list[Values]:
     """Return the group in which a reading by some dimensions counts each contribution, of all that it is made from."""
-    told: dict[Match, list[Values]] = {}
-    own = [place_of(each) for each in contributions]
-    values = [tuple(place.value(dimension) for dimension in by) for place in own]
-    for each, its in zip(contributions, values, strict=True):
-        if _is_matched(each):
-            told.setdefault(each.match, []).append(its)
-    agreed = {match: _agreed(entries, len(by)) for match, entries in told.items()}
+    values = [_values_of(place_of(each), by) for each in contributions]
+    matched = ((each.match, its) for each, its in zip(contributions, values, strict=True) if _is_matched(each))
+    agreed = _agreed_by_match(matched, len(by))
     whole = declaration.formula.kind is Kind.BALANCE
     found: list[Values] = []
     for each, its in zip(contributions, values, strict=True):
@@ -183,7 +179,7 @@ class MatchedReader:
         """Return what each side tells by group and matched value; ``whole``: all of a matched value is of one group."""
         told: dict[Match, list[tuple[Values, Part, _Side]]] = {}
         for place, cell in cells.items():
-            values = tuple(place.value(dimension) for dimension in by)
+            values = _values_of(place, by)
             for (part, match), side in _sides(cell):
                 if part is not Part.ENDED:
                     told.setdefault(match, []).append((values, part, side))
@@ -202,7 +198,8 @@ class MatchedReader:
         has_capacity = any(side.capacity for side in (*self._formula.numerator, *self._formula.denominator))
         capacity = self._capacity_of(cells) if has_capacity else {}
         counted = {place: cell for place, cell in cells.items() if not has_capacity or self._is_over(place.day)}
-        agreed = _agreed_by_match((*_slots(counted), *capacity), by) if by and self._formula.match else {}
+        told = ((slot.match, _values_of(place, by)) for place, slot in (*_slots(counted), *capacity))
+        agreed = _agreed_by_match(told, len(by)) if by and self._formula.match else {}
         groups = _regrouped(cells, by, agreed)
         shares: dict[Values, dict[Slot, Decimal]] = {}
         for (place, slot), hours in capacity.items():
@@ -444,10 +441,14 @@ def _sides(cell: MatchedCell) -> Iterator[tuple[Slot, _Side]]:
         yield slot, _Side(_NOTHING_TOLD.sums, entries.keys())
 
 
+def _values_of(place: Place, by: tuple[Dimension, ...]) -> Values:
+    return tuple(place.value(dimension) for dimension in by)
+
+
 def _split(cells: Mapping[Place, MatchedCell], by: tuple[Dimension, ...]) -> dict[Values, dict[Place, MatchedCell]]:
     found: dict[Values, dict[Place, MatchedCell]] = {}
     for place, cell in cells.items():
-        found.setdefault(tuple(place.value(dimension) for dimension in by), {})[place] = cell
+        found.setdefault(_values_of(place, by), {})[place] = cell
     return found
 
 
@@ -455,17 +456,17 @@ def _slots(cells: Mapping[Place, MatchedCell]) -> Iterator[tuple[Place, Slot]]:
     return ((place, slot) for place, cell in cells.items() for slot in (*cell.sums, *cell.told))
 
 
-def _agreed_by_match(entries: Iterable[tuple[Place, Slot]], by: tuple[Dimension, ...]) -> dict[Match, Values]:
+def _agreed_by_match(entries: Iterable[tuple[Match, Values]], size: int) -> dict[Match, Values]:
     """Return for each matched value the values of dimensions that all agree on who tell any."""
     told: dict[Match, list[Values]] = {}
-    for place, slot in entries:
-        told.setdefault(slot.match, []).append(tuple(place.value(dimension) for dimension in by))
-    return {match: _agreed(values, len(by)) for match, values in told.items()}
+    for match, values in entries:
+        told.setdefault(match, []).append(values)
+    return {match: _agreed(values, size) for match, values in told.items()}
 
 
 def _group(place: Place, slot: Slot, by: tuple[Dimension, ...], agreed: Mapping[Match, Values]) -> Values:
     """Return the group that one side of a matched value belongs to: what it does not tell, others may agree on."""
-    values = tuple(place.value(dimension) for dimension in by)
+    values = _values_of(place, by)
     common = agreed.get(slot.match)
     return values if common is None else _filled(values, common)
 
@@ -490,7 +491,7 @@ def _regrouped(
             group = found.setdefault(_group(place, slot, by, agreed), {})
             group.setdefault(place, MatchedCell()).told[slot] = entries
         if cell.unusable:
-            own = found.setdefault(tuple(place.value(dimension) for dimension in by), {})
+            own = found.setdefault(_values_of(place, by), {})
             own.setdefault(place, MatchedCell()).unusable = cell.unusable
     return found
 

@@ -100,9 +100,7 @@ def build_app(ground: Ground, standing: Standing, stack: ExitStack) -> FastAPI:
     log, access, meter = standing
     decisions = stack.enter_context(closing(DecisionReader(data / DECISIONS_FILE)))
     reader = stack.enter_context(closing(CaseReader(store, definitions, estate, ground.limits, ground.clock.now)))
-    stop = threading.Event()
-    stack.callback(stop.set)
-    threading.Thread(target=_keep_warm, args=(reader, stop), name="warm", daemon=True).start()
+    stack.callback(_begin_warming(reader).set)
 
     def journal() -> JournalReader:
         return stack.enter_context(closing(JournalReader(data / JOURNAL_FILE)))
@@ -112,18 +110,8 @@ def build_app(ground: Ground, standing: Standing, stack: ExitStack) -> FastAPI:
     desk = stack.enter_context(closing(KpiDesk(kpis, catalogue, estate, reader)))
     status_reader = status.StatusReader(reader, journal(), decisions, estate, ground.clock)
     way = CollectorWay(ground.collector, ground.control, ground.guards.chains())
-    neighbours = health.Neighbours(
-        way,
-        watch,
-        journal(),
-        health.runs_by(ground.parts),
-        lambda: [*ground.warnings, *ground.guards.warnings()],
-        files=files_of_parts(ground.parts),
-        waits=lambda: read_waits(data),
-        kpis_wait=lambda: read_waits(data, KPIS_WAIT_FILE),
-        kpis=lambda: kpi_watch.ask(metrics_left),
-        count=ServiceCounts(watch, journal(), estate.sources, ground.clock.now, data, ground.free_bytes).count,
-    )
+    count = ServiceCounts(watch, journal(), estate.sources, ground.clock.now, data, ground.free_bytes).count
+    neighbours = _neighbours(ground, way, watch, kpi_watch, journal(), count)
     return create_app(
         routers=[
             lineage_routes(reader, TraceReader(journal())),
@@ -152,6 +140,29 @@ def build_app(ground: Ground, standing: Standing, stack: ExitStack) -> FastAPI:
     )
 
 
+def _neighbours(
+    ground: Ground,
+    way: CollectorWay,
+    watch: StoreWatch,
+    kpi_watch: Watch,
+    journal: JournalReader,
+    count: Callable[[Meter], None],
+) -> health.Neighbours:
+    """Return what tells how the other parts are."""
+    return health.Neighbours(
+        way,
+        watch,
+        journal,
+        health.runs_by(ground.parts),
+        lambda: [*ground.warnings, *ground.guards.warnings()],
+        files=files_of_parts(ground.parts),
+        waits=lambda: read_waits(ground.data),
+        kpis_wait=lambda: read_waits(ground.data, KPIS_WAIT_FILE),
+        kpis=lambda: kpi_watch.ask(metrics_left),
+        count=count,
+    )
+
+
 def run_api(ground: Ground, address: Address, ready: Callable[[], None]) -> None:
     """Answer queries until SIGTERM; ``ready`` is called once the door is open. Raises OSError where it can't be."""
     with ExitStack() as stack:
@@ -169,11 +180,17 @@ def run_api(ground: Ground, address: Address, ready: Callable[[], None]) -> None
         asyncio.run(server.serve(sockets=[door]))
 
 
-def _keep_warm(reader: CaseReader, stop: threading.Event) -> None:
-    """Read now and then what has come to tell where keys are, so that no look-up waits for it."""
-    reader.warm()
-    while not stop.wait(_WARM_EVERY):
+def _begin_warming(reader: CaseReader) -> threading.Event:
+    """Read now and then what has come to tell where keys are, so that no look-up does; return what ends that."""
+    stop = threading.Event()
+
+    def keep_warm() -> None:
         reader.warm()
+        while not stop.wait(_WARM_EVERY):
+            reader.warm()
+
+    threading.Thread(target=keep_warm, name="warm", daemon=True).start()
+    return stop
 
 
 def _listen(address: Address) -> socket.socket:
