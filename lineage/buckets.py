@@ -1,7 +1,7 @@
-"""Rows under keys that come in no order, such as digests, kept together by when they came.
+"""Rows under keys that come in no order, such as trace ids, kept together by when they came.
 
-In a table keyed by a digest alone each new row is on a page of its own, so that a batch of a thousand writes a thousand
-pages, and reads them first once the table is larger than the cache. With the number of a bucket before the digest a
+In a table keyed by such a key alone each new row is on a page of its own, so that a batch of a thousand writes a thousand
+pages, and reads them first once the table is larger than the cache. With the number of a bucket before the key a
 batch writes the few pages of the youngest bucket. Which older buckets may hold a key is told from memory: the keys of
 the youngest are known, and a Bloom filter stands for those of each older one, which says yes to one foreign key in
 5,000. Keys never leave a filter; one that says yes costs a question.
@@ -43,19 +43,12 @@ class Places(Protocol[K]):
         """Return by bucket which keys may be there."""
         ...
 
-    def bucket_of(self, seq: int) -> int:
-        """Return the bucket for what came with a seq, where buckets are filled by these."""
-        ...
-
 
 class OneBucket(Generic[K]):
     """All rows are in one bucket, whoever adds some."""
 
     def where(self, keys: Sequence[K]) -> Mapping[int, Sequence[K]]:
         return {0: keys}
-
-    def bucket_of(self, seq: int) -> int:
-        return 0
 
     def next_bucket(self) -> int:
         return 0
@@ -159,21 +152,6 @@ class Lanes:
         return filters, stored
 
 
-class EachBucket(Generic[K]):
-    """Each bucket may hold each key: for who asks so seldom that filters would not be worth their memory."""
-
-    def __init__(self, connection: Connection, table: str) -> None:
-        self._connection = connection
-        self._table = table
-
-    def where(self, keys: Sequence[K]) -> Mapping[int, Sequence[K]]:
-        (last,) = self._connection.execute(f"SELECT max(bucket) FROM {self._table}").fetchone()
-        return {} if last is None or not keys else dict.fromkeys(range(last + 1), keys)
-
-    def bucket_of(self, seq: int) -> int:
-        return seq >> BUCKET_BITS
-
-
 class EveryBucket(Generic[K]):
     """What a reader knows, who is told of no new keys: the filters that are stored, and of which buckets none is."""
 
@@ -197,8 +175,59 @@ class EveryBucket(Generic[K]):
                 found.setdefault(bucket, []).append(keys[place])
         return found
 
-    def bucket_of(self, seq: int) -> int:
-        return seq >> BUCKET_BITS
+
+class StoredFilters(Generic[K]):
+    """The filters of a table's full buckets and of its youngest, kept in the store for the next start, eight at a time.
+
+    ``stored`` gives the keys of a bucket.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        table: str,
+        stored: Callable[[int], Iterable[K]],
+        spread: Spread[K] | None = None,
+        slots: int = _SLOTS,
+    ) -> None:
+        self._connection = connection
+        self._name = table + _KIND
+        self._stored = stored
+        self._spread = spread
+        self._filters = Filters(slots)
+        connection.execute("DELETE FROM key_filter WHERE name = ?", (table,))
+
+    def open(self, youngest: int, young: Iterable[K]) -> None:
+        """Read the filters that are stored of buckets before the youngest, and make those that are not."""
+        self.drop_lane(youngest)  # which may have been full before, if all that came after it has left
+        lanes = dict(self._connection.execute("SELECT lane, bits FROM key_filter WHERE name = ?", (self._name,)))
+        self._filters.put_lanes(lanes)
+        for bucket in range(youngest):
+            if bucket // _LANE not in lanes:
+                self.fill(bucket, self._stored(bucket))
+                self.seal(bucket)
+        self.fill(youngest, young)
+
+    def find(self, keys: Sequence[K]) -> Iterator[tuple[K, int]]:
+        """Yield keys with the buckets that may hold them."""
+        for place, bucket in self._filters.find(_spread_by(self._spread, keys)):
+            yield keys[place], bucket
+
+    def fill(self, bucket: int, keys: Iterable[K]) -> None:
+        self._filters.put(bucket, _spread_by(self._spread, keys))
+
+    def seal(self, bucket: int) -> None:
+        """Store what is known of full buckets, once there are eight."""
+        if bucket % _LANE == _LANE - 1:
+            lane = bucket // _LANE
+            self._connection.execute(
+                "INSERT INTO key_filter (name, lane, bits) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                (self._name, lane, self._filters.lane(lane)),
+            )
+
+    def drop_lane(self, bucket: int) -> None:
+        """Store nothing of a bucket that gets further keys; it is made anew at the next start, or once it is full."""
+        self._connection.execute("DELETE FROM key_filter WHERE name = ? AND lane = ?", (self._name, bucket // _LANE))
 
 
 class KeyIndex(Generic[K]):
@@ -210,50 +239,14 @@ class KeyIndex(Generic[K]):
         self._connection = connection
         self._table = table
         self._column = column
-        self._spread = spread
-        self._filters = Filters(slots)
+        self._filters = StoredFilters(connection, table, self._stored, spread, slots)
         self.bucket: int = connection.execute(f"SELECT coalesce(max(bucket), 0) FROM {table}").fetchone()[0]
         self._young: set[K] = set(self._stored(self.bucket))
-        self._read()
-        self._fill(self.bucket, self._young)
+        self._filters.open(self.bucket, self._young)
 
     def _stored(self, bucket: int) -> Iterator[K]:
         rows = self._connection.execute(f"SELECT {self._column} FROM {self._table} WHERE bucket = ?", (bucket,))
         return (row[0] for row in rows)
-
-    def _read(self) -> None:
-        """Read the filters that are stored, and make those that are not."""
-        self._connection.execute("DELETE FROM key_filter WHERE name = ?", (self._table,))
-        self._drop_lane(self.bucket)  # which may have been full before, if all that came after it has left
-        lanes = dict(self._connection.execute("SELECT lane, bits FROM key_filter WHERE name = ?", (self._name,)))
-        self._filters.put_lanes(lanes)
-        for bucket in range(self.bucket):
-            if bucket // _LANE not in lanes:
-                self._fill(bucket, self._stored(bucket))
-                self._seal(bucket)
-
-    @property
-    def _name(self) -> str:
-        return self._table + _KIND
-
-    def _fill(self, bucket: int, keys: Iterable[K]) -> None:
-        self._filters.put(bucket, _spread_by(self._spread, keys))
-
-    def _seal(self, bucket: int) -> None:
-        """Store what is known of full buckets, once there are eight."""
-        if bucket % _LANE == _LANE - 1:
-            lane = bucket // _LANE
-            self._connection.execute(
-                "INSERT INTO key_filter (name, lane, bits) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-                (self._name, lane, self._filters.lane(lane)),
-            )
-
-    def _drop_lane(self, bucket: int) -> None:
-        """Store nothing of a bucket that gets further keys; it is made anew at the next start, or once it is full."""
-        self._connection.execute("DELETE FROM key_filter WHERE name = ? AND lane = ?", (self._name, bucket // _LANE))
-
-    def bucket_of(self, seq: int) -> int:
-        return seq >> BUCKET_BITS
 
     def next_bucket(self) -> int:
         """Return the bucket for a new key, where they are filled to the brim."""
@@ -264,23 +257,23 @@ class KeyIndex(Generic[K]):
         young = [key for key in keys if key in self._young]
         if young:
             found[self.bucket] = young
-        for place, bucket in self._filters.find(_spread_by(self._spread, keys)):
+        for key, bucket in self._filters.find(keys):
             if bucket != self.bucket:
-                found.setdefault(bucket, []).append(keys[place])
+                found.setdefault(bucket, []).append(key)
         return found
 
     def add(self, bucket: int, keys: Iterable[K]) -> None:
         """Note keys that are new in a bucket; one after the youngest becomes that, an older one is a rare exception."""
         if bucket < self.bucket:
-            self._fill(bucket, keys)
-            self._drop_lane(bucket)
+            self._filters.fill(bucket, keys)
+            self._filters.drop_lane(bucket)
             return
         if bucket > self.bucket:
-            self._seal(self.bucket)
+            self._filters.seal(self.bucket)
             self.bucket, self._young = bucket, set[K]()
         new = [key for key in keys if key not in self._young]
         self._young.update(new)
-        self._fill(bucket, new)
+        self._filters.fill(bucket, new)
 
 
 def _spread_by(spread: Spread[K] | None, keys: Iterable[K]) -> Sequence[bytes]:
@@ -292,13 +285,9 @@ def _spread_by(spread: Spread[K] | None, keys: Iterable[K]) -> Sequence[bytes]:
     )
 
 
-def places_to_read(
-    connection: Connection, table: str, lanes: Lanes | None = None, spread: Spread[bytes] | None = None
-) -> Places[bytes]:
-    """Return where the rows of a table may be, for who only reads; ``lanes`` None: without filters."""
-    if connection.dialect == "postgresql":
-        return OneBucket()
-    return EachBucket(connection, table) if lanes is None else EveryBucket(connection, table, lanes, spread)
+def places_to_read(connection: Connection, table: str, lanes: Lanes, spread: Spread[bytes]) -> Places[bytes]:
+    """Return where the rows of a table may be, for who only reads."""
+    return OneBucket() if connection.dialect == "postgresql" else EveryBucket(connection, table, lanes, spread)
 
 
 def places_to_write(

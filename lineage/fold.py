@@ -21,7 +21,8 @@ from lineage.plans import NOTHING_TO_COUNT, Wiring
 from lineage.process import Definitions
 from lineage.removal import RETIRED_UNTIL, Gone, bring_back, places_left
 from lineage.resolve import Resolver
-from lineage.store import CaseRow, Edge, Role, SeenRow, StoreWriter, bound, encode
+from lineage.seen import SeenRow
+from lineage.store import CaseRow, Edge, Role, StoreWriter, bound, encode
 from lineage.unmapped import sample_fields
 from throughline.core.event import Event, identity_digest
 
@@ -234,10 +235,8 @@ class Folder:
             self._set_contents_aside(standing, stored, replaced, losers, touched)
         fresh = list(standing.values())
         first = self._store.add_events(fresh)
-        rows = [
-            (digest, seq, event.received, event.digest) for seq, (digest, event) in enumerate(standing.items(), first)
-        ]
-        self._store.put_seen(rows, stored)
+        new = [(digest, event.received, event.digest) for digest, event in standing.items()]
+        self._store.put_seen(first, new, [stored[digest] for digest in replaced])
         self.too_old = sum(count for (name, _), count in counted.items() if name == TOO_OLD)
         self._store.count((name, label, count) for (name, label), count in counted.items())
         return fresh

@@ -28,9 +28,10 @@ from lineage.removal import RETIRED_COUNT, RETIRED_UNTIL
 from lineage.retention import REACHED, SWEPT
 from lineage.run import MOST_BYTES, MOST_EVENTS, MOST_RECORDS, Subject, open_engine
 from lineage.saving import CASES, DEVIATIONS
+from lineage.seen import PackedSeen
 from lineage.store import WAITING, StoreReader, StoreWriter
 from lineage.tables import Text, cases, metadata, schema
-from lineage.traces import SPAN_COUNTERS, forget_spans
+from lineage.traces import SPAN_COUNTERS, forget_spans, whole_traces
 from lineage.upgrade import make, refuse_other_format
 from throughline.core.decisions import FILE_NAME as DECISIONS_FILE
 from throughline.core.decisions import DecisionReader
@@ -39,7 +40,18 @@ from throughline.core.key import Key
 from throughline.core.sql import Connection
 from throughline.core.statement import Statement
 
-_COPIED = ("block", "seen", "other_content", "retired", "trace", "kept_span", "watermark", "event_type")
+_COPIED = (
+    "block",
+    "counted",
+    "counted_index",
+    "seen",
+    "other_content",
+    "retired",
+    "trace",
+    "kept_span",
+    "watermark",
+    "event_type",
+)
 _KEPT_META = (RETIRED_UNTIL, SWEPT, REACHED)
 _COPIED_AT_ONCE = 5_000
 _EVERY_ONE = 2**62
@@ -166,8 +178,7 @@ def _copy(old: Place, new: Place, fault: str | None, tell: Tell) -> None:
         target.execute("BEGIN IMMEDIATE")
         for table in _COPIED:
             tell(Progress(f"copying {table}", 0, 0))
-            columns = ", ".join(metadata.tables[table].columns.keys())
-            _put_rows(target, metadata.tables[table], source.stream(f"SELECT {columns} FROM {table}"))
+            _put_rows(target, metadata.tables[table], _rows_to_copy(table, source, target))
         if fault is not None:
             forget_spans(StoreWriter(target))
         counters = source.execute("SELECT name, label, count FROM counter")
@@ -183,6 +194,19 @@ def _copy(old: Place, new: Place, fault: str | None, tell: Tell) -> None:
             target.executemany("INSERT INTO position (name, value) VALUES (?, ?)", folded)
         _put_rows(target, _FORMER, source.stream(_ROWS))
         target.execute("COMMIT")
+
+
+def _rows_to_copy(table: str, source: Connection, target: Connection) -> Iterator[tuple[Any, ...]]:
+    """Return the rows of a table; those that stand otherwise on a server, where they come from a file, as there."""
+    if source.dialect != target.dialect:
+        if table in ("counted", "counted_index"):
+            return iter(())
+        if table == "seen":
+            return ((0, *row) for row in PackedSeen(source).rows())
+        if table == "trace":
+            return ((0, *row) for row in whole_traces(source))
+    columns = ", ".join(metadata.tables[table].columns.keys())
+    return source.stream(f"SELECT {columns} FROM {table}")
 
 
 def _put_rows(target: Connection, table: Table, rows: Iterator[tuple[Any, ...]]) -> None:

@@ -15,7 +15,8 @@ from typing import Any, Final
 from lineage.fact import Fact
 from lineage.locks import Gone, Locks, NotLocked, Wanted
 from lineage.saving import CASES, EMPTY
-from lineage.store import EMPTY_ARRAY, CaseRow, Edge, Role, SeenRow, StoreWriter, encode
+from lineage.seen import SeenRow
+from lineage.store import EMPTY_ARRAY, CaseRow, Edge, Role, StoreWriter, encode
 from throughline.core.errors import StoreUnavailable
 from throughline.core.event import Event
 from throughline.core.sql import Connection

@@ -6,13 +6,14 @@ from bisect import insort_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import zstandard
 
 from lineage.buckets import Lanes, places_to_read, places_to_write, spread
 from lineage.fact import Fact
+from lineage.seen import SeenRow, seen_to_read, seen_to_write
 from lineage.texts import texts_to_read, texts_to_write
 from lineage.upgrade import make
 from throughline.core.event import Event, encode_block, identity_digest
@@ -119,15 +120,6 @@ class CaseRow:
         return bytearray(_ARRAY_32 + len(self.facts).to_bytes(4, "big") + self._body)
 
 
-class SeenRow(NamedTuple):
-    """What is known of a (source, id): where its standing content is, and that content's (receipt, digest)."""
-
-    bucket: int
-    seq: int
-    received: int
-    content: bytes
-
-
 CASE_COLUMNS = "id, process, name, facts, state, wake_at, marks"
 
 
@@ -139,7 +131,7 @@ class StoreReader:
         self.connection = connection
         self.array = connection.array
         lanes = lanes or Lanes()
-        self._seen_places = places_to_read(connection, "seen")
+        self._seen = seen_to_read(connection)
         self.trace_places = places_to_read(connection, "trace", lanes, spread)
         self._texts = texts_to_read(connection, lanes)
         self._inflate = zstandard.ZstdDecompressor()
@@ -257,11 +249,8 @@ class StoreReader:
         return found
 
     def seen(self, digests: Sequence[bytes]) -> dict[bytes, SeenRow]:
-        return self._seen_at(self._seen_places.where(digests))
-
-    def _seen_at(self, places: Mapping[int, Sequence[bytes]]) -> dict[bytes, SeenRow]:
-        columns = "digest, bucket, seq, received, content"
-        return {digest: SeenRow(*row) for digest, *row in self.keyed("seen", "digest", columns, places)}
+        """Return what is known of (source, id)s by their digests."""
+        return self._seen.find(digests)
 
     def keyed(
         self, table: str, column: str, columns: str, places: Mapping[int, Sequence[bytes]]
@@ -345,17 +334,8 @@ class StoreReader:
 
     def standing(self, numbered: Mapping[int, Event]) -> dict[int, Event]:
         """Return those among stored events, by seq, whose content stands."""
-        digests = {seq: identity_digest(event.source, event.id) for seq, event in numbered.items()}
-        seen = self._seen_of(digests)
-        return {seq: numbered[seq] for seq, digest in digests.items() if digest in seen and seen[digest].seq == seq}
-
-    def _seen_of(self, digests: Mapping[int, bytes]) -> dict[bytes, SeenRow]:
-        """As ``seen``, of events by seq: most are in the bucket of their seq, the others replaced an older content."""
-        likely: dict[int, list[bytes]] = {}
-        for seq, digest in digests.items():
-            likely.setdefault(self._seen_places.bucket_of(seq), []).append(digest)
-        seen = self._seen_at(likely)
-        return seen | self.seen([digest for digest in digests.values() if digest not in seen])
+        stands = self._seen.standing({seq: identity_digest(each.source, each.id) for seq, each in numbered.items()})
+        return {seq: event for seq, event in numbered.items() if seq in stands}
 
     def positions(self) -> dict[str, int]:
         return dict(self.rows("SELECT name, value FROM position"))
@@ -405,7 +385,7 @@ class StoreWriter(StoreReader):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         make(connection)
-        self._seen_places = self._seen_index = places_to_write(connection, "seen", "digest")
+        self._seen = seen_to_write(connection)
         self.trace_places = self.trace_index = places_to_write(connection, "trace", "trace_id", spread)
         self._texts = texts_to_write(connection)
         self._young: dict[str, int] = {}
@@ -496,29 +476,13 @@ class StoreWriter(StoreReader):
             self._young.pop(text, None)
             self._old.pop(text, None)
 
-    def put_seen(self, rows: Iterable[tuple[bytes, int, int, bytes]], known: Mapping[bytes, SeenRow]) -> None:
-        """Set (digest, seq, receipt, content digest); ``known`` are the rows of those that are replaced."""
-        placed: list[tuple[int, bytearray, int, int, bytearray]] = []
-        new: dict[int, list[bytes]] = {}
-        for digest, seq, received, content in rows:
-            replaced = known.get(digest)
-            bucket = self._seen_index.bucket_of(seq) if replaced is None else replaced.bucket
-            if replaced is None:
-                new.setdefault(bucket, []).append(digest)
-            placed.append((bucket, bound(digest), seq, received, bound(content)))
-        self.many(
-            "INSERT INTO seen (bucket, digest, seq, received, content) VALUES (?, ?, ?, ?, ?)"
-            " ON CONFLICT (bucket, digest) DO UPDATE"
-            " SET seq = excluded.seq, received = excluded.received, content = excluded.content",
-            placed,
-        )
-        for bucket, digests in new.items():
-            self._seen_index.add(bucket, digests)
+    def put_seen(self, first: int, new: Sequence[tuple[bytes, int, bytes]], replaced: Iterable[SeenRow]) -> None:
+        """Let events stand that came with seqs from one on, as (digest, receipt, content's digest); others no more."""
+        self._seen.put(first, new, replaced)
 
     def drop_seen(self, digests: Sequence[bytes]) -> None:
         """Forget what is known of (source, id)s by their digests."""
-        rows = [(bucket, digest) for bucket, some in self._seen_places.where(digests).items() for digest in some]
-        self.many("DELETE FROM seen WHERE bucket = ? AND digest = ?", rows)
+        self._seen.drop(digests)
 
     def put_other_content(self, digest: bytes, event: Event) -> None:
         """Keep a content that does not count; of equal contents the least receipt."""

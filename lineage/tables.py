@@ -53,9 +53,12 @@ process_name = _table(
     "process_name", _key("id", Integer), Column("name", Text, nullable=False, unique=True), rowid=True
 )
 block = _table("block", _key("first"), _required("count"), _required("content", LargeBinary), rowid=True)
+# Which events count (lineage/seen.py): of one writer in rows of many events, of several in one for each.
+counted = _table("counted", _key("first"), _required("marks", LargeBinary), rowid=True)
+counted_index = _table("counted_index", _key("part"), _required("entries", LargeBinary), rowid=True)
 seen = _table(
     "seen",
-    _key("bucket"),  # lineage/buckets.py
+    _key("bucket"),
     _key("digest", LargeBinary),
     _required("seq"),
     _required("received"),
@@ -166,6 +169,7 @@ event_type = _table(
     _required("content", LargeBinary),  # the digest of the sample's content, which decides between equal receipts
     _required("fields", Text),  # the names of the sample's fields, as a JSON array
 )
+# lineage/buckets.py says why rows stand in buckets.
 trace = _table("trace", _key("bucket"), _key("trace_id", LargeBinary), _required("spans", LargeBinary))
 key_filter = _table("key_filter", _key("name", Text), _key("lane"), _required("bits", LargeBinary), rowid=True)
 # The spans that failed of journal records that are no longer kept, while an event of their trace is.

@@ -7,13 +7,16 @@ One row a trace and bucket (lineage/buckets.py): the journal records that hold p
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 
 import msgspec
 
 from lineage.store import StoreReader, StoreWriter, encode
 from throughline.core.event import Event
 from throughline.core.journal import Record, SpanFact
+from throughline.core.sql import Connection
 
 SPAN_ID_BYTES = 8
 LONGEST_LABEL = 256  # characters of a flow or service that spans are counted by; a sender may give any text
@@ -162,6 +165,15 @@ def _put_back(store: StoreWriter, rows: _Rows) -> None:
         "UPDATE trace SET spans = ? WHERE bucket = ? AND trace_id = ?",
         [(encode(entries), *at) for at, entries in rows.items() if entries],
     )
+
+
+def whole_traces(connection: Connection) -> Iterator[tuple[bytes, bytes]]:
+    """Yield traces with what is known of each, whatever buckets that is in, as one row of it."""
+    rows = connection.stream("SELECT trace_id, spans FROM trace ORDER BY trace_id, bucket")
+    for trace_id, some in groupby(rows, key=itemgetter(0)):
+        stored = [spans for _, spans in some]
+        entries = [entry for spans in stored for entry in _entries.decode(spans)] if len(stored) > 1 else []
+        yield trace_id, encode(_merged(entries)) if entries else stored[0]
 
 
 def forget_spans(store: StoreWriter) -> None:

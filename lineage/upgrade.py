@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FIRST: Final = 4
 """The format of the first released version."""
 
-FORMAT: Final = "8"
+FORMAT: Final = "9"
 """The last revision, which leads to the tables that are made anew."""
 
 

@@ -14,16 +14,18 @@ from lineage.generations import store_place
 from lineage.places import Place, open_reading, open_writing
 from lineage.rebuild import rebuild
 from lineage.run import Subject, open_engine
-from lineage.store import StoreReader
+from lineage.store import StoreReader, StoreWriter
 from lineage.upgrade import FIRST, FORMAT, SHIPPED, Revisions, StoreFormatUnknown, upgrade
 from tests.guarantees.shown import case_documents, snapshot_of
 from tests.stored_store import DEFINITIONS, ESTATE, LIMITS, NOW, events, fold, put, tables_of
 from tests.story.test_guarantee_rebuild import Standing, quiet
+from throughline.core.event import identity_digest
 from throughline.core.store_url import StoreUrl
 
 NEXT, AFTER = str(int(FORMAT) + 1), str(int(FORMAT) + 2)
 WIDER = "op.add_column('cases', sa.Column('seen_by', sa.Text))"
 NARROWER = "op.drop_column('cases', 'seen_by')"
+MOVED = 2 * BUCKET_KEYS + 5
 CUT_OFF = "raise RuntimeError('cut off')"
 
 
@@ -85,6 +87,24 @@ def test_texts_are_found_under_the_ids_that_they_had(place: Place, subject: Subj
     with closing(open_reading(place)) as connection:
         assert StoreReader(connection).value_ids([*before, "serial_number\x1fSN-8"]) == before
     assert before.keys() > far.keys()
+
+
+def test_events_are_known_wherever_their_content_stood(place: Place, subject: Subject, later: Path) -> None:
+    known = {
+        bytes([number] * 16): (seq, 71, b"c" * 16) for number, seq in enumerate((9, 3 * BUCKET_KEYS - 1, MOVED), 1)
+    }
+    (later / "versions" / "format_9.py").unlink()
+    with closing(open_writing(place)) as connection:
+        columns = "INSERT INTO seen (digest, seq, received, content) VALUES (?, ?, ?, ?)"
+        connection.executemany(columns, [(digest, *row) for digest, row in known.items()])
+        upgrade(connection, place, Revisions(later, "8"))
+        if isinstance(place, Path):  # where a later content keeps the bucket of the one that it replaced
+            connection.execute("UPDATE seen SET bucket = 0 WHERE seq = ?", (MOVED,))
+        upgrade(connection, place)
+        for reader in (StoreReader(connection), StoreWriter(connection)):
+            assert reader.seen([*known, b"n" * 16]) == known
+            digests = [identity_digest(event.source, event.id) for event in events()]
+            assert reader.seen(digests).keys() == set(digests)
 
 
 def test_values_at_which_events_wait_are_counted_from_then_on(place: Place) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,8 +15,10 @@ from lineage.engine import Engine
 from lineage.generations import STORE_FILE
 from lineage.journal_retention import JournalLimits, release_some
 from lineage.logs import journal_fault
+from lineage.places import open_reading
 from lineage.rebuild import rebuild
 from lineage.run import Subject
+from lineage.seen import PackedSeen
 from lineage.trace_documents import TraceReader
 from tests.guarantees.firm import ESTATE, happened
 from tests.guarantees.shown import DEFAULTS, PACK, snapshot_of
@@ -157,5 +158,5 @@ def test_a_store_that_lacks_what_is_no_longer_kept_is_noticed_and_can_be_made_of
     folder.engine.close()
     (folder.data / STORE_FILE).unlink()
     rebuild(Subject(folder.data, PACK, ESTATE, DEFAULTS, Standing(BEGAN + 20 * DAY + HOUR)), path, quiet)
-    with closing(sqlite3.connect(path)) as made:
-        assert made.execute("SELECT count(*) FROM seen").fetchone() == (11,)
+    with closing(open_reading(path)) as made:
+        assert len(list(PackedSeen(made).rows())) == 11

@@ -17,6 +17,7 @@ from kpis.store import FILE_NAME as KPIS_FILE
 from kpis.store import kpi_place
 from lineage.generations import STORE_FILE, store_path, store_place
 from lineage.places import is_there, open_reading
+from lineage.seen import lost_events
 from lineage.texts import lost_texts
 from throughline.core.database import failures_named, open_reader
 from throughline.core.decisions import FILE_NAME as DECISIONS_FILE
@@ -124,6 +125,9 @@ def verify_file(path: Path, name: str) -> Verdict:
             if name == STORE_FILE and connection.has_table("value_hash"):  # one of an earlier format has an index
                 lost = islice(lost_texts(connection), MOST_FAULTS)
                 faults += [f"value {number}: its text is not found by its hash" for number in lost]
+            if name == STORE_FILE and connection.has_table("counted"):
+                gone = islice(lost_events(connection), MOST_FAULTS)
+                faults += [f"event {seq}: it is not found by its digest" for seq in gone]
     except StoreUnavailable as error:
         faults.append(str(error.__cause__ or error))
     return Verdict(path.name, path.stat().st_size, values, faults[:MOST_FAULTS])

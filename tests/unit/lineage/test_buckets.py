@@ -9,9 +9,9 @@ from random import Random
 
 import pytest
 
-from lineage.buckets import BUCKET_KEYS, EachBucket, EveryBucket, Filters, KeyIndex, Lanes, spread
+from lineage.buckets import BUCKET_KEYS, EveryBucket, Filters, KeyIndex, Lanes, spread
 from lineage.places import open_writing
-from lineage.store import SeenRow, StoreReader
+from lineage.store import StoreReader
 from lineage.upgrade import make
 from throughline.core.sql import Connection
 
@@ -122,19 +122,10 @@ def test_the_next_bucket_begins_when_one_is_full(store: Connection) -> None:
 
 
 def test_a_reader_asks_every_bucket_of_which_no_filter_is_stored(store: Connection) -> None:
-    every = EveryBucket(store, "seen", Lanes())
+    every = EveryBucket(store, "trace", Lanes())
     assert every.where([b"a"]) == {}
-    store.execute("INSERT INTO seen (bucket, digest, seq, received, content) VALUES (2, x'00', 1, 1, x'00')")
+    store.execute("INSERT INTO trace (bucket, trace_id, spans) VALUES (2, x'00', x'90')")
     assert every.where([b"a"]) == {0: [b"a"], 1: [b"a"], 2: [b"a"]}
-
-
-def test_without_filters_each_bucket_that_there_is_may_hold_each_key(store: Connection) -> None:
-    each = EachBucket(store, "seen")
-    assert each.where([b"a"]) == {}
-    store.execute("INSERT INTO seen (bucket, digest, seq, received, content) VALUES (2, x'0a', 1, 1, x'00')")
-    assert each.where([b"a", b"b"]) == {bucket: [b"a", b"b"] for bucket in range(3)}
-    assert each.where([]) == {}
-    assert StoreReader(store).seen([b"\x0a", b"\x0b"]) == {b"\x0a": SeenRow(2, 1, 1, b"\x00")}
 
 
 def test_what_a_reader_has_warmed_up_the_first_look_up_does_not_read(store: Connection) -> None:

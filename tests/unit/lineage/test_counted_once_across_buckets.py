@@ -39,11 +39,11 @@ def test_events_before_and_after_the_beginning_of_a_bucket_count_once_and_show_t
     assert len(documents) == 5
     assert parted.store.counters() == whole.store.counters()
     assert parted.store.counters()["duplicates"] == {"/firm/psa": 5, "/erp": 3}
-    buckets = parted.store.rows("SELECT bucket, count(*) FROM seen GROUP BY bucket ORDER BY bucket")
-    assert buckets == [(0, 3), (1, 3)]
+    rows = parted.store.rows("SELECT first, length(marks) / 40 FROM counted ORDER BY first")
+    assert rows[:3] == [(BUCKET_KEYS - 3, 2), (BUCKET_KEYS - 1, 1), (BUCKET_KEYS, 2)]
     replaced = identity_digest(events()[0].source, events()[0].id)
     row = parted.store.seen([replaced])[replaced]
-    assert (row.bucket, row.seq >> 16) == (0, 1)
+    assert row.seq >> 16 == 1
     stored = parted.store.events([row.seq])
     assert parted.store.standing(stored) == stored
     drop_events(parted.store, stored)

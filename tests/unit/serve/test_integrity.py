@@ -35,6 +35,21 @@ def test_a_text_that_is_not_found_where_it_was_put_is_named(tmp_path: Path) -> N
     assert first not in (second, third, fourth, fifth)
 
 
+def test_an_event_that_is_not_found_where_it_counts_is_named(tmp_path: Path) -> None:
+    path = tmp_path / STORE_FILE
+    with closing(open_writing(path)) as connection:
+        store = StoreWriter(connection)
+        store.put_seen(BUCKET_KEYS - 3, [(bytes([number << 4] * 16), 7, b"c" * 16) for number in (1, 2, 3, 4)], [])
+        store.connection.settle()
+        whole = verify_file(path, STORE_FILE)
+        store.connection.execute("UPDATE counted_index SET entries = substr(entries, 1, 7) WHERE part = 1")
+        store.connection.execute("DELETE FROM counted_index WHERE part = 3")
+        store.connection.settle()
+        found = verify_file(path, STORE_FILE)
+    assert whole.faults == []
+    assert found.faults == [f"event {BUCKET_KEYS - at}: it is not found by its digest" for at in (3, 1)]
+
+
 def test_figures_that_were_changed_are_named(tmp_path: Path) -> None:
     path = tmp_path / FILE_NAME
     with closing((store := open_kpi_writer(path)).connection):

@@ -1,0 +1,307 @@
+"""Which events count: from the digest of (source, id) to where the content is that stands.
+
+Digests come in no order, so that of a table keyed by them each new row is on a page of its own. In a file they stand
+in the order in which the events came, 40 bytes each, so that a batch only appends. The way back from a digest is, for
+the youngest bucket of events (lineage/buckets.py), in the engine's memory; for each full one a sorted index is written
+once. Which of these to ask is told by filters.
+
+On PostgreSQL a digest has a row of its own, as several engines see there who was first.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import NamedTuple, Protocol
+
+from lineage.buckets import BUCKET_BITS, BUCKET_KEYS, StoredFilters
+from throughline.core.event import DIGEST_BYTES
+from throughline.core.sql import Connection
+
+ROW_EVENTS = 100
+"""Of one row: as many as a page of the file holds."""
+
+_CONTENT = DIGEST_BYTES + 8  # where the digest of the content begins
+_MARK = _CONTENT + DIGEST_BYTES
+_NOTHING = bytes(_MARK)  # in the place of an event that does not count
+_PREFIX = 6  # bytes of a digest that the index has; what it says is looked up
+_OFFSET = BUCKET_KEYS - 1
+_PART_BITS = 4
+_PARTS = 1 << _PART_BITS
+_WITHIN_PART = 64 - _PART_BITS
+
+
+class SeenRow(NamedTuple):
+    """What is known of a (source, id): where its standing content is, and that content's (receipt, digest)."""
+
+    seq: int
+    received: int
+    content: bytes
+
+
+class Seen(Protocol):
+    """The events that count."""
+
+    def find(self, digests: Sequence[bytes]) -> dict[bytes, SeenRow]:
+        """Return what is known of (source, id)s by their digests."""
+        ...
+
+    def standing(self, digests: Mapping[int, bytes]) -> set[int]:
+        """Return which of some stored events, by seq with their digests, stand."""
+        ...
+
+    def put(self, first: int, new: Sequence[tuple[bytes, int, bytes]], replaced: Iterable[SeenRow]) -> None:
+        """Let events stand that came with seqs from one on, as (digest, receipt, content's digest); others no more."""
+        ...
+
+    def drop(self, digests: Sequence[bytes]) -> None:
+        """Forget what is known of (source, id)s."""
+        ...
+
+
+class IndexedSeen:
+    """A row each, under its digest."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def find(self, digests: Sequence[bytes]) -> dict[bytes, SeenRow]:
+        rows = self._connection.execute(
+            "SELECT digest, seq, received, content FROM seen"
+            " WHERE bucket = 0 AND digest IN (SELECT value FROM json_each(?))",
+            (self._connection.array(digests),),
+        )
+        return {digest: SeenRow(*row) for digest, *row in rows}
+
+    def standing(self, digests: Mapping[int, bytes]) -> set[int]:
+        wanted = {(seq, digest) for seq, digest in digests.items()}
+        found = self.find(list(digests.values()))
+        return {row.seq for digest, row in found.items() if (row.seq, digest) in wanted}
+
+    def put(self, first: int, new: Sequence[tuple[bytes, int, bytes]], replaced: Iterable[SeenRow]) -> None:
+        self._connection.executemany(
+            "INSERT INTO seen (bucket, digest, seq, received, content) VALUES (0, ?, ?, ?, ?)"
+            " ON CONFLICT (bucket, digest) DO UPDATE"
+            " SET seq = excluded.seq, received = excluded.received, content = excluded.content",
+            [(digest, seq, received, content) for seq, (digest, received, content) in enumerate(new, first)],
+        )
+
+    def drop(self, digests: Sequence[bytes]) -> None:
+        self._connection.executemany(
+            "DELETE FROM seen WHERE bucket = 0 AND digest = ?", [(digest,) for digest in digests]
+        )
+
+
+class PackedSeen:
+    """In rows of many, in the order of seqs; for who only reads, and seldom knows no more than a digest."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def find(self, digests: Sequence[bytes]) -> dict[bytes, SeenRow]:
+        return self._at(self._places(digests))
+
+    def standing(self, digests: Mapping[int, bytes]) -> set[int]:
+        return {row.seq for row in self._at(digests.items()).values()}
+
+    def put(self, first: int, new: Sequence[tuple[bytes, int, bytes]], replaced: Iterable[SeenRow]) -> None:
+        raise AssertionError("who only reads puts nothing")
+
+    def drop(self, digests: Sequence[bytes]) -> None:
+        raise AssertionError("who only reads drops nothing")
+
+    def rows(self) -> Iterator[tuple[bytes, int, int, bytes]]:
+        """Yield (digest, seq, receipt, content's digest) of all events that count, as another database takes them."""
+        for bucket in range(self.youngest() + 1):
+            for digest, row in self._at((seq, digest) for digest, seq in self.digests(bucket)).items():
+                yield digest, row.seq, row.received, row.content
+
+    def _places(self, digests: Sequence[bytes]) -> list[tuple[int, bytes]]:
+        """Return at which seqs digests may stand."""
+        if not digests:
+            return []
+        last, wanted = self.youngest(), set(digests)
+        found = [(seq, digest) for digest, seq in self.digests(last) if digest in wanted]
+        for bucket in range(last):
+            found += self.indexed(bucket, digests)
+        return found
+
+    def youngest(self) -> int:
+        """Return the youngest bucket; those before it are full, and have an index."""
+        (last,) = self._connection.execute("SELECT max(first) FROM counted").fetchone()
+        return (last or 0) >> BUCKET_BITS
+
+    def digests(self, bucket: int) -> Iterator[tuple[bytes, int]]:
+        """Yield the digests of a bucket with their seqs."""
+        for first, marks in self._connection.execute(_OF_BUCKET, (bucket << BUCKET_BITS, bucket + 1 << BUCKET_BITS)):
+            for at in range(0, len(marks), _MARK):
+                digest = marks[at : at + DIGEST_BYTES]
+                if digest != _NOTHING[:DIGEST_BYTES]:
+                    yield digest, first + at // _MARK
+
+    def indexed(self, bucket: int, digests: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+        """Yield the seqs at which a full bucket may hold digests."""
+        for part, some in groupby(sorted(digests), key=_part_of):
+            row = self._connection.execute(_PART, (bucket << _PART_BITS | part,)).fetchone()
+            stored = b"" if row is None else row[0]
+            entries = memoryview(_native(stored[: len(stored) & -8])).cast("Q")
+            for digest in some:
+                prefix = _prefix(digest)
+                at = bisect_left(entries, prefix << BUCKET_BITS)
+                while at < len(entries) and entries[at] >> BUCKET_BITS == prefix:
+                    yield bucket << BUCKET_BITS | entries[at] & _OFFSET, digest
+                    at += 1
+
+    def _at(self, places: Iterable[tuple[int, bytes]]) -> dict[bytes, SeenRow]:
+        """Return what stands at seqs, where it is what is looked for there."""
+        found: dict[bytes, SeenRow] = {}
+        first, marks = 0, b""
+        for seq, digest in sorted(places):
+            at = (seq - first) * _MARK
+            if at >= len(marks):
+                first, marks = self._row_at(seq)
+                at = (seq - first) * _MARK
+            if marks[at : at + DIGEST_BYTES] == digest:
+                received = int.from_bytes(marks[at + DIGEST_BYTES : at + _CONTENT], "big")
+                found[digest] = SeenRow(seq, received, marks[at + _CONTENT : at + _MARK])
+        return found
+
+    def _row_at(self, seq: int) -> tuple[int, bytes]:
+        return self._connection.execute(_ROW_AT, (seq,)).fetchone() or (seq, b"")
+
+
+class CountedSeen(PackedSeen):
+    """For the engine, which knows where the digests of the youngest bucket stand."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._bucket = self.youngest()
+        self._seqs = dict(self.digests(self._bucket))
+        self._filters = StoredFilters(connection, "counted", self._digests_of)
+        self._filters.open(self._bucket, self._seqs)
+
+    def _digests_of(self, bucket: int) -> Iterator[bytes]:
+        return (digest for digest, _ in self.digests(bucket))
+
+    def _places(self, digests: Sequence[bytes]) -> list[tuple[int, bytes]]:
+        seqs = self._seqs
+        found = [(seqs[digest], digest) for digest in digests if digest in seqs]
+        older: dict[int, list[bytes]] = {}
+        for digest, bucket in self._filters.find(digests):
+            if bucket != self._bucket:
+                older.setdefault(bucket, []).append(digest)
+        for bucket, some in older.items():
+            found += self.indexed(bucket, some)
+        return found
+
+    def put(self, first: int, new: Sequence[tuple[bytes, int, bytes]], replaced: Iterable[SeenRow]) -> None:
+        self._void([row.seq for row in replaced])
+        rows: list[tuple[int, bytes]] = []
+        while new:
+            if first >> BUCKET_BITS != self._bucket:
+                self._seal(first >> BUCKET_BITS)
+            some = new[: BUCKET_KEYS - (first & _OFFSET)]
+            self._seqs.update((digest, seq) for seq, (digest, _, _) in enumerate(some, first))
+            self._filters.fill(self._bucket, [digest for digest, _, _ in some])
+            packed = b"".join([digest + received.to_bytes(8, "big") + content for digest, received, content in some])
+            size = ROW_EVENTS * _MARK
+            rows += [(first + at // _MARK, packed[at : at + size]) for at in range(0, len(packed), size)]
+            first, new = first + len(some), new[len(some) :]
+        self._connection.executemany("INSERT INTO counted (first, marks) VALUES (?, ?)", rows)
+
+    def _seal(self, following: int) -> None:
+        """Write the index of the youngest bucket, which is full, and begin another."""
+        index = index_of(self._bucket, self._seqs.items())
+        self._connection.executemany("INSERT INTO counted_index (part, entries) VALUES (?, ?)", index)
+        self._filters.seal(self._bucket)
+        self._bucket, self._seqs = following, {}
+
+    def drop(self, digests: Sequence[bytes]) -> None:
+        self._void([row.seq for row in self.find(digests).values()])
+        for digest in digests:
+            self._seqs.pop(digest, None)
+
+    def _void(self, seqs: Iterable[int]) -> None:
+        """Let nothing stand at seqs; a row of nothing goes, and with the last one of a bucket its index."""
+        (last,) = self._connection.execute("SELECT max(first) FROM counted").fetchone()
+        for first, some in groupby(sorted(seqs), key=lambda seq: self._row_at(seq)[0]):
+            marks = bytearray(self._row_at(first)[1])
+            for seq in some:
+                at = (seq - first) * _MARK
+                marks[at : at + _MARK] = _NOTHING
+            if any(marks) or first == last:
+                self._connection.execute("UPDATE counted SET marks = ? WHERE first = ?", (marks, first))
+                continue
+            self._connection.execute("DELETE FROM counted WHERE first = ?", (first,))
+            bucket = first >> BUCKET_BITS
+            bounds = (bucket << BUCKET_BITS, bucket + 1 << BUCKET_BITS)
+            if self._connection.execute(_OF_BUCKET + " LIMIT 1", bounds).fetchone() is None:
+                parts = (bucket << _PART_BITS, bucket + 1 << _PART_BITS)
+                self._connection.execute("DELETE FROM counted_index WHERE part >= ? AND part < ?", parts)
+
+
+_OF_BUCKET = "SELECT first, marks FROM counted WHERE first >= ? AND first < ?"
+_ROW_AT = "SELECT first, marks FROM counted WHERE first <= ? ORDER BY first DESC LIMIT 1"
+_PART = "SELECT entries FROM counted_index WHERE part = ?"
+
+
+def lost_events(connection: Connection) -> Iterator[int]:
+    """Yield the seqs of events that count and are not found by their digests, in a file of one writer."""
+    seen = PackedSeen(connection)
+    for bucket in range(seen.youngest()):
+        digests = list(seen.digests(bucket))
+        found = set(seen.indexed(bucket, [digest for digest, _ in digests]))
+        yield from (seq for digest, seq in digests if (seq, digest) not in found)
+
+
+def rows_of(events: Iterable[tuple[int, bytes, int, bytes]]) -> Iterator[tuple[int, bytes]]:
+    """Yield the rows of events of one bucket, by (seq, digest, receipt, content's digest)."""
+    for _, some in groupby(sorted(events), key=lambda event: (event[0] & _OFFSET) // ROW_EVENTS):
+        marks, first = bytearray(), -1
+        for seq, digest, received, content in some:
+            first = seq if first < 0 else first
+            marks += bytes((seq - first) * _MARK - len(marks))
+            marks += digest + received.to_bytes(8, "big") + content
+        yield first, bytes(marks)
+
+
+def index_of(bucket: int, placed: Iterable[tuple[bytes, int]]) -> Iterator[tuple[int, bytes]]:
+    """Yield the parts of the index of a full bucket, of its digests with their seqs.
+
+    A part has the digests that begin with the same four bits, as sorted little-endian numbers of 64: the first 48 bits
+    of a digest, and 16 of its seq.
+    """
+    entries = array("Q", sorted(_prefix(digest) << BUCKET_BITS | seq & _OFFSET for digest, seq in placed))
+    for part in range(_PARTS):
+        begin = bisect_left(entries, part << _WITHIN_PART)
+        end = bisect_left(entries, part + 1 << _WITHIN_PART)
+        if begin < end:
+            yield bucket << _PART_BITS | part, _native(entries[begin:end].tobytes())
+
+
+def _prefix(digest: bytes) -> int:
+    return int.from_bytes(digest[:_PREFIX], "big")
+
+
+def _part_of(digest: bytes) -> int:
+    return digest[0] >> 8 - _PART_BITS
+
+
+def _native(entries: bytes) -> bytes:
+    """Return 64-bit numbers from little-endian to this machine's order, or back."""
+    if sys.byteorder == "little":
+        return entries
+    swapped = array("Q", entries)
+    swapped.byteswap()
+    return swapped.tobytes()
+
+
+def seen_to_read(connection: Connection) -> Seen:
+    return IndexedSeen(connection) if connection.dialect == "postgresql" else PackedSeen(connection)
+
+
+def seen_to_write(connection: Connection) -> Seen:
+    return IndexedSeen(connection) if connection.dialect == "postgresql" else CountedSeen(connection)
