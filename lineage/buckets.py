@@ -1,6 +1,6 @@
 """Rows under keys that come in no order, such as trace ids, kept together by when they came.
 
-In a table keyed by such a key alone each new row is on a page of its own, so that a batch of a thousand writes a thousand
+In a table under such keys alone each new row is on a page of its own, so that a batch of a thousand writes a thousand
 pages, and reads them first once the table is larger than the cache. With the number of a bucket before the key a
 batch writes the few pages of the youngest bucket. Which older buckets may hold a key is told from memory: the keys of
 the youngest are known, and a Bloom filter stands for those of each older one, which says yes to one foreign key in

@@ -3,7 +3,7 @@
 Digests come in no order, so that of a table keyed by them each new row is on a page of its own. In a file they stand
 in the order in which the events came, 40 bytes each, so that a batch only appends. The way back from a digest is, for
 the youngest bucket of events (lineage/buckets.py), in the engine's memory; for each full one a sorted index is written
-once. Which of these to ask is told by filters.
+once. Which of these to ask is told by filters. For who only reads there is an index of each full run of the youngest.
 
 On PostgreSQL a digest has a row of its own, as several engines see there who was first.
 """
@@ -24,12 +24,16 @@ from throughline.core.sql import Connection
 ROW_EVENTS = 100
 """Of one row: as many as a page of the file holds."""
 
+RUN_KEYS = 1 << 12
+"""How many seqs a run has: a sixteenth of a bucket."""
+
 _CONTENT = DIGEST_BYTES + 8  # where the digest of the content begins
 _MARK = _CONTENT + DIGEST_BYTES
 _NOTHING = bytes(_MARK)  # in the place of an event that does not count
 _PREFIX = 6  # bytes of a digest that the index has; what it says is looked up
 _OFFSET = BUCKET_KEYS - 1
-_PART_BITS = 4
+_RUN_BITS = 12
+_PART_BITS = 4  # there are as many parts of a full bucket as runs of the youngest
 _PARTS = 1 << _PART_BITS
 _WITHIN_PART = 64 - _PART_BITS
 
@@ -123,11 +127,19 @@ class PackedSeen:
         """Return at which seqs digests may stand."""
         if not digests:
             return []
-        last, wanted = self.youngest(), set(digests)
-        found = [(seq, digest) for digest, seq in self.digests(last) if digest in wanted]
+        last = self.youngest()
+        found = list(self.young_places(last, digests))
         for bucket in range(last):
             found += self.indexed(bucket, digests)
         return found
+
+    def young_places(self, bucket: int, digests: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
+        """Yield the seqs at which the youngest bucket may hold digests: by its full runs, and what came since."""
+        first, wanted = bucket << BUCKET_BITS, set(digests)
+        for part, entries in self._connection.execute(_RUNS, _parts_of(bucket)).fetchall():
+            yield from _found(bucket, entries, digests)
+            first = part + 1 << _RUN_BITS
+        yield from ((seq, digest) for digest, seq in self._digests_from(first, bucket) if digest in wanted)
 
     def youngest(self) -> int:
         """Return the youngest bucket; those before it are full, and have an index."""
@@ -136,7 +148,10 @@ class PackedSeen:
 
     def digests(self, bucket: int) -> Iterator[tuple[bytes, int]]:
         """Yield the digests of a bucket with their seqs."""
-        for first, marks in self._connection.execute(_OF_BUCKET, (bucket << BUCKET_BITS, bucket + 1 << BUCKET_BITS)):
+        return self._digests_from(bucket << BUCKET_BITS, bucket)
+
+    def _digests_from(self, seq: int, bucket: int) -> Iterator[tuple[bytes, int]]:
+        for first, marks in self._connection.execute(_OF_BUCKET, (seq, bucket + 1 << BUCKET_BITS)):
             for at in range(0, len(marks), _MARK):
                 digest = marks[at : at + DIGEST_BYTES]
                 if digest != _NOTHING[:DIGEST_BYTES]:
@@ -146,14 +161,8 @@ class PackedSeen:
         """Yield the seqs at which a full bucket may hold digests."""
         for part, some in groupby(sorted(digests), key=_part_of):
             row = self._connection.execute(_PART, (bucket << _PART_BITS | part,)).fetchone()
-            stored = b"" if row is None else row[0]
-            entries = memoryview(_native(stored[: len(stored) & -8])).cast("Q")
-            for digest in some:
-                prefix = _prefix(digest)
-                at = bisect_left(entries, prefix << BUCKET_BITS)
-                while at < len(entries) and entries[at] >> BUCKET_BITS == prefix:
-                    yield bucket << BUCKET_BITS | entries[at] & _OFFSET, digest
-                    at += 1
+            if row is not None:
+                yield from _found(bucket, row[0], some)
 
     def _at(self, places: Iterable[tuple[int, bytes]]) -> dict[bytes, SeenRow]:
         """Return what stands at seqs, where it is what is looked for there."""
@@ -180,6 +189,8 @@ class CountedSeen(PackedSeen):
         super().__init__(connection)
         self._bucket = self.youngest()
         self._seqs = dict(self.digests(self._bucket))
+        self._run = max(self._seqs.values(), default=self._bucket << BUCKET_BITS) >> _RUN_BITS
+        self._of_run = {digest: seq for digest, seq in self._seqs.items() if seq >> _RUN_BITS == self._run}
         self._filters = StoredFilters(connection, "counted", self._digests_of)
         self._filters.open(self._bucket, self._seqs)
 
@@ -201,23 +212,33 @@ class CountedSeen(PackedSeen):
         self._void([row.seq for row in replaced])
         rows: list[tuple[int, bytes]] = []
         while new:
-            if first >> BUCKET_BITS != self._bucket:
-                self._seal(first >> BUCKET_BITS)
-            some = new[: BUCKET_KEYS - (first & _OFFSET)]
-            self._seqs.update((digest, seq) for seq, (digest, _, _) in enumerate(some, first))
-            self._filters.fill(self._bucket, [digest for digest, _, _ in some])
+            if first >> _RUN_BITS != self._run:
+                self._begin_run(first >> _RUN_BITS)
+            some = new[: RUN_KEYS - first % RUN_KEYS]
+            placed = {digest: seq for seq, (digest, _, _) in enumerate(some, first)}
+            self._seqs.update(placed)
+            self._of_run.update(placed)
+            self._filters.fill(self._bucket, list(placed))
             packed = b"".join([digest + received.to_bytes(8, "big") + content for digest, received, content in some])
             size = ROW_EVENTS * _MARK
             rows += [(first + at // _MARK, packed[at : at + size]) for at in range(0, len(packed), size)]
             first, new = first + len(some), new[len(some) :]
         self._connection.executemany("INSERT INTO counted (first, marks) VALUES (?, ?)", rows)
 
-    def _seal(self, following: int) -> None:
-        """Write the index of the youngest bucket, which is full, and begin another."""
-        index = index_of(self._bucket, self._seqs.items())
+    def _begin_run(self, run: int) -> None:
+        """Write the index of the run that is full, or that of its bucket where that is full with it."""
+        if run >> _PART_BITS == self._bucket:
+            index = [(self._run, entries_of(self._of_run.items()))]
+        else:
+            self._drop_index(self._bucket)
+            index = index_of(self._bucket, self._seqs.items())
+            self._filters.seal(self._bucket)
+            self._bucket, self._seqs = run >> _PART_BITS, {}
         self._connection.executemany("INSERT INTO counted_index (part, entries) VALUES (?, ?)", index)
-        self._filters.seal(self._bucket)
-        self._bucket, self._seqs = following, {}
+        self._run, self._of_run = run, {}
+
+    def _drop_index(self, bucket: int) -> None:
+        self._connection.execute("DELETE FROM counted_index WHERE part >= ? AND part < ?", _parts_of(bucket))
 
     def drop(self, digests: Sequence[bytes]) -> None:
         self._void([row.seq for row in self.find(digests).values()])
@@ -239,27 +260,29 @@ class CountedSeen(PackedSeen):
             bucket = first >> BUCKET_BITS
             bounds = (bucket << BUCKET_BITS, bucket + 1 << BUCKET_BITS)
             if self._connection.execute(_OF_BUCKET + " LIMIT 1", bounds).fetchone() is None:
-                parts = (bucket << _PART_BITS, bucket + 1 << _PART_BITS)
-                self._connection.execute("DELETE FROM counted_index WHERE part >= ? AND part < ?", parts)
+                self._drop_index(bucket)
 
 
 _OF_BUCKET = "SELECT first, marks FROM counted WHERE first >= ? AND first < ?"
 _ROW_AT = "SELECT first, marks FROM counted WHERE first <= ? ORDER BY first DESC LIMIT 1"
 _PART = "SELECT entries FROM counted_index WHERE part = ?"
+_RUNS = "SELECT part, entries FROM counted_index WHERE part >= ? AND part < ? ORDER BY part"
 
 
 def lost_events(connection: Connection) -> Iterator[int]:
     """Yield the seqs of events that count and are not found by their digests, in a file of one writer."""
     seen = PackedSeen(connection)
-    for bucket in range(seen.youngest()):
-        digests = list(seen.digests(bucket))
-        found = set(seen.indexed(bucket, [digest for digest, _ in digests]))
-        yield from (seq for digest, seq in digests if (seq, digest) not in found)
+    last = seen.youngest()
+    for bucket in range(last + 1):
+        placed = list(seen.digests(bucket))
+        find = seen.young_places if bucket == last else seen.indexed
+        found = set(find(bucket, [digest for digest, _ in placed]))
+        yield from (seq for digest, seq in placed if (seq, digest) not in found)
 
 
 def rows_of(events: Iterable[tuple[int, bytes, int, bytes]]) -> Iterator[tuple[int, bytes]]:
-    """Yield the rows of events of one bucket, by (seq, digest, receipt, content's digest)."""
-    for _, some in groupby(sorted(events), key=lambda event: (event[0] & _OFFSET) // ROW_EVENTS):
+    """Yield the rows of events of one bucket, by (seq, digest, receipt, content's digest); none is of two runs."""
+    for _, some in groupby(sorted(events), key=lambda event: (_run_of(event[0]), event[0] % RUN_KEYS // ROW_EVENTS)):
         marks, first = bytearray(), -1
         for seq, digest, received, content in some:
             first = seq if first < 0 else first
@@ -268,18 +291,51 @@ def rows_of(events: Iterable[tuple[int, bytes, int, bytes]]) -> Iterator[tuple[i
         yield first, bytes(marks)
 
 
-def index_of(bucket: int, placed: Iterable[tuple[bytes, int]]) -> Iterator[tuple[int, bytes]]:
-    """Yield the parts of the index of a full bucket, of its digests with their seqs.
+def runs_of(placed: Sequence[tuple[bytes, int]]) -> Iterator[tuple[int, bytes]]:
+    """Yield the index of each full run of the youngest bucket, of its digests with their seqs."""
+    last = max((_run_of(seq) for _, seq in placed), default=0)
+    for run, some in groupby(sorted(placed, key=lambda each: each[1]), key=lambda each: _run_of(each[1])):
+        if run < last:
+            yield run, entries_of(some)
 
-    A part has the digests that begin with the same four bits, as sorted little-endian numbers of 64: the first 48 bits
-    of a digest, and 16 of its seq.
-    """
-    entries = array("Q", sorted(_prefix(digest) << BUCKET_BITS | seq & _OFFSET for digest, seq in placed))
+
+def index_of(bucket: int, placed: Iterable[tuple[bytes, int]]) -> Iterator[tuple[int, bytes]]:
+    """Yield the parts of the index of a full bucket, of its digests with their seqs: by their first four bits."""
+    entries = _sorted(placed)
     for part in range(_PARTS):
         begin = bisect_left(entries, part << _WITHIN_PART)
         end = bisect_left(entries, part + 1 << _WITHIN_PART)
         if begin < end:
             yield bucket << _PART_BITS | part, _native(entries[begin:end].tobytes())
+
+
+def entries_of(placed: Iterable[tuple[bytes, int]]) -> bytes:
+    """Return digests with their seqs as sorted little-endian numbers: the first 48 bits of one, and 16 of the other."""
+    return _native(_sorted(placed).tobytes())
+
+
+def _sorted(placed: Iterable[tuple[bytes, int]]) -> array[int]:
+    return array("Q", sorted(_prefix(digest) << BUCKET_BITS | seq & _OFFSET for digest, seq in placed))
+
+
+def _found(bucket: int, stored: bytes, digests: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Yield the seqs at which entries of an index say that digests may stand."""
+    entries = memoryview(_native(stored[: len(stored) & -8])).cast("Q")
+    for digest in digests:
+        prefix = _prefix(digest)
+        at = bisect_left(entries, prefix << BUCKET_BITS)
+        while at < len(entries) and entries[at] >> BUCKET_BITS == prefix:
+            yield bucket << BUCKET_BITS | entries[at] & _OFFSET, digest
+            at += 1
+
+
+def _run_of(seq: int) -> int:
+    return seq >> _RUN_BITS
+
+
+def _parts_of(bucket: int) -> tuple[int, int]:
+    """Return the first part of a bucket's index, and the first of the next one's."""
+    return bucket << _PART_BITS, bucket + 1 << _PART_BITS
 
 
 def _prefix(digest: bytes) -> int:

@@ -14,6 +14,7 @@ from lineage.generations import store_place
 from lineage.places import Place, open_reading, open_writing
 from lineage.rebuild import rebuild
 from lineage.run import Subject, open_engine
+from lineage.seen import RUN_KEYS
 from lineage.store import StoreReader, StoreWriter
 from lineage.upgrade import FIRST, FORMAT, SHIPPED, Revisions, StoreFormatUnknown, upgrade
 from tests.guarantees.shown import case_documents, snapshot_of
@@ -91,7 +92,8 @@ def test_texts_are_found_under_the_ids_that_they_had(place: Place, subject: Subj
 
 def test_events_are_known_wherever_their_content_stood(place: Place, subject: Subject, later: Path) -> None:
     known = {
-        bytes([number] * 16): (seq, 71, b"c" * 16) for number, seq in enumerate((9, 3 * BUCKET_KEYS - 1, MOVED), 1)
+        bytes([number] * 16): (seq, 71, b"c" * 16)
+        for number, seq in enumerate((9, 3 * BUCKET_KEYS - RUN_KEYS - 1, 3 * BUCKET_KEYS - 1, MOVED), 1)
     }
     (later / "versions" / "format_9.py").unlink()
     with closing(open_writing(place)) as connection:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from alembic import op
 
 from lineage.buckets import BUCKET_BITS
-from lineage.seen import index_of, rows_of
+from lineage.seen import index_of, rows_of, runs_of
 
 revision = "9"
 down_revision = "8"
@@ -35,9 +35,8 @@ def upgrade() -> None:
         rows = _rows(f"SELECT {_COLUMNS} FROM seen WHERE bucket = {bucket} AND seq >= {first} AND seq < {after}")
         rows += [row for row in elsewhere if first <= row[0] < after]
         _put("counted (first, marks)", rows_of(rows))
-        if bucket < last:
-            index = index_of(bucket, ((digest, seq) for seq, digest, _, _ in rows))
-            _put("counted_index (part, entries)", index)
+        placed = [(digest, seq) for seq, digest, _, _ in rows]
+        _put("counted_index (part, entries)", index_of(bucket, placed) if bucket < last else runs_of(placed))
     op.execute("DELETE FROM seen")
     op.execute("DELETE FROM key_filter WHERE name = 'seen/4'")
 

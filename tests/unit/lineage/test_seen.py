@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lineage.buckets import BUCKET_KEYS
 from lineage.places import open_writing
-from lineage.seen import ROW_EVENTS, CountedSeen, PackedSeen, Seen, SeenRow, index_of, rows_of
+from lineage.seen import ROW_EVENTS, RUN_KEYS, CountedSeen, PackedSeen, Seen, SeenRow, index_of, lost_events, rows_of
 from lineage.upgrade import make
 from throughline.core.sql import Connection
 
@@ -61,6 +61,21 @@ def test_what_was_put_is_found_in_full_buckets_and_in_the_youngest(store: Connec
     ]
 
 
+def test_who_only_reads_has_an_index_of_each_full_run_of_the_youngest_bucket(store: Connection) -> None:
+    writer, several = CountedSeen(store), 2 * RUN_KEYS + 10
+    for first in range(0, several, 1_000):
+        writer.put(first, new(range(first, min(first + 1_000, several))), [])
+    assert store.execute("SELECT part, length(entries) / 8 FROM counted_index").fetchall() == [
+        (0, RUN_KEYS),
+        (1, RUN_KEYS),
+    ]
+    asked = [digest(number) for number in (0, RUN_KEYS - 1, RUN_KEYS, several - 1, several)]
+    assert PackedSeen(store).find(asked).keys() == set(asked[:-1])
+    store.execute("DELETE FROM counted_index WHERE part = 0")
+    assert PackedSeen(store).find(asked).keys() == set(asked[2:-1])
+    assert len(list(lost_events(store))) == RUN_KEYS
+
+
 def test_a_content_that_is_replaced_stands_no_more(store: Connection) -> None:
     writer, first = CountedSeen(store), BUCKET_KEYS - 10
     writer.put(first, new(range(20)), [])
@@ -93,11 +108,15 @@ def test_what_is_dropped_is_known_no_more_and_a_bucket_of_nothing_takes_its_inde
 numbers = st.lists(st.integers(0, 40), max_size=12, unique=True)
 
 
-@given(st.lists(st.tuples(st.sampled_from(["put", "drop", "again"]), numbers), max_size=12), st.integers(0, 60))
-def test_after_any_changes_everybody_knows_the_same(steps: list[tuple[str, list[int]]], before: int) -> None:
+steps_of = st.lists(st.tuples(st.sampled_from(["put", "drop", "again"]), numbers), max_size=12)
+beginnings = st.builds(int.__sub__, st.sampled_from([BUCKET_KEYS, 3 * RUN_KEYS]), st.integers(0, 60))
+
+
+@given(steps_of, beginnings)
+def test_after_any_changes_everybody_knows_the_same(steps: list[tuple[str, list[int]]], first: int) -> None:
     with closing(open_writing(Path(":memory:"))) as store:
         make(store)
-        writer, seq, known = CountedSeen(store), BUCKET_KEYS - before, dict[bytes, SeenRow]()
+        writer, seq, known = CountedSeen(store), first, dict[bytes, SeenRow]()
         for step, some in steps:
             if step == "put":
                 replaced = writer.find([digest(number) for number in some])
@@ -111,7 +130,9 @@ def test_after_any_changes_everybody_knows_the_same(steps: list[tuple[str, list[
                 writer = CountedSeen(store)
         every = [digest(number) for number in range(41)]
         assert [each.find(every) for each in ways(store, writer)] == [known] * 3
-        assert {key: SeenRow(*rest) for key, *rest in PackedSeen(store).rows()} == known
+        stored = PackedSeen(store).rows()
+        assert {key: SeenRow(seq, received, content) for key, seq, received, content in stored} == known
+        assert list(lost_events(store)) == []
 
 
 def test_rows_made_of_events_with_gaps_have_nothing_in_the_gaps(store: Connection) -> None:
