@@ -194,6 +194,7 @@ class StoredFilters(Generic[K]):
         self._name = table + _KIND
         self._stored = stored
         self._spread = spread
+        self._asked: dict[K, bytes] = {}  # as they are spread: those asked for last, which are those that are added next
         self._filters = Filters(slots)
         connection.execute("DELETE FROM key_filter WHERE name = ?", (table,))
 
@@ -210,11 +211,18 @@ class StoredFilters(Generic[K]):
 
     def find(self, keys: Sequence[K]) -> Iterator[tuple[K, int]]:
         """Yield keys with the buckets that may hold them."""
-        for place, bucket in self._filters.find(_spread_by(self._spread, keys)):
+        spread = _spread_by(self._spread, keys)
+        if self._spread is not None:
+            self._asked = dict(zip(keys, spread, strict=True))
+        for place, bucket in self._filters.find(spread):
             yield keys[place], bucket
 
     def fill(self, bucket: int, keys: Iterable[K]) -> None:
-        self._filters.put(bucket, _spread_by(self._spread, keys))
+        spread, asked = self._spread, self._asked
+        if spread is not None:
+            self._filters.put(bucket, [asked.get(key) or spread(key) for key in keys])
+        else:
+            self._filters.put(bucket, _spread_by(None, keys))
 
     def seal(self, bucket: int) -> None:
         """Store what is known of full buckets, once there are eight."""
