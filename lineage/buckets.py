@@ -194,7 +194,7 @@ class StoredFilters(Generic[K]):
         self._name = table + _KIND
         self._stored = stored
         self._spread = spread
-        self._asked: dict[K, bytes] = {}  # as they are spread: those asked for last, which are those that are added next
+        self._asked: dict[K, bytes] = {}  # those asked for last, as they are spread: they are those that are added next
         self._filters = Filters(slots)
         connection.execute("DELETE FROM key_filter WHERE name = ?", (table,))
 
