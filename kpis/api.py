@@ -29,18 +29,21 @@ from kpis.observation import Ending
 from kpis.reading import Moment
 from kpis.risk import Assessor, NoDeadline, Risk
 from kpis.scratch import moment_of
+from kpis.signal_pages import Signals, Stage
+from kpis.signal_pages import Wanted as SignalsWanted
 from kpis.store import KpiReader, PublishedRow, open_kpi_reader
 from lineage.changes import position_of
-from lineage.document import CaseReference
 from lineage.places import Place
 from lineage.read import CaseReader, Snapshot
 from lineage.readers import ANSWER_SECONDS, Readers
+from throughline.core.case_reference import CaseReference
 from throughline.core.cursor import read_cursor, write_cursor
 from throughline.core.errors import StoreUnavailable
 from throughline.core.estate import Estate
 from throughline.core.instants import MICROSECONDS, format_instant
 from throughline.core.key import Key
 from throughline.core.problem import Problem, ProblemKind
+from throughline.core.signal import Signal, SignalKind
 
 MOST_CASES = 1_000
 MOST_READINGS = 10_000
@@ -164,13 +167,34 @@ class RestatementList(msgspec.Struct, frozen=True):
     next: str | None
 
 
+class SignalList(msgspec.Struct, frozen=True):
+    """A page of signals: readings by KPI, then chances, KPI by KPI, those most likely to miss their deadline first.
+
+    A page of chances is of one KPI, and may be short or empty with others to follow. ``not_whole``: the KPIs of whose
+    open work only the latest was looked at, as there is too much of it.
+    """
+
+    signals: list[Signal]
+    not_whole: list[str]
+    next: str | None
+
+
 class BackfillDocument(msgspec.Struct, frozen=True):
     """That every case is looked at anew; until it is done, figures are of those that were."""
 
     ordered: bool
 
 
-DOCUMENTS = (KpiList, LatestDocument, ReadingsDocument, BehindList, RiskList, RestatementList, BackfillDocument)
+DOCUMENTS = (
+    KpiList,
+    LatestDocument,
+    ReadingsDocument,
+    BehindList,
+    RiskList,
+    RestatementList,
+    SignalList,
+    BackfillDocument,
+)
 
 Text = Annotated[str, Field(max_length=1024)]
 
@@ -227,6 +251,18 @@ class RiskAsked(BaseModel):
     flow: Text | None = None
     region: Text | None = None
     legal_entity: Text | None = None
+    limit: int = Field(100, ge=1, le=MOST_CASES)
+    cursor: str | None = Field(None, description="The `next` of the page before.")
+
+
+class SignalsAsked(BaseModel):
+    """Which signals."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: list[SignalKind] = Field([], description="`reading` or `risk`; both where it is left out.")
+    name: list[Text] = Field([], description="Of this KPI only; several: of these.")
+    by: list[Dimension] = Field([], description="Readings apart by these; only of KPIs that are told by all of them.")
     limit: int = Field(100, ge=1, le=MOST_CASES)
     cursor: str | None = Field(None, description="The `next` of the page before.")
 
@@ -353,6 +389,18 @@ class KpiDesk:
         ]
         return RiskList(kpi, page, len(found.open), found.missed, bins, more)
 
+    def signals(self, asked: SignalsAsked) -> SignalList:
+        """Return a page of signals of KPIs."""
+        for name in asked.name:
+            self.declared(name)
+        begin = Stage(*read_cursor(asked.cursor, tuple[int, str, int])) if asked.cursor else None
+        names, by = frozenset(asked.name) or None, tuple(dict.fromkeys(asked.by))
+        wanted = SignalsWanted(frozenset(asked.kind) or frozenset(SignalKind), names, by)
+        with self.open() as store, self.cases.snapshot() as snapshot:
+            page = Signals(store, snapshot, self.catalogue, self._estate).page(wanted, begin, asked.limit)
+        more = None if page.next is None else write_cursor(page.next)
+        return SignalList(page.signals, page.not_whole, more)
+
     def restatements(self, kpi: str, asked: RestatementsAsked) -> RestatementList:
         """Return the published figures of a KPI that others took the place of, and those."""
         self.declared(kpi)
@@ -381,7 +429,19 @@ class KpiDesk:
 
 def routes(desk: KpiDesk) -> APIRouter:
     """Return the routes of KPIs."""
-    router = APIRouter(prefix="/api/v1/kpis", tags=["kpis"])
+    router = APIRouter(prefix="/api/v1", tags=["kpis"])
+    router.include_router(_routes(desk))
+
+    @router.get("/signals", summary="Signals: what rules of alerts look at", **_answers(SignalList))
+    def signals(asked: Annotated[SignalsAsked, Query()]) -> Response:
+        """Readings of now against their targets, and the chances of open work to miss its deadline, with evidence."""
+        return _answer(desk.signals(asked))
+
+    return router
+
+
+def _routes(desk: KpiDesk) -> APIRouter:
+    router = APIRouter(prefix="/kpis")
 
     @router.get("", summary="Every KPI, with its reading of now", **_answers(KpiList))
     def kpis() -> Response:

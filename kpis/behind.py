@@ -85,6 +85,18 @@ class Finder:
         ids = self._store.cases_of_cells(version.number, grain, *cells, latest=most)
         return self._observed(question, Wanted(), moment, ids)
 
+    def unfinished(self, question: Question, moment: Moment, most: int) -> tuple[list[Behind], bool]:
+        """Return what is open of a figure, and whether that is all of it. Raises as ``find``.
+
+        Of the cases in cells that hold anything open so many are looked through at most: those of the last days.
+        """
+        declaration, version = self._asker.declared(question.kpi)
+        grain = grain_of(question, declaration)
+        first, last, _ = self._cells(question, declaration, grain)
+        ids = self._store.cases_of_cells(version.number, grain, first, last, True, latest=most + 1)
+        found = self._observed(question, Wanted(frozenset({Ending.OPEN})), moment, ids[:most])
+        return found, len(ids) <= most
+
     def _observed(self, question: Question, wanted: Wanted, moment: Moment, ids: list[int]) -> list[Behind]:
         declaration, version = self._asker.declared(question.kpi)
         grain, spotting = grain_of(question, declaration), Spotting(declaration)

@@ -14,6 +14,8 @@ from typing import NamedTuple
 from lineage.fact import DeviationKind
 from lineage.process import Expression
 from throughline.core.calendar import Duration
+from throughline.core.dimension import Dimension
+from throughline.core.signal import Unit
 
 
 class Kind(StrEnum):
@@ -56,16 +58,6 @@ MATCHED = frozenset({Kind.RATIO, Kind.VARIANCE, Kind.BALANCE})
 """The kinds that compare values of different cases: these contribute one half of a comparison each."""
 
 
-class Unit(StrEnum):
-    SECONDS = "seconds"
-    PERCENT = "percent"
-    RECORDS = "records"
-    MONEY = "money"
-    HOURS = "hours"
-    PER_HOUR = "per_hour"
-    PER_RECORD = "per_record"
-
-
 class KpiClock(StrEnum):
     """How time counts: in the opening hours of the record's region, or as it elapses."""
 
@@ -76,20 +68,6 @@ class KpiClock(StrEnum):
 class Good(StrEnum):
     LOW = "low"
     HIGH = "high"
-
-
-class Dimension(StrEnum):
-    """By what a figure may be split; closed, so that a label never holds an id of a record."""
-
-    PROCESS = "process"
-    FLOW = "flow"
-    SYSTEM = "system"
-    INSTANCE = "instance"
-    REGION = "region"
-    LEGAL_ENTITY = "legal_entity"
-    PRACTICE = "practice"
-    CUSTOMER = "customer"
-    CATEGORY = "category"  # of errors; of attempts only
 
 
 class Measure(StrEnum):

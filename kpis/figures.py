@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from enum import StrEnum
 from typing import NamedTuple
 
 from kpis.clock import Counting
 from kpis.declaration import Bound, Declaration, Dimension, Good, Measure
 from kpis.reading import Answer, Balance, Lag, Newest, Pace, Ratio, Reading, Share, Stock, Total, Variance
 from throughline.core.estate import Estate
-
-
-class Standing(StrEnum):
-    """How a figure stands against target and warning level."""
-
-    GOOD = "good"
-    WARNING = "warning"
-    BAD = "bad"
+from throughline.core.signal import Standing
 
 
 class Figure(NamedTuple):

@@ -58,7 +58,7 @@ class Latest:
         found: list[Current] = []
         days = None if declaration.formula.kind in TIMELESS else DAYS
         for by in ((), *((each,) for each in SPLIT if each in declaration.dimensions)):
-            question = Question(declaration.name, _window(declaration, moment), by=by)
+            question = Question(declaration.name, window_of_now(declaration, moment), by=by)
             try:
                 (part,) = self._asker.ask(question, moment).parts
             except NoCells:
@@ -78,7 +78,7 @@ class Latest:
     def _document(self, declaration: Declaration, moment: Moment) -> LatestDocument:
         counting, currency = Counting(declaration.clock, self._estate.calendars), moment.rates.reporting_currency
         shown, at = kpi_document(declaration, counting), format_instant(moment.now)
-        window = _window(declaration, moment)
+        window = window_of_now(declaration, moment)
         try:
             (part,) = self._asker.ask(Question(declaration.name, window), moment).parts
         except NoCells:
@@ -101,7 +101,8 @@ class Latest:
         return part.readings[()]
 
 
-def _window(declaration: Declaration, moment: Moment) -> Window | None:
+def window_of_now(declaration: Declaration, moment: Moment) -> Window | None:
+    """Return the days that a reading of now is of; None: it is of what stands."""
     if declaration.formula.kind in TIMELESS:
         return None
     return Window(moment.today - timedelta(days=DAYS - 1), moment.today)

@@ -63,11 +63,15 @@ class Bin(NamedTuple):
 
 
 class AtRisk(NamedTuple):
-    """Open waits, those most likely to miss their deadline first; how many have missed it; how good chances were."""
+    """Open waits, those most likely to miss their deadline first; how many have missed it; how good chances were.
+
+    ``whole``: every open wait was looked at.
+    """
 
     open: list[Risk]
     missed: int
     calibration: list[Bin]
+    whole: bool = True
 
 
 class NoDeadline(ValueError):
@@ -81,18 +85,26 @@ class Assessor:
         self._asker = asker
         self._finder = finder
 
-    def assess(self, kpi: str, only: Mapping[Dimension, str | None], moment: Moment) -> AtRisk:
-        """Return what is at risk; raises NoDeadline, NoCells and NotTold."""
+    def assess(self, kpi: str, only: Mapping[Dimension, str | None], moment: Moment, most: int | None = None) -> AtRisk:
+        """Return what is at risk; raises NoDeadline, NoCells and NotTold, and TooMany where ``most`` is None.
+
+        ``most``: look through so many cases at most for what is open, the latest.
+        """
         declaration, _ = self._asker.declared(kpi)
         if declaration.formula.in_time is None:
             raise NoDeadline(f"seen {kpi}, wanted a KPI whose formula says what is in time: nothing of it is due")
         window = Window(moment.today - timedelta(days=LEARNT_DAYS), moment.today)
         seen = self._finder.latest(Question(kpi, window), moment, MOST_LEARNT)
-        whole = Learnt(seen)
-        waiting = self._finder.find(Question(kpi, window, only=only), Wanted(frozenset({Ending.OPEN})), moment)
+        learnt = Learnt(seen)
+        question, whole = Question(kpi, window, only=only), True
+        if most is None:
+            waiting = self._finder.find(question, Wanted(frozenset({Ending.OPEN})), moment)
+        else:
+            waiting, whole = self._finder.unfinished(question, moment, most)
         dues = [(each, each.observation.due) for each in waiting if each.observation.due is not None]
-        risks = [Risk(each, _chance(whole, each)) for each, due in dues if due >= moment.now]
-        return AtRisk(sorted(risks, key=_urgency), len(dues) - len(risks), calibrated(seen, moment.now))
+        risks = [Risk(each, _chance(learnt, each)) for each, due in dues if due >= moment.now]
+        calibration = calibrated(seen, moment.now)
+        return AtRisk(sorted(risks, key=_urgency), len(dues) - len(risks), calibration, whole)
 
 
 class Learnt:
@@ -143,8 +155,17 @@ def calibrated(seen: Sequence[Behind], now: int) -> list[Bin]:
             continue
         chance = before.chance(observation, 0, observation.due_age)
         if chance is not None:
-            said[min(int(chance.share * BINS), BINS - 1)].append((chance.share, missed))
+            said[_bin_of(chance.share)].append((chance.share, missed))
     return [_bin(number, some) for number, some in enumerate(said) if some]
+
+
+def bin_like(calibration: Iterable[Bin], share: float) -> Bin | None:
+    """Return what came of chances like one; None where nothing with such a chance is decided."""
+    return next((each for each in calibration if each.low == _bin_of(share) / BINS), None)
+
+
+def _bin_of(share: float) -> int:
+    return min(int(share * BINS), BINS - 1)
 
 
 def _bin(number: int, some: list[tuple[float, bool]]) -> Bin:

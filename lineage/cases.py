@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from lineage.document import CaseReference, ExposureDocument, Time, exposure_document
+from lineage.document import ExposureDocument, Time, exposure_document
 from lineage.fact import CaseState, DeviationKind, Exposure
 from lineage.process import WaitsFor
 from lineage.read import Snapshot
 from lineage.saving import EMPTY
+from throughline.core.case_reference import CaseReference
 from throughline.core.instants import format_instant
 from throughline.core.key import Key
 

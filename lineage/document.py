@@ -30,6 +30,7 @@ from lineage.fact import (
 )
 from lineage.process import Process, StepKind, WaitsFor
 from lineage.rounds import in_order
+from throughline.core.case_reference import CaseReference
 from throughline.core.event import Event, FieldValue, identity_digest
 from throughline.core.instants import format_instant
 from throughline.core.key import Key, KeyType
@@ -105,15 +106,6 @@ class DeviationDocument(Struct, frozen=True):
     open: bool
     reason: str
     accepted: AcceptedDocument | None
-
-
-class CaseReference(Struct, frozen=True):
-    """A case of some process, by what it is asked for with."""
-
-    process: str
-    key_type: str
-    name: str
-    scope: dict[str, str]
 
 
 class ExposureDocument(Struct, frozen=True):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from lineage.acceptance import Acceptances
 from lineage.buckets import Lanes
 from lineage.derive import Context
-from lineage.document import CaseDocument, CaseReference, case_document
+from lineage.document import CaseDocument, case_document
 from lineage.engine import JOURNAL, STATEMENTS, Limits
 from lineage.fact import Derived
 from lineage.followed import Case, Following
@@ -26,6 +26,7 @@ from lineage.resolve import Joined, Resolver
 from lineage.sight import Heard, Reporting, SourceSight
 from lineage.store import CaseRow, StoreReader
 from lineage.viewpoint import derive_case
+from throughline.core.case_reference import CaseReference
 from throughline.core.errors import StoreUnavailable
 from throughline.core.estate import Estate
 from throughline.core.event import identity_digest

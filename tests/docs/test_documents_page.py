@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,7 @@ import pytest
 
 from lineage import cases, document, orphans, record, related, trace_documents
 from lineage.fact import CaseState, DeviationKind, StepStatus
+from throughline.core import signal
 from throughline.core.statement import StatementDocument
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "documents.md").read_text("utf-8")
@@ -49,13 +51,18 @@ def described(head: str) -> set[str]:
         ("of a span", trace_documents.SpanDocument),
         ("of a log record", trace_documents.LogDocument),
         ("of an event of a trace", trace_documents.TraceEventDocument),
+        ("of a signal", signal.Signal),
+        ("of its evidence", signal.Evidence),
+        ("of its calibration", signal.Calibration),
     ],
 )
 def test_a_table_describes_the_members_that_there_are(head: str, kind: type[msgspec.Struct]) -> None:
     assert described(head) == {field.encode_name for field in msgspec.structs.fields(kind)}
 
 
-@pytest.mark.parametrize("kind", [CaseState, StepStatus, DeviationKind])
-def test_every_word_of_a_closed_list_is_on_the_page(kind: type[CaseState | StepStatus | DeviationKind]) -> None:
+@pytest.mark.parametrize(
+    "kind", [CaseState, StepStatus, DeviationKind, signal.SignalKind, signal.Unit, signal.Standing]
+)
+def test_every_word_of_a_closed_list_is_on_the_page(kind: type[StrEnum]) -> None:
     for word in kind:
         assert re.search(rf"\b{word}\b", PAGE), word

@@ -229,6 +229,33 @@ def test_of_a_share_each_number_leads_to_its_cases(serve: Serving) -> None:
     assert "pending" in said(serve, "cases", "untouched-billing-rate", *days, "--counts-as", "pending")
 
 
+def test_signals_are_told_page_by_page_and_each_says_where_to_look_it_up(serve: Serving) -> None:
+    asked = {"kind": "reading", "by": "region"}
+    whole = serve.get("/api/v1/signals", **asked, limit=1000).json
+    found = {each["name"]: each for each in whole["signals"]}
+    assert (whole["next"], whole["not_whole"]) == (None, [])
+    lag = found["billing-readiness-lag"]
+    (listed,) = serve.get(f"{LAG}/readings", by="region").json["readings"]
+    assert float(lag["value"]) == listed["figure"]["value"]
+    assert (lag["of"], lag["standing"]) == ({"region": "EMEA"}, listed["figure"]["standing"])
+    looked_up = serve.get(lag["evidence"]["look_up"]).json
+    assert [each["figure"] for each in looked_up["readings"]] == [listed["figure"]]
+    paged: list[Any] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = serve.get("/api/v1/signals", **asked, limit=3, **cursor).json
+        paged += page["signals"]
+        if page["next"] is None:
+            break
+        cursor = {"cursor": page["next"]}
+    assert [each["name"] for each in paged] == [each["name"] for each in whole["signals"]]
+    assert serve.get("/api/v1/signals", kind="risk", name="sla-adherence").json["signals"] == []  # all of it is late
+    told = said(serve, "signals", "--kpi", "billing-readiness-lag", "--kpi", "probe-success")
+    assert "reading billing-readiness-lag" in told
+    assert "no source yet: it lacks checks" in told
+    assert "wanted the id of a KPI" in refused(serve, "signals", "--kpi", "nothing")
+
+
 def test_readings_are_exported_as_they_are(serve: Serving, tmp_path: Path) -> None:
     words = ("--kpi", "billing-readiness-lag", "--from", "2026-03-01", "--to", "2026-03-31", "--by", "region")
     for name in ("r.csv", "r.parquet"):

@@ -118,6 +118,28 @@ def risks(
     run(kpi, [("limit", limit), ("cursor", cursor)], where or (), url, data, json)
 
 
+@kpis.command("signals")
+def signals(
+    kpi: Annotated[Many, typer.Option(metavar="KPI", help="Of this one; several: of these. By default of all.")] = None,
+    kind: Annotated[Many, typer.Option(metavar="WORD", help="reading or risk; by default both.")] = None,
+    by: Annotated[Many, typer.Option(metavar="DIMENSION", help="Readings apart by it, such as flow.")] = None,
+    limit: Limit = None,
+    cursor: Cursor = None,
+    url: Url = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """List the numbers that rules of alerts look at: readings of now, and chances of open work to miss its deadline.
+
+    throughline kpis signals --kind risk --kpi sla-adherence
+    """
+    from throughline.cli.signals import signals as run
+
+    asked: list[tuple[str, object]] = [("name", each) for each in kpi or ()]
+    asked += [("kind", each) for each in kind or ()] + [("by", each) for each in by or ()]
+    run([*asked, ("limit", limit), ("cursor", cursor)], url, data, json)
+
+
 @kpis.command("restatements")
 def restatements(
     kpi: Kpi, limit: Limit = None, cursor: Cursor = None, url: Url = None, data: Data = None, json: Json = False
