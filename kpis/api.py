@@ -13,6 +13,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from kpis.ageing import Ageing
 from kpis.ask import TIMELESS, Asker, Every, NoCells, NotTold, Question, Window
 from kpis.backfill import order_backfill, ordered_backfill
 from kpis.behind import SHARES, Behind, Finder, TooMany, Wanted
@@ -217,6 +218,8 @@ class FigureAsked(BaseModel):
     practice: Text | None = None
     customer: Text | None = None
     category: Text | None = Field(None, description="Of attempts: those that failed for it, as a share of all.")
+    owner: Text | None = None
+    ageing: Ageing | None = Field(None, description="Of what stands: only of this class of ages.")
 
 
 class ReadingsAsked(FigureAsked):

@@ -17,7 +17,7 @@ from kpis.declaration import MATCHED, Declaration, Dimension, Kind
 from kpis.observation import LeftOut
 from kpis.reading import Asked, Moment, Reader, Reading, readings
 from kpis.reading_matched import Days, matched_readings
-from kpis.spot import Grain, grain_for
+from kpis.spot import AT_READING, Grain, grain_for
 from kpis.store import KpiReader, VersionRow
 from throughline.core.calendar import local_instant
 from throughline.core.estate import Estate
@@ -125,6 +125,7 @@ class Asker:
                 Asked(
                     _looked_at(looked_at, window, begun, moment),
                     category=question.only.get(Dimension.CATEGORY),
+                    ageing=question.only.get(Dimension.AGEING),
                     as_of=self._as_of(question, window, last, moment),
                 ),
             )
@@ -164,7 +165,9 @@ class Asker:
         grain, store, number = grain_of(question, declaration), self._store, version.number
         if declaration.formula.kind in STANDING:
             found = _decoded(store.standing_cells(number, grain))
-            if question.by:  # where nothing stands, though there was something to stand, there is none: that is known
+            if {
+                *question.by
+            } - AT_READING:  # where nothing stands, though there was something to stand, there is none: that is known
                 known = {place.values for place in found}
                 found |= {place: Cell() for place in store.places(number, grain) if place.values not in known}
         elif declaration.formula.kind is Kind.AGE:
@@ -266,8 +269,10 @@ def grain_of(question: Question, declaration: Declaration) -> Grain:
 
 
 def holds(question: Question, place: Place) -> bool:
-    """Tell whether a place has the values that count."""
-    return all(place.value(dimension) == value for dimension, value in question.only.items())
+    """Tell whether a place has the values that count, of those that cells tell apart."""
+    return all(
+        place.value(dimension) == value for dimension, value in question.only.items() if dimension not in AT_READING
+    )
 
 
 def _is_among(question: Question, place: Place) -> bool:
@@ -275,7 +280,7 @@ def _is_among(question: Question, place: Place) -> bool:
     return all(
         place.value(dimension) == value
         for dimension, value in question.only.items()
-        if dimension is not Dimension.CATEGORY
+        if dimension is not Dimension.CATEGORY and dimension not in AT_READING
     )
 
 

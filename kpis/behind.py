@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from kpis.ageing import class_of
 from kpis.ask import Asker, Question, Window, grain_of, holds, widened
 from kpis.cell import STANDING, Place, Verdict, judge
 from kpis.cell import place_of as spot_of
 from kpis.clock import Counting
 from kpis.codec import Contributed
 from kpis.contribution import NO_DAY, PLAIN, Contribution, Standing, Stated, Unusable, Worth
-from kpis.declaration import MATCHED, Declaration, Kind, Measure, Unfinished
+from kpis.declaration import MATCHED, Declaration, Dimension, Kind, Measure, Unfinished
 from kpis.observation import Ending, Observation
 from kpis.reading import Moment
 from kpis.reading_matched import groups_of
@@ -119,7 +120,7 @@ class Finder:
         for case_id, each in seen:
             seconds = _age(each, counting, moment.now)
             one = Behind(case_id, each, seconds, _counts_as(declaration, each, moment))
-            if _is_wanted(wanted, one) and _is_old_enough(declaration, counting, each, seconds):
+            if _is_wanted(wanted, one) and _is_of_age(question, declaration, counting, one):
                 found.append(one)
         return found
 
@@ -200,12 +201,15 @@ def _age(observation: Observation, counting: Counting, now: int) -> int | None:
     return counting.seconds(observation.began, now, observation.region)
 
 
-def _is_old_enough(declaration: Declaration, counting: Counting, observation: Observation, seconds: int | None) -> bool:
+def _is_of_age(question: Question, declaration: Declaration, counting: Counting, each: Behind) -> bool:
     """Tell whether what stands is of the age that a figure is of; what cannot be measured stands beside any."""
-    least = declaration.formula.older_than
-    if least is None or observation.ending is not Ending.OPEN:
+    least, ageing = declaration.formula.older_than, question.only.get(Dimension.AGEING)
+    if (least is None and ageing is None) or each.observation.ending is not Ending.OPEN:
         return True
-    return seconds is not None and seconds >= counting.seconds_of(least, observation.region)
+    seconds, region = each.seconds, each.observation.region
+    if seconds is None or (least is not None and seconds < counting.seconds_of(least, region)):
+        return False
+    return ageing in (None, class_of(seconds, counting, region))
 
 
 def _counts_as(declaration: Declaration, observation: Observation, moment: Moment) -> Verdict | None:

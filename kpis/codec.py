@@ -260,8 +260,9 @@ def encode_place(place: Place) -> str:
 
 
 def decode_place(day: int, text: str) -> Place:
-    """Return a place of a day's ordinal."""
-    return Place(date.fromordinal(day), tuple(msgspec.json.decode(text)))
+    """Return a place of a day's ordinal; what an earlier release stored tells no dimension that came later."""
+    values = msgspec.json.decode(text)
+    return Place(date.fromordinal(day), (*values, *[""] * (len(_DIMENSIONS) - len(values))))
 
 
 def _plain_aged(aged: Aged) -> list[Any]:

@@ -67,6 +67,8 @@ ENTRIES = {
 }
 _WAITS = (Kind.LAG, Kind.SHARE, Kind.STOCK)
 _QUANTILES = (Kind.LAG,)
+_OF_KINDS = {Dimension.OWNER: (*_WAITS, Kind.DEVIATIONS), Dimension.AGEING: (Kind.STOCK, Kind.DEVIATIONS)}
+"""The kinds that can be told by a dimension, where not all can."""
 _HIT_NEEDS = {"in_time": "in_time", "ended_as": "ended_as", "deviation": "deviations"}
 
 
@@ -303,6 +305,10 @@ class _Kpi:
                 yield self._fault(("dimensions", n), "'flow'", "per: flow in the formula, or no flow here")
             if dimension is Dimension.CATEGORY and self._formula.kind is not Kind.ATTEMPTS:
                 yield self._fault(("dimensions", n), "'category'", "attempts: only they have categories")
+            kinds = _OF_KINDS.get(dimension)
+            if kinds is not None and self._formula.kind not in (*kinds, Kind.NONE):
+                wanted = f"kind: {' or '.join(kind.value for kind in kinds)}; no other can be told by it"
+                yield self._fault(("dimensions", n), show(dimension.value), wanted)
 
     def _bound_faults(self) -> Iterator[Fault]:
         read: dict[str, Bound] = {}

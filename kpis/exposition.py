@@ -53,7 +53,9 @@ _SUFFIXES = {
     Unit.PER_RECORD: "ratio",
 }
 _QUANTILES = {headline: str(share) for headline, share in SHARES.items()}
-_WHERE = tuple(dimension.value for dimension in SPLIT)
+_LABELS = {dimension: dimension.value for dimension in SPLIT} | {Dimension.OWNER: "work_owner"}
+"""The label of each dimension: ``owner`` is whose KPI it is, and not who has to see to the work."""
+_WHERE = tuple(_LABELS.values())
 
 
 class Family(NamedTuple):
@@ -238,13 +240,14 @@ def _samples(family: Family) -> Samples:
 def _labels(values: Mapping[Dimension, str | None], estate: Estate) -> dict[str, str] | None:
     """Return the labels of a reading; None where it has to be left out.
 
-    Processes and flows come from declarations. Regions and legal entities are what records say: they must be declared.
+    Processes, flows and owners come from declarations, classes of ages are a closed list. Regions and legal entities
+    are what records say: they must be declared.
     """
     declared = {Dimension.REGION: estate.regions, Dimension.LEGAL_ENTITY: estate.legal_entities}
     for dimension, value in values.items():
         if dimension not in SPLIT or (value is not None and value not in declared.get(dimension, {value})):
             return None
-    return {dimension.value: UNKNOWN if value is None else value for dimension, value in values.items()}
+    return {_LABELS[dimension]: UNKNOWN if value is None else value for dimension, value in values.items()}
 
 
 def _samples_of(current: Current, where: Mapping[str, str], estate: Estate) -> Iterator[_Sample]:

@@ -34,7 +34,7 @@ from lineage.read import Snapshot
 from throughline.core.estate import Estate
 from throughline.core.expressions import Condition
 
-ARITHMETIC = 3
+ARITHMETIC = 4
 """Goes up with each change of how cases are observed or added up: then all of them are looked at anew."""
 
 MADE_BY = "made_by"

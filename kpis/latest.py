@@ -26,7 +26,14 @@ from throughline.core.instants import format_instant
 DAYS = 30
 """How many days up to today a reading of now is of, unless it is of what stands."""
 
-SPLIT = (Dimension.PROCESS, Dimension.FLOW, Dimension.REGION, Dimension.LEGAL_ENTITY)
+SPLIT = (
+    Dimension.PROCESS,
+    Dimension.FLOW,
+    Dimension.REGION,
+    Dimension.LEGAL_ENTITY,
+    Dimension.OWNER,
+    Dimension.AGEING,
+)
 """The dimensions by which metrics are split, one at a time: the others would be too many series."""
 
 

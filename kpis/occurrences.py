@@ -22,6 +22,7 @@ class OfDeviations:
     def __init__(self, declaration: Declaration, estate: Estate) -> None:
         self._formula = declaration.formula
         self._estate = estate
+        self._has_owner = Dimension.OWNER in declaration.dimensions
 
     def concerns(self, case: Case) -> bool:
         return not self._formula.processes or case.process.name in self._formula.processes
@@ -43,14 +44,19 @@ class OfDeviations:
         if held is not None and held.amount is not None and held.currency is not None:
             amount = money_of(held.amount, held.currency)
         hours = None if held is None or held.hours is None else decimal_of(held.hours)
-        systems = [step.systems for step in case.course.version.steps if step.name == first.step]
+        version = case.course.version
+        systems = [step.systems for step in version.steps if step.name == first.step]
         return (
             Observation(
                 process=case.process.name,
                 case=case.name,
                 part="deviation",
                 day=self._estate.calendars.day_of(first.since, None),
-                dimensions={**case.dimensions, Dimension.SYSTEM: "+".join(systems[0]) if systems else None},
+                dimensions={
+                    **case.dimensions,
+                    Dimension.SYSTEM: "+".join(systems[0]) if systems else None,
+                    **({Dimension.OWNER: version.owner_of(first.step)} if self._has_owner else {}),
+                },
                 ending=Ending.OPEN,
                 began=first.since,
                 ended=None,

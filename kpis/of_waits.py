@@ -22,13 +22,17 @@ ACTOR, PERSON = "actor_kind", "person"  # the fact of an event that says that so
 
 
 class _Asked(NamedTuple):
-    """A wait that a KPI looks for in a case: its span, the indexes of its steps, who reports its end, and its hop."""
+    """A wait that a KPI looks for in a case: its span, the indexes of its steps, who reports its end, its hop.
+
+    ``owner``: the team that has to see to its end.
+    """
 
     span: Span
     starts: tuple[int, ...]
     end: int
     system: str
     hop: Hop | None = None
+    owner: str | None = None
 
 
 class OfWaits:
@@ -37,6 +41,7 @@ class OfWaits:
     def __init__(self, declaration: Declaration, estate: Estate, watched_since: int | None) -> None:
         self._formula = declaration.formula
         self._splits = declaration.splits
+        self._has_owner = Dimension.OWNER in declaration.dimensions
         self._counting = Counting(declaration.clock, estate.calendars)
         self._estate = estate
         self._watched_since = watched_since
@@ -99,7 +104,7 @@ class OfWaits:
             case=case.name,
             part=wait.part if asked.hop is None else f"{wait.part} {asked.hop.flow}",
             day=self._estate.calendars.day_of(began, None),
-            dimensions=_dimensions(case, asked, wait),
+            dimensions=self._dimensions(case, asked, wait),
             ending=ending,
             began=wait.began,
             ended=ended,
@@ -116,6 +121,15 @@ class OfWaits:
             region=place.region,
             split=self._split(case, asked, wait) if self._splits and ending is Ending.DONE else None,
         )
+
+    def _dimensions(self, case: Case, asked: _Asked, wait: Wait) -> dict[Dimension, str | None]:
+        return {
+            **case.dimensions,
+            Dimension.FLOW: None if asked.hop is None else asked.hop.flow,
+            Dimension.SYSTEM: asked.system,
+            Dimension.INSTANCE: _instance(case, asked.starts, wait),
+            **({Dimension.OWNER: asked.owner} if self._has_owner else {}),
+        }
 
     def _split(self, case: Case, asked: _Asked, wait: Wait) -> Split | Unsplit:
         """Return of what a latency consists that is over, by the trace of its end, else by that of its beginning."""
@@ -191,7 +205,7 @@ def _asked(span: Span, version: Version, hop: Hop | None = None) -> _Asked:
     names = [step.name for step in version.steps]
     starts = tuple(index for index, name in enumerate(names) if name == span.from_step)
     end = names.index(span.to_step or "")
-    return _Asked(span, starts, end, "+".join(version.steps[end].systems), hop)
+    return _Asked(span, starts, end, "+".join(version.steps[end].systems), hop, version.owner_of(names[end]))
 
 
 def _is_inside(span: Span, case: Case) -> bool:
@@ -222,15 +236,6 @@ def margin_of(case: Case) -> Money | None:
         return None
     read = money_of(str(cost), case.amount.currency)
     return None if read is None else Money(case.amount.amount - read.amount, read.currency)
-
-
-def _dimensions(case: Case, asked: _Asked, wait: Wait) -> dict[Dimension, str | None]:
-    return {
-        **case.dimensions,
-        Dimension.FLOW: None if asked.hop is None else asked.hop.flow,
-        Dimension.SYSTEM: asked.system,
-        Dimension.INSTANCE: _instance(case, asked.starts, wait),
-    }
 
 
 def _instance(case: Case, starts: tuple[int, ...], wait: Wait) -> str | None:

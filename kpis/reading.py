@@ -5,12 +5,13 @@ What is too little gives no answer, with the reason; what is left out stands bes
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
+from kpis.ageing import Ageing, class_of
 from kpis.cell import Cell, Held, Place, Since, Summing, entry_age
 from kpis.clock import Counting
 from kpis.declaration import Declaration, Dimension, Good, Headline, Kind, Unfinished
@@ -184,7 +185,8 @@ class Asked(NamedTuple):
 
     ``maturity``: of a lag, the age in seconds at which all waits are cut; ``as_of``: an instant, instead, up to which
     those that began on a day count as far as each of them had the chance to come. ``hours``: how many the window has.
-    ``category``: of attempts, the one whose failures hit; all others count as attempts only.
+    ``category``: of attempts, the one whose failures hit; all others count as attempts only. ``ageing``: of what
+    stands, the class of ages that counts.
     """
 
     looked_at: int = 0
@@ -192,6 +194,7 @@ class Asked(NamedTuple):
     hours: float | None = None
     category: str | None = None
     as_of: int | None = None
+    ageing: str | None = None
 
 
 class Reading(NamedTuple):
@@ -325,7 +328,7 @@ class Reader:
             case Kind.SHARE | Kind.ATTEMPTS:
                 return self.share(cells, asked.category)
             case Kind.STOCK | Kind.DEVIATIONS:
-                return self.stock(cells, asked.looked_at)
+                return self.stock(cells, asked.looked_at, asked.ageing)
             case Kind.SUM:
                 return self.sum(cells, asked.looked_at)
             case Kind.COUNT:
@@ -418,18 +421,21 @@ class Reader:
             return None
         return (1 - target.number) * of - (of - hits)
 
-    def stock(self, cells: Cells, looked_at: int) -> Reading:
-        """Return what is unfinished; where there was no case to look at nobody can say that there is none."""
+    def stock(self, cells: Cells, looked_at: int, ageing: str | None = None) -> Reading:
+        """Return what is unfinished; where there was no case to look at nobody can say that there is none.
+
+        ``ageing``: only of that class of ages; what cannot be measured stands beside each.
+        """
         beside = standing_of(cells)
         if not beside.began and not looked_at:
             return Reading(None, NO_DATA, beside)
         ages, whole = Distribution(), Held()
         for place, since, held in _pending(cells):
             age = self._age(place, since, self._moment.now)
-            if self._is_old_enough(age, place):
+            if self._is_old_enough(age, place) and ageing in (None, self._ageing(age, place)):
                 ages.add(age, held.sums.records)
                 whole.merge(held)
-        if self._declaration.formula.older_than is not None:
+        if ageing is not None or self._declaration.formula.older_than is not None:
             beside = beside._replace(began=ages.size, open=ages.size)
         amount = convert(whole.sums, self._moment.rates, self._moment.today)
         hours = None if ages.size and whole.hours_unknown == ages.size else whole.hours
@@ -481,6 +487,9 @@ class Reader:
         least = self._declaration.formula.older_than
         return least is None or age >= self._counting.seconds_of(least, place.value(Dimension.REGION))
 
+    def _ageing(self, age: int, place: Place) -> Ageing:
+        return class_of(age, self._counting, place.value(Dimension.REGION))
+
     def _known(self, cells: Cells, category: str | None = None) -> _Known:
         """Return what cells tell by age, what is unfinished judged by the moment; only hits of a category are some."""
         known = _Known(_Ages(), _Ages(), _Ages(), _Ages())
@@ -520,19 +529,39 @@ def readings(
 ) -> dict[tuple[str | None, ...], Reading]:
     """Return a reading for each value of some dimensions.
 
-    Attempts have a category only where they failed: of each, its failures are told as a share of all attempts.
+    Attempts have a category only where they failed: of each, its failures are told as a share of all attempts. What
+    stands has an age when it is read: of each class of ages it is told, also where nothing is of it.
     """
     found: dict[tuple[str | None, ...], Reading] = {}
-    others = tuple(dimension for dimension in by if dimension is not Dimension.CATEGORY)
+    within = next((dimension for dimension in by if dimension in _WITHIN), None)
+    others = tuple(dimension for dimension in by if dimension is not within)
     for values, part in split(cells, others).items() if others else [((), dict(cells))]:
-        if len(others) == len(by):
+        if within is None:
             found[values] = reader.read(part, asked)
             continue
-        at = by.index(Dimension.CATEGORY)
-        categories = {place.value(Dimension.CATEGORY) or "" for place in part} - {""}
-        for category in sorted(categories & {asked.category} if asked.category else categories):
-            found[*values[:at], category, *values[at:]] = reader.read(part, asked._replace(category=category))
+        at = by.index(within)
+        for value, of_value in _WITHIN[within](part, asked):
+            found[*values[:at], value, *values[at:]] = reader.read(part, of_value)
     return found
+
+
+def _by_category(cells: Cells, asked: Asked) -> Iterator[tuple[str, Asked]]:
+    categories = {place.value(Dimension.CATEGORY) or "" for place in cells} - {""}
+    for category in sorted(categories & {asked.category} if asked.category else categories):
+        yield category, asked._replace(category=category)
+
+
+def _by_ageing(_: Cells, asked: Asked) -> Iterator[tuple[str, Asked]]:
+    for each in Ageing:
+        if asked.ageing in (None, each):
+            yield each.value, asked._replace(ageing=each)
+
+
+_WITHIN: Mapping[Dimension, Callable[[Cells, Asked], Iterator[tuple[str, Asked]]]] = {
+    Dimension.CATEGORY: _by_category,
+    Dimension.AGEING: _by_ageing,
+}
+"""Dimensions of which a reading tells apart what lies within cells; no kind of KPI has both."""
 
 
 def split(cells: Cells, by: Iterable[Dimension]) -> dict[tuple[str | None, ...], dict[Place, Cell]]:

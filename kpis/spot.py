@@ -28,7 +28,10 @@ class Grain(IntEnum):
         return day if self is Grain.DAY else day.replace(day=1)
 
 
-BY_DAY = tuple(dimension for dimension in Dimension if dimension is not Dimension.CUSTOMER)
+AT_READING = frozenset({Dimension.AGEING})
+"""What no cell tells apart, and every cell can be parted by when it is read."""
+
+BY_DAY = tuple(dimension for dimension in Dimension if dimension not in {Dimension.CUSTOMER, *AT_READING})
 BY_MONTH = (Dimension.PROCESS, Dimension.SYSTEM, Dimension.REGION, Dimension.LEGAL_ENTITY, Dimension.CUSTOMER)
 KEPT = {Grain.DAY: frozenset(BY_DAY), Grain.MONTH: frozenset(BY_MONTH)}
 """The dimensions that the cells of a grain tell apart."""
@@ -76,4 +79,4 @@ def has_months(declaration: Declaration) -> bool:
 
 def grain_for(asked: frozenset[Dimension]) -> Grain | None:
     """Return the finest cells that tell some dimensions apart; None: none do."""
-    return next((grain for grain in Grain if asked <= KEPT[grain]), None)
+    return next((grain for grain in Grain if asked - AT_READING <= KEPT[grain]), None)

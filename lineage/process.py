@@ -161,6 +161,11 @@ class Version:
     checks: tuple[Check, ...] = ()
     expects: tuple[Expectation, ...] = ()
 
+    def owner_of(self, part: str | None) -> str | None:
+        """Return the team that owns a step or an expectation, else the process; None: nobody says."""
+        own = (each.owner for each in (*self.steps, *self.expects) if each.name == part)
+        return next((owner for owner in own if owner is not None), self.owner)
+
     @cached_property
     def asks_systems(self) -> bool:
         """Return whether a condition may look at what each system told (``facts.system``)."""

@@ -6,7 +6,11 @@ from enum import StrEnum
 
 
 class Dimension(StrEnum):
-    """By what a figure may be split; closed, so that a label never holds an id of a record."""
+    """By what a figure may be split; closed, so that a label never holds an id of a record.
+
+    ``owner``: the team that has to see to it, as the process declares it. ``ageing``: of what stands, the class of its
+    age (kpis/ageing.py).
+    """
 
     PROCESS = "process"
     FLOW = "flow"
@@ -17,3 +21,5 @@ class Dimension(StrEnum):
     PRACTICE = "practice"
     CUSTOMER = "customer"
     CATEGORY = "category"  # of errors; of attempts only
+    OWNER = "owner"
+    AGEING = "ageing"

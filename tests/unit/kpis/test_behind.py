@@ -106,6 +106,24 @@ def test_behind_a_stock_of_what_is_old_is_only_what_is_old(store: KpiWriter) -> 
     assert names(found(world)) == ["A"]
 
 
+def test_behind_each_class_of_ages_is_what_is_of_it_and_with_the_customer_as_well(store: KpiWriter) -> None:
+    world = world_of("money-at-risk-by-ageing", store)
+    wanted = {
+        "under_1_day": ["T-1"],
+        "1_to_7_days": ["T-4", "T-2"],
+        "7_to_30_days": ["T-3"],
+        "30_to_90_days": [],
+        "over_90_days": ["T-5"],
+    }
+    for ageing, cases in wanted.items():
+        assert names(found(world, ageing=ageing)) == names(found(world, ageing=ageing, customer=None)) == cases
+        for only in ({}, {"customer": None}, {"owner": "finance-ops"}):
+            answer = reading(world, ageing=ageing, **only).answer
+            assert isinstance(answer, Stock)
+            assert answer.records == len(cases)
+    assert reading(world, ageing="under_1_day", owner="pmo").answer == reading(world, owner="pmo").answer
+
+
 def test_of_hours_what_is_most_hours_weighs_most(store: KpiWriter) -> None:
     assert names(found(world_of("unbilled-approved-hours", store))) == ["A", "B"]  # of B nobody knows them
 

@@ -197,7 +197,7 @@ formula:
   measure: amount
   hit: in_time
 population: 1 + 1
-dimensions: [region, planet, region, flow, category]
+dimensions: [region, planet, region, flow, category, ageing]
 good: low
 headline: p50
 target: 3 days
@@ -235,6 +235,7 @@ kpis/faulty.yaml:20:22: dimensions[1]: seen 'planet', wanted 'process', 'flow'
 kpis/faulty.yaml:20:30: dimensions[2]: seen 'region' again, wanted each dimension once
 kpis/faulty.yaml:20:38: dimensions[3]: seen 'flow', wanted per: flow
 kpis/faulty.yaml:20:44: dimensions[4]: seen 'category', wanted attempts
+kpis/faulty.yaml:20:54: dimensions[5]: seen 'ageing', wanted kind: stock or deviations; no other can be told by it
 kpis/faulty.yaml:22:1: headline: seen 'p50', wanted 'median', 'p90' or 'p99'
 kpis/faulty.yaml:23:1: target: seen '3 days', wanted a share, such as "95 %"
 kpis/faulty.yaml:24:1: warning: seen '2 h', wanted a share

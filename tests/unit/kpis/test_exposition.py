@@ -284,6 +284,13 @@ def test_labels_are_closed() -> None:
     assert told(current(LAG, of, region=None))[series(own, quantile="0.5", region="unknown")] == 1
 
 
+def test_whose_work_it_is_is_another_label_than_whose_kpi_it_is() -> None:
+    at_risk = KPIS["money-at-risk"]
+    samples = told(current(at_risk, None, owner="pmo"), current(at_risk, None, ageing="over_90_days"))
+    assert samples[series("throughline_kpi_has_answer", kpi=at_risk.name, work_owner="pmo")] == 0
+    assert samples[series("throughline_kpi_has_answer", kpi=at_risk.name, ageing="over_90_days")] == 0
+
+
 def test_what_stands_beside_is_told_of_every_reading() -> None:
     beside = Beside(9, 4, 3, {"cancelled": 2}, {"beginning not seen": 1, "no due time known": 2})
     samples = told(current(LAG, None, beside))
