@@ -117,13 +117,14 @@ class Asker:
         parted = _parted(question, grain_of(question, declaration), cells)
         last = parted[-1][0]
         parts = [
-            self._part(
+            _part(
                 reader,
                 question,
                 window,
                 some,
                 Asked(
                     _looked_at(looked_at, window, begun, moment),
+                    hours=None if window is None else reader.hours(*window, begun),
                     category=question.only.get(Dimension.CATEGORY),
                     ageing=question.only.get(Dimension.AGEING),
                     as_of=self._as_of(question, window, last, moment),
@@ -219,15 +220,12 @@ class Asker:
     def _end(self, window: Window) -> int:
         return local_instant(self._estate.calendars.region(None).zone, window.last + timedelta(days=1), 0)
 
-    def _part(
-        self, reader: Reader, question: Question, window: Window | None, cells: dict[Place, Cell], asked: Asked
-    ) -> Part:
-        if window is not None:
-            asked = asked._replace(hours=reader.hours(*window))
-        return Part(window, readings(reader, cells, question.by, asked), asked.as_of)
-
 
 _ANY = "\0"  # no value of a dimension
+
+
+def _part(reader: Reader, question: Question, window: Window | None, cells: dict[Place, Cell], asked: Asked) -> Part:
+    return Part(window, readings(reader, cells, question.by, asked), asked.as_of)
 
 
 def _looked_at(cases: int, window: Window | None, begun: date | None, moment: Moment) -> int:

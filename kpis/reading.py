@@ -184,7 +184,8 @@ class Asked(NamedTuple):
     """What else a question says. ``looked_at``: how many cases would show what is asked for, if there was any.
 
     ``maturity``: of a lag, the age in seconds at which all waits are cut; ``as_of``: an instant, instead, up to which
-    those that began on a day count as far as each of them had the chance to come. ``hours``: how many the window has.
+    those that began on a day count as far as each of them had the chance to come. ``hours``: how many of the window
+    have passed while anybody watched.
     ``category``: of attempts, the one whose failures hit; all others count as attempts only. ``ageing``: of what
     stands, the class of ages that counts.
     """
@@ -338,10 +339,14 @@ class Reader:
             case other:
                 raise ValueError(f"seen a {other.value}, which cells do not answer")
 
-    def hours(self, first: date, last: date) -> float:
-        """Return how many hours of some days have passed, the first and the last included."""
+    def hours(self, first: date, last: date, begun: date | None = None) -> float:
+        """Return how many hours of some days have passed, the first and the last included.
+
+        ``begun``: the first day of which anything is known; hours before it nobody watched, so they do not count.
+        """
         end = min(self._moment.now, self._summing.begins(last + timedelta(days=1)))
-        return max(0, end - self._summing.begins(first)) / HOUR
+        start = first if begun is None else max(first, begun)
+        return max(0, end - self._summing.begins(start)) / HOUR
 
     def maturity(self, cells: Cells, last: date) -> int:
         """Return the least age, in seconds, that all waits that began up to a day have had the chance to reach.

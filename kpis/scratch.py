@@ -107,15 +107,17 @@ def read_from_scratch(
     found: list[Observation] = []
     left_out: Counter[LeftOut] = Counter()
     looked_at = 0
+    days: set[date] = set()
     for case in every_case(snapshot, observer.told_by, spans_of):
         observed = observer.observe(case)
+        days.update(each.day for each in observed.observations)
         found += (each for each in observed.observations if scope.holds(each))
         looked_at += observed.looked_at
         if observed.left_out is not None:
             left_out[observed.left_out] += 1
     first, last, hours = scope.first, scope.last, None
     if first is not None and last is not None:
-        hours = reader.hours(first, last)
+        hours = reader.hours(first, last, min(days, default=None))
     asked = Asked(looked_at, maturity, hours)
     return Answers(readings(reader, cells_of(summing, found), scope.by, asked), dict(left_out))
 

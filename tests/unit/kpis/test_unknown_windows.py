@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import closing
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kpis.ask import Asker, Every, Question, Window
 from kpis.catalogue import Catalogue
 from kpis.codec import encode_place
 from kpis.publish import Publisher
-from kpis.reading import NO_DATA
+from kpis.reading import NO_DATA, Pace
 from kpis.scratch import moment_of
 from kpis.spot import Grain
 from kpis.store import KpiWriter, open_kpi_writer
@@ -60,6 +63,26 @@ def test_a_window_that_nobody_saw_has_no_answer(name: str, store: KpiWriter) -> 
         parts = asker_of(world).ask(Question(name, whole, every=Every.MONTH), moment_of(snapshot, world.case.estate))
     assert parts.parts[0].readings[()].answer is None
     assert parts.parts[-1].readings[()].answer is not None
+
+
+@given(st.integers(0, 400), st.integers(0, 17), st.booleans())
+@settings(max_examples=40)
+def test_days_that_nobody_watched_make_no_throughput_lower(before: int, since: int, monthly: bool) -> None:
+    """However many of them a window has, what is done an hour is what was done over the hours that were watched."""
+    with TemporaryDirectory() as folder, closing((store := open_kpi_writer(Path(folder) / "kpis.db")).connection):
+        world = world_of("throughput", store)
+        begun, last = date(2026, 11, 2), date(2026, 11, 19)
+        windows = Window(begun - timedelta(days=before), last), Window(begun + timedelta(days=since), last)
+        with world.snapshot() as snapshot:
+            moment = moment_of(snapshot, world.case.estate)
+        every = Every.MONTH if monthly else None
+        for window in windows:
+            (*_, part) = asker_of(world).ask(Question("throughput", window, every=every), moment).parts
+            answer = part.readings[()].answer
+            assert isinstance(answer, Pace)
+            watched = (last - max(begun, window.first)).days + 1
+            assert answer.per_hour == pytest.approx(answer.records / (24 * watched))
+            assert answer.records == (3 if window.first <= begun else 0)
 
 
 def test_periods_that_are_planned_say_nothing_of_when_watching_began(store: KpiWriter) -> None:
