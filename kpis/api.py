@@ -37,6 +37,7 @@ from lineage.changes import position_of
 from lineage.places import Place
 from lineage.read import CaseReader, Snapshot
 from lineage.readers import ANSWER_SECONDS, Readers
+from lineage.sight import Heard, unheard_sources
 from throughline.core.case_reference import CaseReference
 from throughline.core.cursor import read_cursor, write_cursor
 from throughline.core.errors import StoreUnavailable
@@ -308,12 +309,14 @@ class KpiDesk:
             position = store.position()
             behind = None if position is None else max(0, position_of(snapshot.store).seq - position.seq)
             walking = store.walked() is not None or ordered_backfill(self._place, store) is not None
+            heard = {source: Heard(*marks) for source, marks in snapshot.store.watermarks().items()}
+            unheard = unheard_sources(self._estate.sources, heard, snapshot.now)
         kpis = [
             made.get(name) or LatestDocument(kpi_document(each, self._counting(each)), None, None, None)
             for name, each in self.catalogue.kpis.items()
         ]
         left_out = {name: [str(fault) for fault in faults] for name, faults in self.catalogue.left_out.items()}
-        return KpiList(kpis, left_out, behind, walking)
+        return KpiList(kpis, left_out, behind, walking, unheard)
 
     def one(self, kpi: str) -> LatestDocument:
         """Return one KPI with its reading of now."""

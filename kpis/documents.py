@@ -286,12 +286,15 @@ class KpiList(msgspec.Struct, frozen=True):
     """Every KPI of the catalogue. ``left_out``: those that do not fit the firm's processes, and why.
 
     ``behind``: how many changes of cases are not in the figures yet; ``walking``: every case is looked at anew.
+    ``unheard``: the sources that ``estate.yaml`` declares and that have never told up to when they have reported: no
+    figure has in it what they would tell.
     """
 
     kpis: list[LatestDocument]
     left_out: dict[str, list[str]]
     behind: int | None
     walking: bool
+    unheard: list[str]
 
 
 class ReadingsDocument(msgspec.Struct, frozen=True):

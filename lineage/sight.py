@@ -42,6 +42,13 @@ def blind_sources(sources: Iterable[ReportingSource], heard: Mapping[str, Heard]
     ]
 
 
+def unheard_sources(sources: Iterable[ReportingSource], heard: Mapping[str, Heard], now: int) -> list[str]:
+    """Return the names of the sources that have never told up to when they have reported everything."""
+    return [
+        source.source for source in sources if watermark_of(source, heard.get(source.source, NOTHING), now).at is None
+    ]
+
+
 class Reporting:
     """Which declared sources report for a role and a legal entity; built once for an estate."""
 

@@ -102,7 +102,9 @@ def test_every_kpi_of_the_catalogue_is_listed_also_those_without_a_source(serve:
     lacking = [each for each in listed["kpis"] if each["kpi"]["lacks"]]
     assert {each["kpi"]["id"] for each in lacking} >= {"probe-success", "reconciliation-match-rate", "completeness"}
     assert all(each["reading"] is None for each in lacking)
+    assert listed["unheard"] == []  # nothing is declared
     text = said(serve, "list")
+    assert "Never told" not in text
     assert "billing-readiness-lag" in text
     assert "no source yet" in text
 
@@ -208,6 +210,8 @@ def test_up_to_when_sources_have_told_is_said(folder: Path) -> None:
         told = said(serve, "show", "billing-readiness-lag", *days, "--where", "region=EMEA")
         assert "Only region EMEA." in told
         assert "sources have told up to no time yet" in " ".join(told.split())
+        assert serve.get("/api/v1/kpis").json["unheard"] == ["/erp/other"]
+        assert "Never told how far they have reported: /erp/other." in said(serve, "list")
         assert "known up to  no time yet" in said(serve, "explain", "billing-readiness-lag", *days)
 
 

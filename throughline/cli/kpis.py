@@ -56,6 +56,12 @@ def list_kpis(url: str | None, data: Path | None, as_json: bool) -> None:
         out.print(f"{found['behind']:,} changes of cases are not in these figures yet.", style="dim")
     if found["walking"]:
         out.print("Every case is looked at anew just now: figures may change.", style="yellow")
+    if found["unheard"]:
+        out.print(
+            f"Never told how far they have reported: {', '.join(found['unheard'])}. estate.yaml declares them, and what"
+            " they would tell is in no figure: see that they send, or take them out.",
+            style="yellow",
+        )
 
 
 def _line(each: Document) -> tuple[str | Text, ...]:

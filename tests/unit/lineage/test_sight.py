@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from lineage.fact import Sight, Watermark
-from lineage.sight import Heard, Reporting, SourceSight
+from lineage.sight import Heard, Reporting, SourceSight, unheard_sources
 from throughline.core.estate import Estate, read_estate
 from throughline.core.instants import HOUR, MINUTE, parse_instant
 from throughline.core.yaml_file import parse_yaml
@@ -33,6 +33,13 @@ HEARD = {
     "/erp/us": Heard(NOW - 3 * HOUR, NOW - 4 * HOUR),
     "/crm": Heard(NOW - 90 * HOUR),
 }
+
+
+def test_who_has_never_told_up_to_when_it_has_reported_is_named() -> None:
+    sources = estate().sources
+    assert unheard_sources(sources, HEARD, NOW) == []
+    some = {"/crm": HEARD["/crm"], "/erp/de": Heard(NOW - HOUR), "/unknown": Heard(NOW)}
+    assert unheard_sources(sources, some, NOW) == ["/psa", "/erp/de", "/erp/us"]  # of one no heartbeat came
 
 
 def test_a_source_that_sends_is_seen_up_to_its_last_receipt() -> None:
