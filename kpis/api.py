@@ -330,6 +330,7 @@ class KpiDesk:
     def readings(self, kpi: str, asked: ReadingsAsked) -> ReadingsDocument:
         """Return the readings that were asked for."""
         declaration = self.declared(kpi)
+        _refuse_unfit(declaration, asked)
         with self.open() as store, self.cases.snapshot() as snapshot:
             moment = moment_of(snapshot, self._estate, [declaration])
             by = tuple(dict.fromkeys(asked.by))
@@ -512,6 +513,19 @@ def _no_cells(declaration: Declaration) -> str:
             return "is counted from events, not from cases: /api/v1/orphans lists what has waited too long for a case"
         case _:
             return "has no readings so far: ask again once the cases have been looked at"
+
+
+def _refuse_unfit(declaration: Declaration, asked: ReadingsAsked) -> None:
+    """Refuse all that the kind of a KPI has no answer to, which would otherwise be a figure of something else."""
+    name, kind = declaration.name, declaration.formula.kind
+    seen: list[str] = []
+    if asked.every is not None and kind in TIMELESS:
+        seen.append(f"seen every={asked.every}, wanted none: {name} is of what stands now, and of no days")
+    if kind not in (Kind.LAG, Kind.NONE):
+        wanted = f"wanted none: only a lag has it, and {name} is of kind {kind}"
+        seen += [f"seen {each}=true, {wanted}" for each in ("equal_maturity", "curve") if getattr(asked, each)]
+    if seen:
+        raise Problem(ProblemKind.INVALID, "; ".join(seen))
 
 
 def _window(declaration: Declaration, asked: FigureAsked, moment: Moment) -> Window | None:
