@@ -115,7 +115,11 @@ class LagDocument(msgspec.Struct, frozen=True, tag="lag", tag_field="kind"):
 
 
 class ShareDocument(msgspec.Struct, frozen=True, tag="share", tag_field="kind"):
-    """How many of all. ``low`` and ``high``: Wilson's interval at 95 %. ``pending``: the share still to be told."""
+    """How many of all. ``low`` and ``high``: Wilson's interval at 95 %. ``pending``: the share still to be told.
+
+    ``counted``: the share is ``hits`` over ``of``; where unfinished work is censored it is read from the curve of all
+    that began, and these are what is decided.
+    """
 
     share: float
     low: float
@@ -126,6 +130,7 @@ class ShareDocument(msgspec.Struct, frozen=True, tag="share", tag_field="kind"):
     by_value: float | None
     without_value: int
     budget: str | None
+    counted: bool = True  # a reading that was made by an earlier release does not tell
 
 
 class StockDocument(msgspec.Struct, frozen=True, tag="stock", tag_field="kind"):
@@ -447,6 +452,7 @@ def _answer(answer: Answer, curves: bool) -> AnswerDocument:
                 by_value=answer.by_value,
                 without_value=answer.without_value,
                 budget=text_of(answer.budget),
+                counted=answer.counted,
             )
         case Stock():
             median = None if answer.median_age is None else answer.median_age.seconds

@@ -172,7 +172,7 @@ def _also(kpi: Mapping[str, Any], answer: Document | None) -> str:
             return ", ".join(quantiles) + _shares(answer["parts"])
         case {"kind": "share"}:
             pending = f", {answer['pending']:.1%} to be told" if answer["pending"] else ""
-            decided = "" if _is_counted(answer) else " decided"
+            decided = "" if answer["counted"] else " decided"
             interval = f"{answer['low']:.1%} to {answer['high']:.1%}"
             return f"{answer['hits']:,} of {answer['of']:,}{decided}, {interval}{pending}"
         case {"kind": "stock"} | {"kind": "total"}:
@@ -189,11 +189,6 @@ def _also(kpi: Mapping[str, Any], answer: Document | None) -> str:
             return f"{_worth(given_up)} given up + {_worth(left)} left{_of_unknown(answer['money'])}"
         case _:
             return ""
-
-
-def _is_counted(answer: Mapping[str, Any]) -> bool:
-    """Tell whether a share is hits over all that are decided; where unfinished ones are censored, a curve gives it."""
-    return abs(answer["share"] * answer["of"] - answer["hits"]) < 1e-6
 
 
 _LATENCY_PARTS = ("waiting", "transport", "processing")
@@ -342,7 +337,7 @@ def _sides(answer: Document | None) -> list[tuple[str, str]]:
     """Return what stands above and below the line of an answer that has one."""
     match answer:
         case {"kind": "share"}:
-            if not _is_counted(answer):  # it is read from the curve of all that began
+            if not answer["counted"]:  # it is read from the curve of all that began
                 return [("decided", f"{answer['of']:,}, of which {answer['hits']:,} hit")]
             return [("numerator", f"{answer['hits']:,}"), ("denominator", f"{answer['of']:,}")]
         case {"kind": "ratio"}:
