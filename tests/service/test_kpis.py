@@ -273,6 +273,9 @@ def test_signals_are_told_page_by_page_and_each_says_where_to_look_it_up(serve: 
     told = said(serve, "signals", "--kpi", "billing-readiness-lag", "--kpi", "probe-success")
     assert "reading billing-readiness-lag" in told
     assert "no source yet: it lacks checks" in told
+    assert serve.get("/api/v1/signals", kind="risk").json["signals"] == []  # of the first KPI, and others follow
+    assert "time entry TE-24 in time-to-bill, due" in said(serve, "signals", "--kind", "risk")
+    assert "There is no such signal." in said(serve, "signals", "--kind", "risk", "--kpi", "sla-adherence")
     assert "wanted the id of a KPI" in refused(serve, "signals", "--kpi", "nothing")
 
 

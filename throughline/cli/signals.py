@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
 
 from throughline.cli.client import Client, Document, api_place
-from throughline.cli.kpis import KPIS, STYLES, Asked, figure_text
+from throughline.cli.kpis import KPIS, STYLES, figure_text
 from throughline.cli.printing import console, print_json
 from throughline.cli.words import key_text, moment, spoken
 
 SIGNALS = "/api/v1/signals"
 
 
-def signals(asked: Asked, url: str | None, data: Path | None, as_json: bool) -> None:
+def signals(asked: Sequence[tuple[str, object]], url: str | None, data: Path | None, as_json: bool) -> None:
     """Print the signals of KPIs."""
     client = Client(api_place(url, data))
     found = client.get(SIGNALS, asked)
     if as_json:
         print_json(found)
         return
+    while not found["signals"] and found["next"]:  # of one KPI nothing is at risk, and others follow
+        page = client.get(SIGNALS, [*(each for each in asked if each[0] != "cursor"), ("cursor", found["next"])])
+        found = {**page, "not_whole": [*found["not_whole"], *page["not_whole"]]}
     out = console()
     kpis = {each["kpi"]["id"]: each["kpi"] for each in client.get(KPIS)["kpis"]}
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -31,7 +35,7 @@ def signals(asked: Asked, url: str | None, data: Path | None, as_json: bool) -> 
         table.add_row(f"{each['kind']} {each['name']}", _value(kpis[each["name"]], each), _subject(each), _told(each))
     if found["signals"]:
         out.print(table)
-    elif not found["next"]:
+    else:
         out.print("There is no such signal.")
     for name in found["not_whole"]:
         out.print(f"There is too much open work of {name}: only the latest was looked at.", style="yellow")
