@@ -20,7 +20,7 @@ from kpis.catalogue import load_catalogue
 from kpis.cell import STANDING, Cell, Place, Summing, cells_of, place_of
 from kpis.clock import Counting
 from kpis.contribution import Contribution
-from kpis.declaration import MATCHED, Kind
+from kpis.declaration import MATCHED, Dimension, Kind
 from kpis.documents import reading_documents
 from kpis.matched import MatchedCell, matched_cells, replace_matched
 from kpis.observation import Observation
@@ -36,7 +36,7 @@ from lineage.sight import Reporting, SourceSight
 from tests.story.test_the_demos_truth import event_of, reports
 from throughline.core.estate import Estate, load_estate
 from throughline.demo.counted import count_once
-from throughline.demo.figures import Told, figures, parts_of_passings
+from throughline.demo.figures import AT_RISK, Told, at_risk_by_team, figures, of_team, parts_of_passings
 from throughline.demo.firm import SYSTEMS
 from throughline.demo.plan import Plan, plan
 from throughline.demo.play import POLLED, heartbeat, seen_until
@@ -63,6 +63,13 @@ def known(seed: int) -> dict[str, Told]:
 
 
 @cache
+def known_by_team(seed: int) -> dict[str, Told]:
+    plan = told(seed)
+    until = seen_until(plan)
+    return at_risk_by_team(count_once(plan.lives, [tell_truth(life, plan.ends, until) for life in plan.lives]))
+
+
+@cache
 def read(folder: Path, seed: int) -> dict[str, dict[str, Any]]:
     """Return the readings of these KPIs over what the engine makes of the firm's reports."""
     definitions, estate, plan = load_definitions(DEFINITIONS), load_estate(DEFINITIONS), told(seed)
@@ -81,6 +88,10 @@ def read(folder: Path, seed: int) -> dict[str, dict[str, Any]]:
             part = Part(None, read_from_scratch(snapshot, kpi, estate, scope).readings, None)
             (document,) = reading_documents(kpi, Counting(kpi.clock, estate.calendars), part, (), "EUR")
             found[name] = msgspec.to_builtins(document)
+        kpi, by = kpis[AT_RISK], (Dimension.OWNER,)
+        part = Part(None, read_from_scratch(snapshot, kpi, estate, Scope(by=by)).readings, None)
+        for document in reading_documents(kpi, Counting(kpi.clock, estate.calendars), part, by, "EUR"):
+            found[of_team(document.by["owner"])] = msgspec.to_builtins(document)
     reader.close()
     engine.close()
     return found
@@ -97,6 +108,16 @@ def test_a_kpi_is_what_the_firm_itself_counts(folder: Path, name: str, seed: int
     reading = read(folder, seed)[name]
     assert reading["answer"] is not None
     assert [str(each) for each in compare_reading(name, known(seed)[name], reading)] == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_money_at_risk_is_of_the_team_that_the_firm_has_see_to_it(folder: Path, seed: int) -> None:
+    readings, teams = read(folder, seed), known_by_team(seed)
+    assert len(teams) > 3
+    for name, figure in teams.items():
+        assert [str(each) for each in compare_reading(name, figure, readings[name])] == []
+    of_all = sum(figure["answer.records"] or 0 for figure in teams.values())
+    assert of_all == readings[AT_RISK]["answer"]["records"]
 
 
 @pytest.mark.parametrize("name", sorted(known(SEEDS[0]).keys() - {"leakage-at-risk"}))

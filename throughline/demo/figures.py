@@ -105,6 +105,7 @@ class Astray(NamedTuple):
     money: bool = False
 
 
+AT_RISK = "money-at-risk"
 DEVIATIONS = {
     "contract-terms-out-of-line": Astray(frozenset({"policy_violation"}), frozenset({"contract-to-billing-terms"})),
     "duplicates": Astray(frozenset({"duplicate"})),
@@ -112,8 +113,37 @@ DEVIATIONS = {
     "payroll-late-or-missing": Astray(frozenset({"overdue", "failed"}), frozenset({"payroll-feed"})),
     "time-never-submitted": Astray(frozenset({"overdue"}), frozenset({STAFFING}), frozenset({"time_submitted"})),
     "delayed-invoices": Astray(frozenset({"overdue"}), frozenset(BILLED), frozenset({"issued"}), money=True),
-    "money-at-risk": Astray(money=True),
+    AT_RISK: Astray(money=True),
 }
+
+
+TEAMS: Mapping[str, str] = {
+    "opportunity-to-project": "pmo",
+    "change-order": "pmo",
+    "pipeline-to-forecast": "resource-management",
+    "staffing": "resource-management",
+    "assignment-change": "resource-management",
+    "capacity-sync": "resource-management",
+    "forecast-cycle": "fpna",
+    "actuals-to-plan": "fpna",
+    "subcontractor-cost": "procurement",
+    "payroll-feed": "payroll",
+}
+"""Who sees to the work of a process; finance does to that of all others."""
+FINANCE = "finance-ops"
+
+
+def at_risk_by_team(truths: Iterable[CaseTruth]) -> dict[str, Told]:
+    """Return what the product must say of the money at risk of each team that has any, by ``of_team``."""
+    by_team: dict[str, list[CaseTruth]] = {}
+    for truth in truths:
+        by_team.setdefault(TEAMS.get(truth.process, FINANCE), []).append(truth)
+    told = {of_team(team): _astray(some, DEVIATIONS[AT_RISK]) for team, some in by_team.items()}
+    return {name: figure for name, figure in told.items() if figure["answer.records"]}
+
+
+def of_team(team: str | None) -> str:
+    return f"{AT_RISK} of {team}"
 
 
 def figures(told: Plan, truths: Iterable[CaseTruth]) -> dict[str, Told]:
