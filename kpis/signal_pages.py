@@ -97,19 +97,19 @@ class Signals:
         return Page(found, [], None)
 
     def _of_risks(self, stage: Stage, following: Stage | None, limit: int) -> Page:
-        declaration = self._catalogue.kpis[stage.kpi]
         assessor = Assessor(self._asker, Finder(self._store, self._asker, self._estate))
         try:
-            found = assessor.assess(declaration.name, {}, self._moment, MOST_OPEN)
+            declaration, version = self._asker.declared(stage.kpi)
+            found = assessor.assess(stage.kpi, {}, self._moment, MOST_OPEN)
         except NoCells:
             return Page([], [], following)  # no case was looked at so far: its reading says so
         end = stage.after + limit
         some = [
-            signal_of_risk(declaration, each, found.calibration, self._case_of(each), self._moment.now)
+            signal_of_risk(declaration, version.version, each, found.calibration, self._case_of(each), self._moment.now)
             for each in found.open[stage.after : end]
         ]
         more = stage._replace(after=end) if end < len(found.open) else following
-        return Page(some, [] if found.whole else [declaration.name], more)
+        return Page(some, [] if found.whole else [stage.kpi], more)
 
     def _stages(self, wanted: Wanted, begin: Stage | None) -> Iterator[Stage]:
         """Yield what signals are made of, in order, from a stage on."""

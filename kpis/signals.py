@@ -106,9 +106,12 @@ def _readings_path(kpi: KpiDocument, reading: ReadingDocument | None) -> str:
 
 
 def signal_of_risk(
-    declaration: Declaration, risk: Risk, calibration: Sequence[Bin], case: CaseReference, at: int
+    declaration: Declaration, version: str, risk: Risk, calibration: Sequence[Bin], case: CaseReference, at: int
 ) -> Signal:
-    """Return the signal of an open wait: the chance that it misses its deadline, and how good such chances were."""
+    """Return the signal of an open wait: the chance that it misses its deadline, and how good such chances were.
+
+    ``version``: that of the declaration by which the KPI answers.
+    """
     observation, chance = risk.behind.observation, risk.chance
     values = {each: observation.dimensions.get(each) for each in declaration.dimensions}
     money = observation.amount
@@ -125,7 +128,7 @@ def signal_of_risk(
         due=None if observation.due is None else to_datetime(observation.due),
         evidence=Evidence(
             kpi=declaration.name,
-            version=declaration.version,
+            version=version,
             look_up=_path(
                 declaration.name, "/at-risk", {each.value: values[each] for each in ASKED_OF_RISKS if each in values}
             ),

@@ -85,26 +85,26 @@ WAITING = seen(observation(0, Ending.OPEN, due_age=2 * 3_600), 1_800)
 
 def test_a_chance_is_a_signal_of_a_case_with_how_good_such_chances_were() -> None:
     risk = Risk(WAITING, Chance(0.37, 412))
-    signal = signal_of_risk(kpi("sla-adherence"), risk, CALIBRATION, CASE, MONDAY + HOUR)
+    signal = signal_of_risk(kpi("sla-adherence"), "7", risk, CALIBRATION, CASE, MONDAY + HOUR)
     assert (signal.kind, signal.name, signal.unit) == (SignalKind.RISK, "sla-adherence", Unit.PERCENT)
     assert (signal.value, signal.why_not, signal.at) == (Decimal("0.37"), None, to_datetime(MONDAY + HOUR))
     assert (signal.case, signal.part, signal.due) == (CASE, WAITING.observation.part, to_datetime(MONDAY + 2 * HOUR))
     evidence = signal.evidence
-    assert evidence.count == 412
+    assert (evidence.kpi, evidence.version, evidence.count) == ("sla-adherence", "7", 412)
     assert evidence.calibration == Calibration(80, 0.35, 0.3, 0.21, 0.41)
     assert (evidence.amount, evidence.currency) == (Decimal(10), "EUR")
     assert evidence.look_up.startswith("/api/v1/kpis/sla-adherence/at-risk?process=")
 
 
 def test_of_too_little_like_it_no_chance_is_told() -> None:
-    signal = signal_of_risk(kpi("sla-adherence"), Risk(WAITING, None), CALIBRATION, CASE, MONDAY)
+    signal = signal_of_risk(kpi("sla-adherence"), "7", Risk(WAITING, None), CALIBRATION, CASE, MONDAY)
     assert (signal.value, signal.why_not) == (None, TOO_FEW_ALIKE)
     assert (signal.evidence.count, signal.evidence.calibration) == (None, None)
 
 
 def test_of_chances_that_nothing_decided_had_nobody_says_how_good_they_were() -> None:
     risk = Risk(WAITING, Chance(0.55, 412))
-    signal = signal_of_risk(kpi("sla-adherence"), risk, CALIBRATION, CASE, MONDAY + DAY)
+    signal = signal_of_risk(kpi("sla-adherence"), "7", risk, CALIBRATION, CASE, MONDAY + DAY)
     assert (signal.value, signal.evidence.calibration) == (Decimal("0.55"), None)
 
 
