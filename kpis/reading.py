@@ -307,6 +307,14 @@ def _curve(lives: Lives, maturity: int | None) -> Curve:
     return curve_of(lives if maturity is None else cut(lives, maturity))
 
 
+class _Stands(NamedTuple):
+    """What is unfinished of one beginning, and how old it is, in seconds of the KPI's clock."""
+
+    age: int
+    place: Place
+    held: Held
+
+
 class Reader:
     """Makes readings of one KPI at one moment."""
 
@@ -318,9 +326,22 @@ class Reader:
 
     def read(self, cells: Cells, asked: Asked) -> Reading:
         """Return the answer of the KPI by its kind; raises ValueError for a kind that cells cannot answer."""
+        return self._read(cells, asked)._replace(known_to=self._known_to(cells))
+
+    def by_ageing(self, cells: Cells, asked: Asked) -> dict[Ageing, Reading]:
+        """Return what stands by the class of its age: of each class, or of the one that is asked for."""
+        beside, known_to = standing_of(cells), self._known_to(cells)
+        wanted = list(Ageing) if asked.ageing is None else [Ageing(asked.ageing)]
+        if not beside.began and not asked.looked_at:
+            return dict.fromkeys(wanted, Reading(None, NO_DATA, beside, known_to))
+        standing: dict[str, list[_Stands]] = {each: [] for each in Ageing}
+        for each in self._standing(cells):
+            standing[self._ageing(each)].append(each)
+        return {each: self._stock(standing[each], beside)._replace(known_to=known_to) for each in wanted}
+
+    def _known_to(self, cells: Cells) -> int:
         told = cells if self._declaration.formula.kind in _HAPPENING else (place for place, _, _ in _pending(cells))
-        known_to = min((self._moment.seen_to(place) for place in told), default=self._moment.now)
-        return self._read(cells, asked)._replace(known_to=known_to)
+        return min((self._moment.seen_to(place) for place in told), default=self._moment.now)
 
     def _read(self, cells: Cells, asked: Asked) -> Reading:
         match self._declaration.formula.kind:
@@ -434,14 +455,24 @@ class Reader:
         beside = standing_of(cells)
         if not beside.began and not looked_at:
             return Reading(None, NO_DATA, beside)
-        ages, whole = Distribution(), Held()
+        standing = self._standing(cells)
+        if ageing is not None:
+            standing = (each for each in standing if self._ageing(each) == ageing)
+        return self._stock(standing, beside)
+
+    def _standing(self, cells: Cells) -> Iterator[_Stands]:
+        """Yield what is unfinished and as old as the KPI asks for, with its age."""
         for place, since, held in _pending(cells):
             age = self._age(place, since, self._moment.now)
-            if self._is_old_enough(age, place) and ageing in (None, self._ageing(age, place)):
-                ages.add(age, held.sums.records)
-                whole.merge(held)
-        if ageing is not None or self._declaration.formula.older_than is not None:
-            beside = beside._replace(began=ages.size, open=ages.size)
+            if self._is_old_enough(age, place):
+                yield _Stands(age, place, held)
+
+    def _stock(self, standing: Iterable[_Stands], beside: Beside) -> Reading:
+        ages, whole = Distribution(), Held()
+        for each in standing:
+            ages.add(each.age, each.held.sums.records)
+            whole.merge(each.held)
+        beside = beside._replace(began=ages.size, open=ages.size)
         amount = convert(whole.sums, self._moment.rates, self._moment.today)
         hours = None if ages.size and whole.hours_unknown == ages.size else whole.hours
         stock = Stock(ages.size, amount, whole.sums, hours, whole.hours_unknown, ages, ages.quantile(0.5))
@@ -492,8 +523,8 @@ class Reader:
         least = self._declaration.formula.older_than
         return least is None or age >= self._counting.seconds_of(least, place.value(Dimension.REGION))
 
-    def _ageing(self, age: int, place: Place) -> Ageing:
-        return class_of(age, self._counting, place.value(Dimension.REGION))
+    def _ageing(self, aged: _Stands) -> Ageing:
+        return class_of(aged.age, self._counting, aged.place.value(Dimension.REGION))
 
     def _known(self, cells: Cells, category: str | None = None) -> _Known:
         """Return what cells tell by age, what is unfinished judged by the moment; only hits of a category are some."""
@@ -545,24 +576,22 @@ def readings(
             found[values] = reader.read(part, asked)
             continue
         at = by.index(within)
-        for value, of_value in _WITHIN[within](part, asked):
-            found[*values[:at], value, *values[at:]] = reader.read(part, of_value)
+        for value, reading in _WITHIN[within](reader, part, asked):
+            found[*values[:at], value, *values[at:]] = reading
     return found
 
 
-def _by_category(cells: Cells, asked: Asked) -> Iterator[tuple[str, Asked]]:
+def _by_category(reader: Reader, cells: Cells, asked: Asked) -> Iterator[tuple[str, Reading]]:
     categories = {place.value(Dimension.CATEGORY) or "" for place in cells} - {""}
     for category in sorted(categories & {asked.category} if asked.category else categories):
-        yield category, asked._replace(category=category)
+        yield category, reader.read(cells, asked._replace(category=category))
 
 
-def _by_ageing(_: Cells, asked: Asked) -> Iterator[tuple[str, Asked]]:
-    for each in Ageing:
-        if asked.ageing in (None, each):
-            yield each.value, asked._replace(ageing=each)
+def _by_ageing(reader: Reader, cells: Cells, asked: Asked) -> Iterator[tuple[str, Reading]]:
+    return ((ageing.value, reading) for ageing, reading in reader.by_ageing(cells, asked).items())
 
 
-_WITHIN: Mapping[Dimension, Callable[[Cells, Asked], Iterator[tuple[str, Asked]]]] = {
+_WITHIN: Mapping[Dimension, Callable[[Reader, Cells, Asked], Iterator[tuple[str, Reading]]]] = {
     Dimension.CATEGORY: _by_category,
     Dimension.AGEING: _by_ageing,
 }
