@@ -221,6 +221,7 @@ class FigureAsked(BaseModel):
     category: Text | None = Field(None, description="Of attempts: those that failed for it, as a share of all.")
     owner: Text | None = None
     ageing: Ageing | None = Field(None, description="Of what stands: only of this class of ages.")
+    cutoff: Text | None = Field(None, description="Of what stands: only what misses this cut-off, as readings tell it.")
 
 
 class ReadingsAsked(FigureAsked):

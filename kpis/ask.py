@@ -112,7 +112,7 @@ class Asker:
         if declaration.formula.kind in MATCHED:
             parts = self._matched(question, version, looked_at, begun, moment)
             return Answered(version, parts, looked_at, _left_out(tally))
-        cells = self.cells(question, version)
+        cells = self.cells(question, version, moment)
         reader = self.reader(declaration, moment)
         parted = _parted(question, grain_of(question, declaration), cells)
         last = parted[-1][0]
@@ -160,8 +160,8 @@ class Asker:
         counting = Counting(declaration.clock, self._estate.calendars)
         return Reader(declaration, counting, Summing(declaration, counting, self._estate.calendars), moment)
 
-    def cells(self, question: Question, version: VersionRow) -> dict[Place, Cell]:
-        """Return the cells that answer a question."""
+    def cells(self, question: Question, version: VersionRow, moment: Moment) -> dict[Place, Cell]:
+        """Return the cells that answer a question at a moment."""
         declaration = self._catalogue.kpis[question.kpi]
         grain, store, number = grain_of(question, declaration), self._store, version.number
         if declaration.formula.kind in STANDING:
@@ -177,7 +177,7 @@ class Asker:
             window = widened(question.window, grain) if question.window is not None else None
             first, last = (None, None) if window is None else (each.toordinal() for each in window)
             found = _decoded(store.cells(number, grain, first, last))
-        return {place: cell for place, cell in found.items() if _is_among(question, place)}
+        return {place: cell for place, cell in found.items() if _is_among(question, place, moment)}
 
     def _gauge(self, question: Question, reading: Reading) -> Answered:
         """Return what lineage keeps by itself: it is of now, and told by nothing."""
@@ -266,17 +266,19 @@ def grain_of(question: Question, declaration: Declaration) -> Grain:
     return grain
 
 
-def holds(question: Question, place: Place) -> bool:
+def holds(question: Question, place: Place, moment: Moment) -> bool:
     """Tell whether a place has the values that count, of those that cells tell apart."""
     return all(
-        place.value(dimension) == value for dimension, value in question.only.items() if dimension not in AT_READING
+        moment.value(place, dimension) == value
+        for dimension, value in question.only.items()
+        if dimension not in AT_READING
     )
 
 
-def _is_among(question: Question, place: Place) -> bool:
+def _is_among(question: Question, place: Place, moment: Moment) -> bool:
     """Tell whether a figure counts a place: of one category all attempts, as that is told as a share of them."""
     return all(
-        place.value(dimension) == value
+        moment.value(place, dimension) == value
         for dimension, value in question.only.items()
         if dimension is not Dimension.CATEGORY and dimension not in AT_READING
     )

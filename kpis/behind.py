@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from kpis.ageing import class_of
 from kpis.ask import Asker, Question, Window, grain_of, holds, widened
 from kpis.cell import STANDING, Place, Verdict, judge
@@ -113,13 +115,13 @@ class Finder:
                 seen += [
                     (case_id, each)
                     for each in entry.observations
-                    if self._is_in(question, declaration, grain, spotting, each)
+                    if self._is_in(question, declaration, grain, spotting, each, moment)
                 ]
         seen += _halves(declaration, question, halves)
         found: list[Behind] = []
         for case_id, each in seen:
             seconds = _age(each, counting, moment.now)
-            one = Behind(case_id, each, seconds, _counts_as(declaration, each, moment))
+            one = Behind(case_id, _as_told(each, moment), seconds, _counts_as(declaration, each, moment))
             if _is_wanted(wanted, one) and _is_of_age(question, declaration, counting, one):
                 found.append(one)
         return found
@@ -134,13 +136,19 @@ class Finder:
         return first.toordinal(), last.toordinal(), False
 
     def _is_in(
-        self, question: Question, declaration: Declaration, grain: Grain, spotting: Spotting, each: Observation
+        self,
+        question: Question,
+        declaration: Declaration,
+        grain: Grain,
+        spotting: Spotting,
+        each: Observation,
+        moment: Moment,
     ) -> bool:
         if declaration.formula.kind in STANDING and each.ending not in (Ending.OPEN, Ending.UNKNOWN):
             return False
         window = None if declaration.formula.kind is Kind.AGE else question.window
         return any(
-            spot.grain is grain and holds(question, spot.place) and _is_within(window, grain, spot.place)
+            spot.grain is grain and holds(question, spot.place, moment) and _is_within(window, grain, spot.place)
             for spot in spotting.of(each)
         )
 
@@ -199,6 +207,14 @@ def _age(observation: Observation, counting: Counting, now: int) -> int | None:
     if observation.seconds is not None or observation.began is None or observation.ending is not Ending.OPEN:
         return observation.seconds
     return counting.seconds(observation.began, now, observation.region)
+
+
+def _as_told(observation: Observation, moment: Moment) -> Observation:
+    """Return an observation with the cut-off that readings tell of it."""
+    if Dimension.CUTOFF not in observation.dimensions:
+        return observation
+    told = moment.value(spot_of(observation), Dimension.CUTOFF)
+    return replace(observation, dimensions={**observation.dimensions, Dimension.CUTOFF: told})
 
 
 def _is_of_age(question: Question, declaration: Declaration, counting: Counting, each: Behind) -> bool:

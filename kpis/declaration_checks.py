@@ -67,7 +67,8 @@ ENTRIES = {
 }
 _WAITS = (Kind.LAG, Kind.SHARE, Kind.STOCK)
 _QUANTILES = (Kind.LAG,)
-_OF_KINDS = {Dimension.OWNER: (*_WAITS, Kind.DEVIATIONS), Dimension.AGEING: (Kind.STOCK, Kind.DEVIATIONS)}
+_STANDING = (Kind.STOCK, Kind.DEVIATIONS)
+_OF_KINDS = {Dimension.OWNER: (*_WAITS, Kind.DEVIATIONS), Dimension.AGEING: _STANDING, Dimension.CUTOFF: _STANDING}
 """The kinds that can be told by a dimension, where not all can."""
 _HIT_NEEDS = {"in_time": "in_time", "ended_as": "ended_as", "deviation": "deviations"}
 

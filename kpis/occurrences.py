@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from kpis.case import Case, money_of
+from kpis.cycle import cycle_of
 from kpis.declaration import Attempt, Declaration, Dimension, Measure, Span
 from kpis.hops import Hops
 from kpis.observation import Ending, Observation
@@ -23,6 +24,7 @@ class OfDeviations:
         self._formula = declaration.formula
         self._estate = estate
         self._has_owner = Dimension.OWNER in declaration.dimensions
+        self._has_cutoff = Dimension.CUTOFF in declaration.dimensions
 
     def concerns(self, case: Case) -> bool:
         return not self._formula.processes or case.process.name in self._formula.processes
@@ -56,6 +58,7 @@ class OfDeviations:
                     **case.dimensions,
                     Dimension.SYSTEM: "+".join(systems[0]) if systems else None,
                     **({Dimension.OWNER: version.owner_of(first.step)} if self._has_owner else {}),
+                    **({Dimension.CUTOFF: cycle_of(case)} if self._has_cutoff else {}),
                 },
                 ending=Ending.OPEN,
                 began=first.since,

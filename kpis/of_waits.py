@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from kpis.case import Case, money_of
 from kpis.clock import Counting
+from kpis.cycle import cycle_of
 from kpis.declaration import Declaration, Dimension, Hit, Kind, Measure, Span
 from kpis.hops import Hop, hops_of
 from kpis.latency import NOTHING_TRACED, Split, Unsplit, split_of
@@ -42,6 +43,7 @@ class OfWaits:
         self._formula = declaration.formula
         self._splits = declaration.splits
         self._has_owner = Dimension.OWNER in declaration.dimensions
+        self._has_cutoff = Dimension.CUTOFF in declaration.dimensions
         self._counting = Counting(declaration.clock, estate.calendars)
         self._estate = estate
         self._watched_since = watched_since
@@ -129,6 +131,7 @@ class OfWaits:
             Dimension.SYSTEM: asked.system,
             Dimension.INSTANCE: _instance(case, asked.starts, wait),
             **({Dimension.OWNER: asked.owner} if self._has_owner else {}),
+            **({Dimension.CUTOFF: cycle_of(case)} if self._has_cutoff else {}),
         }
 
     def _split(self, case: Case, asked: _Asked, wait: Wait) -> Split | Unsplit:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from kpis.ageing import Ageing, class_of
 from kpis.cell import Cell, Held, Place, Since, Summing, entry_age
 from kpis.clock import Counting
+from kpis.cycle import next_cutoff
 from kpis.declaration import Declaration, Dimension, Good, Headline, Kind, Unfinished
 from kpis.distribution import ACCURACY, EXACT, Distribution, Estimate, bin_of, value_of
 from kpis.intervals import Interval, wilson, wilson_around
@@ -22,6 +23,7 @@ from kpis.money import EXACTLY, Converted, Sums, convert, total
 from kpis.observation import Ending
 from kpis.survival import Curve, Lives, Reached, curve_of, cut, together
 from lineage.fact import Sight
+from throughline.core.business_time import BusinessTime
 from throughline.core.instants import HOUR
 from throughline.core.rates import Rates
 
@@ -40,7 +42,8 @@ _FINEST = Decimal(10) ** 8  # of an amount: curves count in whole numbers
 class Moment:
     """When a reading is made: now, its day, what we see of the sources then, and the rates.
 
-    ``gauges``: what lineage keeps by itself, as it stands then, by KPI.
+    ``gauges``: what lineage keeps by itself, as it stands then, by KPI. ``calendars``: by which cut-offs come; None: of
+    who asks for none.
     """
 
     now: int
@@ -48,6 +51,13 @@ class Moment:
     sight: Sight
     rates: Rates
     gauges: Mapping[str, Reading] = field(default_factory=dict[str, "Reading"])
+    calendars: BusinessTime | None = None
+
+    def value(self, place: Place, dimension: Dimension) -> str | None:
+        """Return what a place tells of a dimension at this moment: of a cycle of cut-offs the next one."""
+        if dimension is not Dimension.CUTOFF:
+            return place.value(dimension)
+        return None if self.calendars is None else next_cutoff(place, self.calendars, self.now)
 
     def seen_to(self, place: Place) -> int:
         """Return up to when what is unfinished is known to be: its sources' watermark, at most now.
@@ -324,6 +334,10 @@ class Reader:
         self._summing = summing
         self._moment = moment
 
+    def value(self, place: Place, dimension: Dimension) -> str | None:
+        """Return what a place tells of a dimension at the moment of reading."""
+        return self._moment.value(place, dimension)
+
     def read(self, cells: Cells, asked: Asked) -> Reading:
         """Return the answer of the KPI by its kind; raises ValueError for a kind that cells cannot answer."""
         return self._read(cells, asked)._replace(known_to=self._known_to(cells))
@@ -571,7 +585,7 @@ def readings(
     found: dict[tuple[str | None, ...], Reading] = {}
     within = next((dimension for dimension in by if dimension in _WITHIN), None)
     others = tuple(dimension for dimension in by if dimension is not within)
-    for values, part in split(cells, others).items() if others else [((), dict(cells))]:
+    for values, part in split(cells, others, reader.value).items() if others else [((), dict(cells))]:
         if within is None:
             found[values] = reader.read(part, asked)
             continue
@@ -598,12 +612,14 @@ _WITHIN: Mapping[Dimension, Callable[[Reader, Cells, Asked], Iterator[tuple[str,
 """Dimensions of which a reading tells apart what lies within cells; no kind of KPI has both."""
 
 
-def split(cells: Cells, by: Iterable[Dimension]) -> dict[tuple[str | None, ...], dict[Place, Cell]]:
+def split(
+    cells: Cells, by: Iterable[Dimension], value_of: Callable[[Place, Dimension], str | None] = Place.value
+) -> dict[tuple[str | None, ...], dict[Place, Cell]]:
     """Return cells by their values of some dimensions, in the order of these, what is unknown last."""
     dimensions = tuple(by)
     found: dict[tuple[str | None, ...], dict[Place, Cell]] = {}
     for place, cell in cells.items():
-        values = tuple(place.value(dimension) for dimension in dimensions)
+        values = tuple(value_of(place, dimension) for dimension in dimensions)
         found.setdefault(values, {})[place] = cell
     return dict(sorted(found.items(), key=lambda entry: [(value is None, value or "") for value in entry[0]]))
 

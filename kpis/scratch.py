@@ -80,7 +80,7 @@ def moment_of(snapshot: Snapshot, estate: Estate, kpis: Iterable[Declaration] = 
     today = estate.calendars.day_of(snapshot.now, None)
     rates = Rates(estate.firm.reporting_currency, estate.rates)
     gauges = {each.name: read_gauge(snapshot, each) for each in kpis if each.formula.kind is Kind.GAUGE}
-    return Moment(snapshot.now, today, snapshot.context.sight, rates, gauges)
+    return Moment(snapshot.now, today, snapshot.context.sight, rates, gauges, estate.calendars)
 
 
 def read_from_scratch(

@@ -9,7 +9,7 @@ class Dimension(StrEnum):
     """By what a figure may be split; closed, so that a label never holds an id of a record.
 
     ``owner``: the team that has to see to it, as the process declares it. ``ageing``: of what stands, the class of its
-    age (kpis/ageing.py).
+    age (kpis/ageing.py). ``cutoff``: of what stands, the next cut-off that it misses unless it is done (kpis/cycle.py).
     """
 
     PROCESS = "process"
@@ -23,3 +23,4 @@ class Dimension(StrEnum):
     CATEGORY = "category"  # of errors; of attempts only
     OWNER = "owner"
     AGEING = "ageing"
+    CUTOFF = "cutoff"
