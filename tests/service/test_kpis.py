@@ -186,6 +186,8 @@ def test_the_commands_say_what_the_api_does(serve: Serving, tmp_path: Path) -> N
     assert shown["readings"] == readings(serve, by="region")["readings"]
     assert "EMEA" in said(serve, "show", "billing-readiness-lag", *days, "--by", "region")
     told = said(serve, "explain", "billing-readiness-lag", *days, "--where", "region=EMEA")
+    parted = said(serve, "show", "unbilled-approved-hours", "--by", "cutoff").splitlines()
+    assert any(line.startswith("none ") for line in parted)  # nothing declares when billing cuts off
     assert "30: 25 done, 5 unfinished" in told
     assert "What weighs most, of 30" in told
     assert "TE-" in said(serve, "cases", "billing-readiness-lag", *days, "--ending", "open")

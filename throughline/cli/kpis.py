@@ -114,7 +114,7 @@ def _say_where(out: Console, where: Iterable[str]) -> None:
     """Say of what part of all a figure is, where it is of a part."""
     named = [each.split("=", 1) for each in where]
     if named:
-        told = ", ".join(f"{spoken(name)} {value or 'not known'}" for name, value in named)
+        told = ", ".join(f"{spoken(name)} {value_text(name, value)}" for name, value in named)
         out.print(f"Only {told}.", style="bold")
 
 
@@ -146,7 +146,7 @@ def _readings(kpi: Document, readings: list[Document]) -> Table:
     for each in readings:
         beside, by_its_day = each["beside"], {**kpi, "day_seconds": each["day_seconds"]}
         table.add_row(
-            *(each["by"][name] or "not known" for name in dimensions),
+            *(value_text(name, each["by"][name]) for name in dimensions),
             _days(each),
             _now(by_its_day, each),
             f"{beside['began']:,}",
@@ -156,6 +156,11 @@ def _readings(kpi: Document, readings: list[Document]) -> Table:
             _also(by_its_day, each["answer"]),
         )
     return table
+
+
+def value_text(dimension: str, value: str | None) -> str:
+    """Write a value of a dimension: what no cut-off is before has none, and of others nobody told it."""
+    return value or ("none" if dimension == "cutoff" else "not known")
 
 
 def _days(reading: Document) -> str:

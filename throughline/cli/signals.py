@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from throughline.cli.client import Client, Document, api_place
-from throughline.cli.kpis import KPIS, STYLES, figure_text
+from throughline.cli.kpis import KPIS, STYLES, figure_text, value_text
 from throughline.cli.printing import console, print_json
 from throughline.cli.words import key_text, moment, spoken
 
@@ -55,7 +55,7 @@ def _subject(signal: Document) -> str:
     if case is not None:
         name = key_text({"type": case["key_type"], "value": case["name"], "scope": case["scope"]})
         return f"{name} in {case['process']}, due {moment(signal['due'])}"
-    return ", ".join(f"{spoken(name)} {value or 'not known'}" for name, value in signal["of"].items()) or "all"
+    return ", ".join(f"{spoken(name)} {value_text(name, value)}" for name, value in signal["of"].items()) or "all"
 
 
 def _told(signal: Document) -> str:
