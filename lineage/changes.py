@@ -6,13 +6,17 @@ slowest has worked off are dropped, and the oldest where there are too many: who
 
 Spans that come after an event of their trace save no case. They leave a row of that event: who splits latencies by
 spans knows which cases it is of, and finding that out here would cost more than to fold it.
+
+A case that leaves, as it is kept no longer (lineage/retention.py), leaves a row of another kind: what was worked out of
+it stands, and the case can no longer be looked at. It leaves once every follower has seen it as it stood last.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +28,9 @@ from throughline.core.sql import Connection
 
 FORGOTTEN = "changes_forgotten"  # the position up to which rows are gone
 MOST_KEPT = 4_000_000  # rows, of about 15 bytes
+RETIRED_AT_ONCE = 500  # cases that a follower is told together
 _DROPPED_AT_ONCE = 100_000
+_RETIRED = -(2**62)  # less the id of a case: it left; rows of spans are above it, as no store has as many events
 
 
 class Follower(NamedTuple):
@@ -52,13 +58,15 @@ class Position(NamedTuple):
 class Changes(NamedTuple):
     """The cases of the rows after a position, each once, and the position behind them; ``left``: there are more.
 
-    ``spans_of``: the events (seqs) of whose traces spans came.
+    ``spans_of``: the events (seqs) of whose traces spans came. ``retired``: cases that left after all that was told
+    before, and before all that is told later; then nothing else is told.
     """
 
     cases: list[int]
     position: Position
     left: bool
     spans_of: Sequence[int] = ()
+    retired: Sequence[int] = ()
 
 
 def position_of(store: StoreReader) -> Position:
@@ -79,9 +87,48 @@ def changes_after(store: StoreReader, position: Position, limit: int) -> Changes
     rows = store.rows("SELECT seq, case_id FROM changed WHERE seq > ? ORDER BY seq LIMIT ?", position.seq, limit)
     if not rows:
         return Changes([], position, left=False)
+    retired = _retired_first(rows)
+    if retired:
+        seq = rows[len(retired) - 1][0]
+        return Changes([], position._replace(seq=seq), seq < last, retired=retired)
+    rows = list(takewhile(lambda row: row[1] > _RETIRED, rows))
     named = list(dict.fromkeys(row[1] for row in rows))
     cases, spans_of = [each for each in named if each >= 0], [-each for each in named if each < 0]
     return Changes(cases, position._replace(seq=rows[-1][0]), rows[-1][0] < last, spans_of)
+
+
+def _retired_first(rows: Iterable[tuple[int, int]]) -> list[int]:
+    """Return the cases that left before anything else is told, some of them."""
+    first = takewhile(lambda row: row[1] <= _RETIRED, rows)
+    return [_RETIRED - row[1] for row in islice(first, RETIRED_AT_ONCE)]
+
+
+def note_retired(store: StoreWriter, cases: Iterable[int]) -> None:
+    """Tell those who follow that cases have left, within the transaction in which they do."""
+    store.note_changed(_RETIRED - case_id for case_id in cases)
+
+
+def retired_after(store: StoreReader, seq: int) -> tuple[dict[int, int], int]:
+    """Return the cases that left after a row, each with the row that tells it last, and the last row there is."""
+    told = store.rows("SELECT case_id, seq FROM changed WHERE seq > ? AND case_id <= ? ORDER BY seq", seq, _RETIRED)
+    return {_RETIRED - case_id: at for case_id, at in told}, store.one("SELECT max(seq) FROM changed") or 0
+
+
+def not_followed(store: StoreReader, data: Path, cases: Iterable[int]) -> set[int]:
+    """Return those among cases that somebody who follows has not looked at since they were saved."""
+    identity = store.meta().get(IDENTITY, "")
+    following = [each for each in FOLLOWERS if _is_there(store.connection, data, each)]
+    worked_off = [_followed(store.connection, data, each, identity) for each in following]
+    if not worked_off:
+        return set()
+    sql = "SELECT DISTINCT case_id FROM changed WHERE seq > ? AND case_id IN (SELECT value FROM json_each(?))"
+    return {row[0] for row in store.rows(sql, min(worked_off), store.array(cases))}
+
+
+def _is_there(connection: Connection, data: Path, follower: Follower) -> bool:
+    if connection.dialect == "postgresql":
+        return connection.has_table(f"{follower.schema}.position")
+    return (data / follower.file).is_file()
 
 
 def forget_changes(store: StoreWriter, data: Path, most: int = MOST_KEPT) -> None:

@@ -228,13 +228,16 @@ class Engine:
             self._mark_orphans(aged, now)
         return len(ids) == AT_ONCE or len(aged) == AT_ONCE
 
-    def retain(self, now: int) -> Counted | None:
-        """Do the next piece of a sweep by which the store is rid of what it keeps no more; None: nothing is due."""
+    def retain(self, now: int, data: Path | None = None) -> Counted | None:
+        """Do the next piece of a sweep by which the store is rid of what it keeps no more; None: nothing is due.
+
+        ``data``: the folder of those who follow the store, whom it waits for; None: nobody does.
+        """
         if not self._retention.is_due(now):
             return None
         with self.transaction():
             self.resolver.forget()
-            counted, values = self._retention.step(now)
+            counted, values = self._retention.step(now, data)
             turned = self._recheck(value for value in values if self._flags.get(*value) & Flag.STANDING)
             self.store.put_off(turned)
         self._folder.retired_until = self._retention.retired_until

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from lineage.changes import note_retired
 from lineage.process import Process
 from lineage.saving import CASES, EMPTY, RETIRED, Saved, save
 from lineage.store import CaseRow, Edge, StoreWriter
@@ -25,6 +26,7 @@ Gone = frozenset[tuple[str, str]]
 
 NOWHERE: Gone = frozenset()
 RETIRED_UNTIL = "retired_until"  # the latest time of an event that was removed
+CASES_LEFT = "cases_left"  # a counter: how many cases have left, by which a store can be told from an older copy of it
 RETIRED_COUNT = "retired."  # before the name of a counter of what events draw: the part of events that were removed
 
 
@@ -49,7 +51,10 @@ def bring_back(store: StoreWriter, seqs: Iterable[int]) -> None:
 
 
 def drop_cases(store: StoreWriter, rows: Sequence[CaseRow], now: int) -> None:
-    """Remove cases with all that was derived of them; of one of which something was believed an empty row stays."""
+    """Remove cases with all that was derived of them; of one of which something was believed an empty row stays.
+
+    Those who follow are told, as what they keep of these cases leaves too.
+    """
     store.many(
         "DELETE FROM near WHERE value = ? AND process = ? AND role = ? AND case_id = ?",
         [(value, row.process, role, row.id) for row in rows for role, value in _near(row)],
@@ -57,6 +62,8 @@ def drop_cases(store: StoreWriter, rows: Sequence[CaseRow], now: int) -> None:
     for row in rows:
         row.clear()
     save(store, [Saved(row, None, RETIRED) for row in rows], now)
+    note_retired(store, [row.id for row in rows])
+    store.count([(CASES_LEFT, "", len(rows))])
     ids = [(row.id,) for row in rows]
     store.many("DELETE FROM stale WHERE case_id = ?", ids)
     unspoken = "id = ? AND NOT EXISTS (SELECT 1 FROM belief WHERE case_id = cases.id)"

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
+from lineage.changes import not_followed
 from lineage.fact import CaseState
 from lineage.flags import Flag, Flags
 from lineage.fold import count_faults, edges_of, named_places, texts_of
@@ -104,13 +106,16 @@ class Retention:
         """Return whether there is a piece to do."""
         return self._case is not None or self._block is not None or not 0 <= now - self._swept < EVERY
 
-    def step(self, now: int) -> tuple[Counted, set[_At]]:
-        """Do one piece; return what it removed, and the values whose events or holders it changed."""
+    def step(self, now: int, data: Path | None = None) -> tuple[Counted, set[_At]]:
+        """Do one piece; return what it removed, and the values whose events or holders it changed.
+
+        ``data``: the folder of those who follow; a case that changed since they looked stays until the next sweep.
+        """
         if self._block is not None:
             return self._sweep_events(self._until)
         if self._case is None:
             self._case, self._began, self._until = 0, now, self._horizon(now)
-        return self._sweep_cases(self._until, now)
+        return self._sweep_cases(self._until, now, data)
 
     def _horizon(self, now: int) -> int:
         """Return the receipt up to which things may leave in a sweep that begins now."""
@@ -120,11 +125,11 @@ class Retention:
 
     # Cases.
 
-    def _sweep_cases(self, until: int, now: int) -> tuple[Counted, set[_At]]:
+    def _sweep_cases(self, until: int, now: int, data: Path | None) -> tuple[Counted, set[_At]]:
         assert self._case is not None
         upto = self._case + _IDS_AT_ONCE
         rows = [CaseRow(*row) for row in self._store.rows(_CANDIDATES, self._case, upto, until + _AHEAD)]
-        knots = self._knots(rows, until)
+        knots = self._followed(self._knots(rows, until), data)
         values = self._let_go(knots, now)
         if len(rows) == _CASES_AT_ONCE:
             self._case = rows[-1].id
@@ -144,6 +149,13 @@ class Retention:
                     found.append(knot)
                     known.update(knot.rows)
         return found
+
+    def _followed(self, knots: list[_Knot], data: Path | None) -> list[_Knot]:
+        """Return those of which everybody who follows has seen each case as it stands: nobody can look at it later."""
+        if data is None or not knots:
+            return knots
+        unseen = not_followed(self._store, data, (row for knot in knots for row in knot.rows))
+        return [knot for knot in knots if unseen.isdisjoint(knot.rows)]
 
     def _knot(self, first: CaseRow, until: int) -> _Knot | None:
         """Return the cases that have to leave with one; None where one of them has to stay."""

@@ -377,7 +377,7 @@ class _Loop:
         if busy and at - self._swept < _SWEEP_EVERY:
             return False
         started = time.monotonic()
-        counted = self._engine.retain(now)
+        counted = self._engine.retain(now, self._data)
         if counted is None:
             return False
         self._swept = at

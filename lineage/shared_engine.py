@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
 from typing import Final, TypeVar
 
 from lineage.engine import AT_ONCE, Engine, Heard, Limits
@@ -246,9 +247,9 @@ class SharedEngine(Engine):
                 super().state([statement], now)
                 self._stated = max(self._stated, statement.number)
 
-    def retain(self, now: int) -> Counted | None:
+    def retain(self, now: int, data: Path | None = None) -> Counted | None:
         with self._all_alone():
-            return super().retain(now)
+            return super().retain(now, data)
 
     def derive_all(self) -> None:
         with self._all_alone():

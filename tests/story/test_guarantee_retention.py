@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lineage.changes import position_of
 from lineage.engine import Engine
 from lineage.generations import STORE_FILE, next_path
 from lineage.rebuild import rebuild
@@ -28,6 +29,7 @@ from tests.guarantees.weeks import BEGAN, DAYS, moments, weeks
 from tests.identity_model.worlds import Arrival, World, arrivals, seeds
 from tests.story.test_guarantee_rebuild import Standing, quiet
 from tests.unit.lineage.adapter import counted, found, settle, tick
+from tests.unit.lineage.test_changes import follow
 from throughline.core.event import Event, FieldValue, content_digest
 from throughline.core.instants import DAY, HOUR, parse_instant
 
@@ -43,10 +45,10 @@ def shown(engine: Engine, now: int) -> Shown:
     return show(engine, snapshot_of(engine, PACK, ESTATE, DEFAULTS, now), ESTATE)
 
 
-def sweep(engine: Engine, now: int) -> tuple[int, int]:
-    """Do a whole sweep; return how many cases and events it removed."""
+def sweep(engine: Engine, now: int, data: Path | None = None) -> tuple[int, int]:
+    """Do a whole sweep; return how many cases and events it removed. ``data``: the folder of those who follow."""
     cases = events = 0
-    while (counted := engine.retain(now)) is not None:
+    while (counted := engine.retain(now, data)) is not None:
         cases += counted.cases
         events += counted.events
     return cases, events
@@ -92,6 +94,19 @@ def _arrive(engine: Engine, step: Arrival, now: int) -> None:
     if step.events:
         engine.fold(step.events, now)
     engine.state(step.statements, now)
+
+
+def test_a_case_leaves_once_those_who_follow_have_seen_it_as_it_stands(tmp_path: Path) -> None:
+    """Else a figure would keep it as they saw it last: nobody can look at it later."""
+    with closing(Engine.open(":memory:", PACK, ESTATE, DEFAULTS)) as engine:
+        engine.fold([happened("e1", "time.submitted", BEGAN, time_entry="T1")], BEGAN)
+        seen = position_of(engine.store)
+        engine.fold([happened("e2", "time.cancelled", BEGAN, time_entry="T1")], BEGAN)
+        tick(engine, BEGAN + 13_000 * DAY)
+        follow(tmp_path, seen)
+        assert sweep(engine, BEGAN + 13_000 * DAY, tmp_path) == (0, 0)
+        follow(tmp_path, position_of(engine.store))
+        assert sweep(engine, BEGAN + 13_001 * DAY, tmp_path) == (1, 2)
 
 
 def test_a_clock_that_is_decades_ahead_lets_a_month_go_at_most() -> None:

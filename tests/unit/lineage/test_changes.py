@@ -9,7 +9,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lineage.changes import FOLLOWERS, Position, changes_after, forget_changes, position_of
+from lineage.changes import (
+    FOLLOWERS,
+    Position,
+    changes_after,
+    forget_changes,
+    not_followed,
+    position_of,
+    retired_after,
+)
 from lineage.engine import Engine
 from lineage.removal import drop_cases
 from tests.stored_store import DEFINITIONS, ESTATE, LIMITS, NOW, events
@@ -91,12 +99,48 @@ def test_a_few_rows_at_a_time_tell_the_same(engine: Engine) -> None:
     assert sorted(told) == cases(engine)
 
 
-def test_what_retires_is_not_told(engine: Engine) -> None:
+def test_cases_that_leave_are_told_apart_in_the_order_in_which_they_did(engine: Engine) -> None:
     engine.fold(events(), NOW)
-    at = position_of(engine.store)
+    at, (one, other, *_) = position_of(engine.store), cases(engine)
+    leave(engine, one, other)
+    engine.fold([msgspec.structs.replace(each, id=f"{each.id}-later") for each in events()], NOW)
+    between = position_of(engine.store)
+    leave(engine, one if one in cases(engine) else cases(engine)[0])
+    first = changes_after(engine.store, at, 1_000)
+    assert first is not None
+    assert (first.retired, first.cases, first.left) == ([one, other], [], True)
+    then = changes_after(engine.store, first.position, 1_000)
+    assert then is not None
+    assert (then.retired, then.position, then.left) == ((), between, True)
+    assert then.cases
+    last = changes_after(engine.store, then.position, 1_000)
+    assert last is not None
+    assert (len(last.retired), last.cases, last.left) == (1, [], False)
+    told, seq = retired_after(engine.store, first.position.seq)
+    assert (list(told), seq) == (last.retired, last.position.seq)
+
+
+def leave(engine: Engine, *ids: int) -> None:
     with engine.transaction():
-        drop_cases(engine.store, list(engine.store.cases_by_id(cases(engine)[:1]).values()), NOW)
-    assert position_of(engine.store) == at
+        engine.resolver.forget()
+        drop_cases(engine.store, list(engine.store.cases_by_id(ids).values()), NOW)
+
+
+def test_cases_that_were_saved_since_a_follower_looked_are_told_from_others(engine: Engine, tmp_path: Path) -> None:
+    engine.fold(events()[:2], NOW)
+    looked, before = position_of(engine.store), cases(engine)
+    engine.fold(events(), NOW)
+    everything = cases(engine)
+    assert not_followed(engine.store, tmp_path, everything) == set()  # nobody follows
+    follow(tmp_path, looked)
+    since = changes_after(engine.store, looked, 1_000)
+    assert since is not None
+    assert not_followed(engine.store, tmp_path, everything) == set(since.cases) >= set(everything) - set(before)
+    assert not_followed(engine.store, tmp_path, []) == set()
+    follow(tmp_path, since.position)
+    assert not_followed(engine.store, tmp_path, everything) == set()
+    follow(tmp_path, Position("another", since.position.seq))
+    assert not_followed(engine.store, tmp_path, everything) == set(everything)
 
 
 def test_rows_stay_until_the_follower_of_this_very_store_has_worked_them_off(engine: Engine, tmp_path: Path) -> None:
