@@ -86,7 +86,8 @@ class BehindDocument(msgspec.Struct, frozen=True):
 class BehindList(msgspec.Struct, frozen=True):
     """A page of what is behind a figure, what weighs most first. ``total``: how much there is on all pages.
 
-    ``times``: how many attempts that are; of other figures as many as ``total``.
+    ``times``: how many attempts that are; of other figures as many as ``total``. ``no_longer_kept``: how many more are in
+    the figure, of whatever ending and age, whose cases have left, as they are kept no longer: they cannot be listed.
     """
 
     kpi: str
@@ -94,6 +95,7 @@ class BehindList(msgspec.Struct, frozen=True):
     total: int
     times: int
     next: str | None
+    no_longer_kept: int
 
 
 class RiskDocument(msgspec.Struct, frozen=True):
@@ -375,10 +377,11 @@ class KpiDesk:
             with _named(declaration):
                 verdicts = frozenset(asked.counts_as) or None
                 found = finder.find(question, Wanted(endings, asked.at_least, asked.below, verdicts), moment)
+                gone = finder.no_longer_kept(question)
             counting = self._counting(declaration)
             page = [_behind(each, counting, snapshot) for each in found[after : after + asked.limit]]
         more = write_cursor((after + asked.limit,)) if after + asked.limit < len(found) else None
-        return BehindList(kpi, page, len(found), sum(each.observation.times for each in found), more)
+        return BehindList(kpi, page, len(found), sum(each.observation.times for each in found), more, gone)
 
     def at_risk(self, kpi: str, asked: RiskAsked) -> RiskList:
         """Return the open work of a KPI with the chance that it misses its deadline."""

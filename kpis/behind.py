@@ -80,6 +80,22 @@ class Finder:
         found = self._observed(question, wanted, moment, ids)
         return sorted(found, key=lambda each: _weight(declaration, each, moment))
 
+    def no_longer_kept(self, question: Question) -> int:
+        """Return how many records are in a figure whose cases have left, so that they cannot be found.
+
+        Raises NoCells and NotTold.
+        """
+        declaration, version = self._asker.declared(question.kpi)
+        grain = grain_of(question, declaration)
+        cells = self._store.remnants_of(version.number, grain, *self._cells(question, declaration, grain))
+        standing = declaration.formula.kind in STANDING
+        days = question.window if declaration.formula.kind in MATCHED else None
+        return sum(
+            stands if standing else records
+            for place, records, stands in cells
+            if holds(question, place) and (days is None or place.day == NO_DAY or place.day >= days.first)
+        )
+
     def latest(self, question: Question, moment: Moment, most: int) -> list[Behind]:
         """Return what is behind a figure, of so many cases at most: those of the last days. Raises as ``find``."""
         declaration, version = self._asker.declared(question.kpi)

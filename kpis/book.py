@@ -42,6 +42,10 @@ class Book(Protocol):
         """Add an item to one of its cells; ``times`` -1 takes it back. Raises ValueError where it was never added."""
         ...
 
+    def records(self, item: Any) -> int:
+        """Return how many records an item stands for."""
+        ...
+
     def is_stale(self, cell: AnyCell) -> bool:
         """Tell whether a cell must be counted anew from its items."""
         ...
@@ -83,6 +87,9 @@ class ObservedBook:
     def enter(self, cell: Cell, spot: Spot, item: Observation, times: int) -> None:
         self._summing.enter(cell, spot.place.day, item, times)
 
+    def records(self, item: Observation) -> int:
+        return item.times
+
     def is_stale(self, cell: Cell) -> bool:
         return cell.stale
 
@@ -110,6 +117,9 @@ class MatchedBook:
 
     def enter(self, cell: MatchedCell, spot: Spot, item: Contribution, times: int) -> None:
         cell.enter(item, times)
+
+    def records(self, item: Contribution) -> int:
+        return 1
 
     def is_stale(self, cell: MatchedCell) -> bool:
         return False

@@ -1,7 +1,8 @@
 """Keeping cells up to date: what a case contributed before is taken back, and what it contributes now is added.
 
 Nothing depends on what changed a case: it is looked at as it stands, and held against what is stored of it. So a case
-that is looked at twice, or after further changes, ends the same, and a crash leaves nothing half done.
+that is looked at twice, or after further changes, ends the same, and a crash leaves nothing half done. What has left
+the lineage store cannot be looked at any more: what is kept of it is forgotten, and what it is in stays (forget.py).
 """
 
 from __future__ import annotations
@@ -21,16 +22,19 @@ from kpis.catalogue import Catalogue
 from kpis.cell import Summing
 from kpis.codec import Contributed, Entry
 from kpis.declaration import Declaration, Kind
+from kpis.forget import Leaving, forget_cases, traces_left
 from kpis.latency import Known, KnownSpan, Traced
 from kpis.look import Seen, ids_after, see
 from kpis.observe import Observer
 from kpis.spans import SpanReader, Whereabouts
 from kpis.spot import Grain, Spot
-from kpis.store import KpiWriter, VersionRow, transaction
+from kpis.store import LEFT, KpiWriter, VersionRow, transaction
 from lineage.changes import Changes, Position, changes_after, position_of
 from lineage.definitions import state_fingerprint
 from lineage.process import Definitions
 from lineage.read import Snapshot
+from lineage.removal import CASES_LEFT
+from lineage.retention import SWEPT
 from throughline.core.estate import Estate
 from throughline.core.expressions import Condition
 
@@ -44,6 +48,7 @@ DERIVED_ANEW = "processes, the estate or Throughline itself changed"
 STORED_ANEW = "the lineage store was made anew"
 BACKFILLED = "backfill"
 _WALK_WHY = "walk_why"  # why all cases are looked at
+_TIDIED = "tidied"  # the sweep of the lineage store after which the traces were gone through last
 NOT_KEPT = frozenset({Kind.NONE, Kind.GAUGE})
 MOST_NEAR = 1_000  # cells of a version that are kept in memory
 ROWS_AT_ONCE = 20_000  # of the queue: what changes often is looked at once for many of its rows
@@ -160,6 +165,11 @@ class Keeper:
         # Cells that were of use, by version, with their ids: as they are stored, while no transaction is under way.
         self._near: dict[int, dict[Spot, tuple[int, AnyCell]]] = {}
         self._ahead: Changes | None = None  # read, and not worked off yet
+        self._leaving = Leaving()
+        self._left = 0  # how many cases had left the lineage store when that was read
+        self._swept = 0  # when the last sweep of the lineage store began, as far as that was read
+        self._tidied: int | None = None  # after which one traces were gone through last; None: not read yet
+        self._tidying: tuple[int, bytes] | None = None  # after which one they are, and after which trace to go on
         self._spans = spans
 
     @property
@@ -171,8 +181,12 @@ class Keeper:
         """Find the version of each KPI, and begin to look at all cases where one is new or stored anew."""
         store = self._store
         self._concerned.clear()
+        self._keep_known()
+        anew = store.position() is None or store.meta().get(MADE_BY) != self._made_by
+        if anew:
+            self._forget_all_that_left(snapshot)
         with transaction(store):
-            if store.position() is None or store.meta().get(MADE_BY) != self._made_by:
+            if anew:
                 self._begin_anew(snapshot, DERIVED_ANEW)
                 store.set_meta(MADE_BY, self._made_by)
             known = {(row.kpi, row.digest): row for row in store.versions()}
@@ -184,21 +198,42 @@ class Keeper:
                 if row is None:
                     row = store.add_version(name, declaration.version, digest, snapshot.now)
                     self._begin_walk(DECLARED_ANEW)
-                observer = Observer(declaration, self._estate)
-                summing = Summing(declaration, observer.counting, self._estate.calendars)
-                self._kept[row.number] = Kept(row, declaration, observer, book_of(declaration, summing))
+                self._keep(row, declaration)
             store.supersede(self._kept)
+
+    def _keep_known(self) -> None:
+        """Keep the versions that are there already."""
+        known = {(row.kpi, row.digest): row for row in self._store.versions()}
+        for name, declaration in self._catalogue.kpis.items():
+            row = known.get((name, digest_of(declaration))) if declaration.formula.kind not in NOT_KEPT else None
+            if row is not None:
+                self._keep(row, declaration)
+
+    def _keep(self, row: VersionRow, declaration: Declaration) -> None:
+        observer = Observer(declaration, self._estate)
+        summing = Summing(declaration, observer.counting, self._estate.calendars)
+        self._kept[row.number] = Kept(row, declaration, observer, book_of(declaration, summing))
 
     def backfill(self, snapshot: Snapshot) -> None:
         """Forget what was looked at, and begin to look at every case anew."""
+        self._forget_all_that_left(snapshot)
         with transaction(self._store):
             self._begin_anew(snapshot, BACKFILLED)
 
     def _begin_anew(self, snapshot: Snapshot, why: str) -> None:
         self._near.clear()
         self._ahead = None
+        self._leaving.begin_anew()
+        if snapshot.store.counter(CASES_LEFT, "") < int(self._store.meta().get(LEFT, 0)):
+            # It is an older copy, in which some are back: those would count twice.
+            self._store.drop_remnants()
+            self._note_left(snapshot)
         self._store.begin_anew(position_of(snapshot.store))
         self._begin_walk(why)
+
+    def _note_left(self, snapshot: Snapshot) -> None:
+        self._left = snapshot.store.counter(CASES_LEFT, "")
+        self._store.set_meta(LEFT, str(self._left))
 
     def _begin_walk(self, why: str) -> None:
         if self._store.walked() is None or why != DECLARED_ANEW:
@@ -214,12 +249,16 @@ class Keeper:
             return True
         changes = self._ahead
         assert changes is not None  # it was read
+        if changes.retired:
+            self._forget(changes.retired, changes.position)
+            self._ahead = None
+            return True
         some, rest = changes.cases[:CASES_AT_ONCE], changes.cases[CASES_AT_ONCE:]
         if some:
             self.look_at(snapshots, some, position=None if rest else changes.position)
         self._ahead = changes._replace(cases=rest) if rest else None
         walking = False if rest else self._walk(snapshots)
-        return bool(rest) or changes.left or walking
+        return bool(rest) or changes.left or walking or self._tidy(snapshots)
 
     def _read_ahead(self, snapshots: Snapshots) -> bool:
         """Read which cases changed; where that can no longer be told, begin to look at all of them, and say False."""
@@ -227,6 +266,7 @@ class Keeper:
         assert position is not None  # ``begin`` has set it
         with snapshots() as snapshot:
             self._ahead = changes_after(snapshot.store, position, ROWS_AT_ONCE)
+            self._swept = int(snapshot.store.meta().get(SWEPT, 0))
             if self._ahead is None:
                 with transaction(self._store):
                     self._begin_anew(snapshot, STORED_ANEW)
@@ -234,7 +274,56 @@ class Keeper:
                 # Cases that are not known here yet are looked at later, and see these spans then.
                 split = self._store.cases_split_by(self._ahead.spans_of)
                 self._ahead = self._ahead._replace(cases=list(dict.fromkeys((*self._ahead.cases, *split))))
+            elif self._ahead.retired:
+                self._left = snapshot.store.counter(CASES_LEFT, "")
         return self._ahead is not None
+
+    def _forget(self, cases: Sequence[int], position: Position | None = None) -> None:
+        """Forget what is kept of cases that have left; what they are in stays as it is.
+
+        Nobody looks at one of them before the position is behind all that tells that it left, so to do it again does
+        nothing.
+        """
+        store = self._store
+        before = store.contributed(cases)
+        with transaction(store):
+            forget_cases(store, {number: kept.book for number, kept in self._kept.items()}, before)
+            store.count(_tallied({}, before), "tally_left")
+            store.set_meta(LEFT, str(self._left))
+            if position is not None:
+                store.set_position(position)
+
+    def _forget_all_that_left(self, snapshot: Snapshot) -> None:
+        """Forget those that have left, before all that is kept of cases goes: they are not among those looked at."""
+        position = self._store.position()
+        if position is None or position_of(snapshot.store).store != position.store:
+            return
+        self._left = snapshot.store.counter(CASES_LEFT, "")
+        left = sorted(self._leaving.among(snapshot.store, position))
+        for start in range(0, len(left), CASES_AT_ONCE):
+            self._forget(left[start : start + CASES_AT_ONCE])
+
+    def _tidy(self, snapshots: Snapshots) -> bool:
+        """After each sweep of the lineage store forget the spans of traces that no event tells any more, a piece each.
+
+        Return whether there is more to do.
+        """
+        store = self._store
+        if self._tidied is None:
+            self._tidied = int(store.meta().get(_TIDIED, 0))
+        if self._swept <= self._tidied:
+            return False
+        began, after = self._tidying or (self._swept, b"")
+        with snapshots() as snapshot:
+            left, last = traces_left(store, snapshot.store, after)
+        with transaction(store):
+            store.drop_spans(left)
+            if last is None:
+                store.set_meta(_TIDIED, str(began))
+        self._tidying = None if last is None else (began, last)
+        if last is None:
+            self._tidied = began
+        return last is not None
 
     def behind(self, snapshot: Snapshot) -> int:
         """Return how many saves of cases have not been worked off."""
@@ -268,6 +357,8 @@ class Keeper:
     ) -> None:
         """Bring the cells up to date with some cases, in one transaction with how far that is.
 
+        Those that have left stay as they were, to be forgotten.
+
         No snapshot is open for long, and none while that is written: the log of the lineage store grows for as long as
         one is.
         """
@@ -276,19 +367,22 @@ class Keeper:
         after: dict[int, Contributed | None] = {}
         spans: dict[bytes, Sequence[KnownSpan]] = {}
         split_by: list[tuple[int, int]] = []
-        ahead = list(dict.fromkeys(cases))
+        ahead, at, passed = list(dict.fromkeys(cases)), store.position(), set[int]()
+        assert at is not None  # ``begin`` has set it
         while ahead:
             some, ahead = ahead[:CASES_IN_SIGHT], ahead[CASES_IN_SIGHT:]
-            before |= store.contributed(some)
             traced: dict[str, Traced] = {}
             with snapshots() as snapshot:
+                passed |= self._leaving.among(snapshot.store, at)
+                some = [each for each in some if each not in passed]
+                before |= store.contributed(some)
                 seen = see(snapshot, some, traced)
                 further = self._upstream(snapshot, some, before, seen)
                 told_by, places = self._told_by(snapshot, seen)
             spans |= self._read_spans(places, traced)
             split_by += told_by
             after |= self._contributions(some, seen)
-            ahead += sorted(further - after.keys() - set(ahead))
+            ahead += sorted(further - after.keys() - set(ahead) - passed)
         with self._forgetting(), transaction(store):
             store.put_contributed({case: each for case, each in after.items() if each is not None or case in before})
             store.put_spans(spans)
@@ -411,7 +505,7 @@ class Keeper:
         self._note_behind(kept, changes, bookings, ids)
         for spot, cell in cells.items():
             if book.is_stale(cell) and not cell.empty:
-                self._put(kept, spot, ids[spot], self._counted_anew(kept, spot))
+                self._put(kept, spot, ids[spot], self._counted_anew(kept, spot, ids[spot]))
         gone = [spot for spot, cell in cells.items() if cell.empty]
         store.drop_cells([ids[spot] for spot in gone if spot in ids])
         for spot in gone:
@@ -442,9 +536,11 @@ class Keeper:
         self._store.drop_behind(gone)
         self._store.put_behind(come)
 
-    def _counted_anew(self, kept: Kept, spot: Spot) -> AnyCell:
-        """Return a cell counted from what is behind it."""
-        number, book, cell = kept.row.number, kept.book, kept.book.blank()
+    def _counted_anew(self, kept: Kept, spot: Spot, cell_id: int) -> AnyCell:
+        """Return a cell counted from what is behind it, and what is of cases that have left."""
+        number, book = kept.row.number, kept.book
+        remnant = self._store.remnants([cell_id]).get(cell_id)
+        cell = book.blank() if remnant is None else book.decode(remnant.content)
         cases = self._store.cases_behind(number, spot.grain, spot.place)
         for contributed in self._store.contributed_to(number, cases).values():
             for each in book.items(contributed.entries[number]):

@@ -114,6 +114,9 @@ class Publisher:
 
     def _restate_one(self, declaration: Declaration, former: PublishedRow, why: str, moment: Moment) -> None:
         every, first = Every(former.every), date.fromordinal(former.day)
+        window = _window(every, first)
+        if self._store.is_thinned(declaration.name, window.first.toordinal(), window.last.toordinal()):
+            return  # what it would be read of is fewer than what it was published of
         row = self._read(declaration, every, first, former.as_of, why, moment)
         if row is not None and (row.value, row.at_least) != (former.value, former.at_least):
             self._store.publish(row)

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -35,12 +35,15 @@ CHANGES: Final = KPIS.row  # the position in the queue of changed cases; lineage
 METRICS_ROW: Final = "metrics"  # in meta: what the writer counts, for /metrics
 READINGS_ROW: Final = "readings"  # in meta: the readings of now, for /metrics; apart, as they are long and made seldom
 WALK: Final = "walk"  # the id of the last case that was looked at while all are; no row: none are
+LEFT: Final = "left"  # in meta: how many cases had left the lineage store when cases were last forgotten
 LEAD: Final = "lead"  # how often the one writer of the tables in a database was another one
 _CACHE_MIB = 32
 _READER_CACHE_MIB = 8
 _NONE = NO_DAY.toordinal()
 _TRACES_AT_ONCE = 500
 _ALL: Final = 2**62
+Tally = Literal["tally", "tally_left"]
+
 _NO_LEAD: Final = 0  # nothing is fenced
 
 _encode_spans = msgspec.msgpack.Encoder().encode
@@ -64,6 +67,14 @@ class VersionRow(NamedTuple):
     digest: str
     since: int
     complete: bool
+
+
+class RemnantRow(NamedTuple):
+    """Of a cell, what of it is of cases that have left: how many records, and how many of them are not over."""
+
+    records: int
+    stands: int
+    content: bytes
 
 
 class PublishedRow(NamedTuple):
@@ -205,6 +216,42 @@ class KpiReader:
             latest,
         )
         return [row[0] for row in found]
+
+    def remnants_of(
+        self, kpi: int, grain: Grain, first: int | None, last: int | None, standing: bool
+    ) -> list[tuple[Place, int, int]]:
+        """Return of which cells of some days cases have left: how many records, and how many of them are not over.
+
+        ``standing``: only those cells that hold what is not over.
+        """
+        if not self.connection.has_table("remnant"):  # an earlier version of Throughline kept these figures last
+            return []
+        found = self.rows(
+            "SELECT day, place, records, remnant.stands FROM cell JOIN remnant ON remnant.cell = cell.id"
+            f" WHERE kpi = ? AND grain = ? AND day BETWEEN ? AND ?{' AND cell.stands > 0' if standing else ''}",
+            kpi,
+            int(grain),
+            *_between(first, last),
+        )
+        return [(decode_place(day, place), records, stands) for day, place, records, stands in found]
+
+    def remnants(self, cells: Iterable[int]) -> dict[int, RemnantRow]:
+        """Return what of cells is of cases that have left, of those of which any is."""
+        found = self.rows(
+            "SELECT cell, records, stands, content FROM remnant WHERE cell IN (SELECT value FROM json_each(?))",
+            self.connection.array(cells),
+        )
+        return {cell: RemnantRow(*rest) for cell, *rest in found}
+
+    def is_thinned(self, kpi: str, first: int, last: int) -> bool:
+        """Tell whether cases of days (ordinals, both included), or of none, had left that no version counts."""
+        sql = "SELECT 1 FROM thinned WHERE kpi = ? AND (day BETWEEN ? AND ? OR day = ?) LIMIT 1"
+        return bool(self.rows(sql, kpi, first, last, _NONE))
+
+    def traces_after(self, trace: bytes, limit: int) -> list[bytes]:
+        """Return traces whose spans are kept, after one, in order."""
+        sql = "SELECT trace_id FROM traced WHERE trace_id > ? ORDER BY trace_id LIMIT ?"
+        return [row[0] for row in self.rows(sql, trace, limit)]
 
     def tally(self, kpi: int) -> dict[str, int]:
         """Return how many cases a version concerns, by the reason why they count for nothing; "": they count."""
@@ -349,6 +396,38 @@ class KpiWriter(KpiReader):
         gone = [(case,) for case, each in contributed.items() if each is None]
         self.connection.executemany("DELETE FROM contributed WHERE case_id = ?", gone)
 
+    def forget_cases(self, cases: Iterable[int]) -> None:
+        """Forget what is kept by the case; what is behind which cell by ``drop_behind``."""
+        gone = self.connection.array(cases)
+        for table in ("contributed", "split_by"):
+            self.connection.execute(f"DELETE FROM {table} WHERE case_id IN (SELECT value FROM json_each(?))", (gone,))
+
+    def put_remnants(self, remnants: Mapping[int, RemnantRow]) -> None:
+        """Store what of cells is of cases that have left, all of it."""
+        self.connection.executemany(
+            "INSERT INTO remnant (cell, records, stands, content) VALUES (?, ?, ?, ?) ON CONFLICT (cell)"
+            " DO UPDATE SET records = excluded.records, stands = excluded.stands, content = excluded.content",
+            [(cell, *row) for cell, row in remnants.items()],
+        )
+
+    def drop_remnants(self) -> None:
+        """Forget what is of cases that have left; the cells themselves stay as they are until all are made anew."""
+        self._note_thinned("")
+        for table in ("remnant", "tally_left"):
+            self.connection.execute(f"DELETE FROM {table}")
+
+    def _note_thinned(self, condition: str, *parameters: int) -> None:
+        self.connection.execute(
+            "INSERT INTO thinned (kpi, day) SELECT DISTINCT version.kpi, cell.day FROM remnant"
+            " JOIN cell ON cell.id = remnant.cell JOIN version ON version.number = cell.kpi"
+            f" WHERE cell.grain = ?{condition} ON CONFLICT DO NOTHING",
+            (int(Grain.DAY), *parameters),
+        )
+
+    def drop_spans(self, traces: Iterable[bytes]) -> None:
+        """Forget the spans of traces."""
+        self.connection.executemany("DELETE FROM traced WHERE trace_id = ?", [(each,) for each in traces])
+
     def put_spans(self, spans: Known) -> None:
         """Keep the spans of traces, all that are known of each."""
         self.connection.executemany(
@@ -361,11 +440,11 @@ class KpiWriter(KpiReader):
         """Note (seq of an event, case) pairs: by its trace latencies of the case are split."""
         self.connection.executemany("INSERT INTO split_by (seq, case_id) VALUES (?, ?) ON CONFLICT DO NOTHING", rows)
 
-    def count(self, rows: Iterable[tuple[int, str, int]]) -> None:
+    def count(self, rows: Iterable[tuple[int, str, int]], table: Tally = "tally") -> None:
         """Add to tallies by (version, label)."""
         self.connection.executemany(
-            "INSERT INTO tally (kpi, label, count) VALUES (?, ?, ?)"
-            " ON CONFLICT (kpi, label) DO UPDATE SET count = tally.count + excluded.count",
+            f"INSERT INTO {table} (kpi, label, count) VALUES (?, ?, ?)"
+            f" ON CONFLICT (kpi, label) DO UPDATE SET count = {table}.count + excluded.count",
             rows,
         )
 
@@ -406,7 +485,10 @@ class KpiWriter(KpiReader):
         )
 
     def drop_version(self, number: int) -> None:
-        """Forget a version with its cells; what was published of it stays."""
+        """Forget a version with its cells; what was published of it stays, also of days of which cases have left."""
+        self._note_thinned(" AND cell.kpi = ?", number)
+        self.connection.execute("DELETE FROM remnant WHERE cell IN (SELECT id FROM cell WHERE kpi = ?)", (number,))
+        self.connection.execute("DELETE FROM tally_left WHERE kpi = ?", (number,))
         self.connection.execute("DELETE FROM behind WHERE cell IN (SELECT id FROM cell WHERE kpi = ?)", (number,))
         self.connection.execute("DELETE FROM cell WHERE kpi = ?", (number,))
         self.connection.execute("DELETE FROM tally WHERE kpi = ?", (number,))
@@ -438,9 +520,18 @@ class KpiWriter(KpiReader):
         self.connection.executemany("INSERT INTO latest (kpi, content) VALUES (?, ?)", contents.items())
 
     def begin_anew(self, position: Position) -> None:
-        """Forget what cases contribute, to look at all of them; what was published stays, and spans that were read."""
-        for table in ("contributed", "cell", "behind", "tally", "split_by"):
+        """Forget what cases contribute, to look at all of them.
+
+        What was published stays, spans that were read, and what is of cases that have left: nobody can look at them.
+        """
+        for table in ("contributed", "behind", "tally", "split_by"):
             self.connection.execute(f"DELETE FROM {table}")
+        self.connection.execute("DELETE FROM cell WHERE id NOT IN (SELECT cell FROM remnant)")
+        self.connection.execute(
+            "UPDATE cell SET stands = (SELECT stands FROM remnant WHERE remnant.cell = cell.id),"
+            " content = (SELECT content FROM remnant WHERE remnant.cell = cell.id)"
+        )
+        self.connection.execute("INSERT INTO tally (kpi, label, count) SELECT kpi, label, count FROM tally_left")
         self.connection.execute("UPDATE version SET complete = 0")
         self.set_position(position)
 
@@ -506,7 +597,7 @@ def make_kpis(connection: Connection, place: Stand) -> bool:
     is_made = connection.has_table("meta")
     if is_made:
         _check(connection, place)
-        if connection.has_table("split_by"):  # the last that was added to this format
+        if connection.has_table("thinned"):  # the last that was added to this format
             return False
     from kpis.tables import kpi_schema  # only here, as SQLAlchemy takes a third of a second to load
 

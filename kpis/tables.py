@@ -101,6 +101,21 @@ latest = _table("latest", _key("kpi", Text), _required("content", LargeBinary))
 traced = _table("traced", _key("trace_id", LargeBinary), _required("spans", LargeBinary))
 # Which cases have latencies that are split by the trace of an event, by its seq in the lineage store.
 split_by = _table("split_by", _key("seq"), _key("case_id"))
+Index("split_by_case", split_by.c.case_id)
+# Of a cell, what of it is of cases that have left: it is made of nothing else that is kept, and never taken back.
+# ``records``: how many these are, ``stands``: how many of them are not over.
+remnant = _table(
+    "remnant",
+    _key("cell"),
+    _required("records"),
+    _required("stands"),
+    _required("content", LargeBinary),
+    rowid=True,
+)
+# Of tallies, what of them is of cases that have left.
+tally_left = _table("tally_left", _key("kpi"), _key("label", Text), _required("count"))
+# Days of which cases had left that no version counts any more: what was published of them stands.
+thinned = _table("thinned", _key("kpi", Text), _key("day"))
 
 
 def kpi_schema(dialect: Dialect) -> list[str]:

@@ -271,6 +271,8 @@ def explain(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data:
     elif behind["cases"]:
         out.print(f"\n{_WEIGHTS.get(behind['counts_as'], 'What weighs most')}, of {behind['times']:,}:", style="bold")
         out.print(_cases(declared, behind["cases"]))
+    if behind is not None:
+        _say_no_longer_kept(out, behind)
 
 
 _UNFINISHED = {
@@ -377,14 +379,24 @@ def cases(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data: P
         print_json(found)
         return
     out = console()
+    _say_no_longer_kept(out, found)
     if not found["cases"]:
-        out.print("No case is behind it.")
+        out.print(
+            "No case is behind it." if not found["no_longer_kept"] else "Of those that are kept none is behind it."
+        )
         return
     out.print(_cases(client.get(_path(kpi))["kpi"], found["cases"]))
     if found["next"]:
         out.print(f"There is more: add --cursor {found['next']}", style="dim", soft_wrap=True)
     else:
         out.print("`throughline show TYPE VALUE` tells all about one.", style="dim")
+
+
+def _say_no_longer_kept(out: Console, behind: Document) -> None:
+    gone = behind["no_longer_kept"]
+    if gone:
+        told = f"{gone:,} more {'is' if gone == 1 else 'are'} in the figure whose cases are no longer kept"
+        out.print(f"{told}: `keep_days` says for how long they are.", style="dim", soft_wrap=True)
 
 
 def _cases(kpi: Mapping[str, Any], lines: list[Document]) -> Table:
