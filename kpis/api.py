@@ -86,8 +86,8 @@ class BehindDocument(msgspec.Struct, frozen=True):
 class BehindList(msgspec.Struct, frozen=True):
     """A page of what is behind a figure, what weighs most first. ``total``: how much there is on all pages.
 
-    ``times``: how many attempts that are; of other figures as many as ``total``. ``no_longer_kept``: how many more are in
-    the figure, of whatever ending and age, whose cases have left, as they are kept no longer: they cannot be listed.
+    ``times``: how many attempts that are; of other figures as many as ``total``. ``no_longer_kept``: how many more are
+    in the figure, of whatever ending and age, whose cases have left: they cannot be listed.
     """
 
     kpi: str

@@ -24,7 +24,7 @@ from kpis.codec import Contributed, Entry
 from kpis.declaration import Declaration, Kind
 from kpis.forget import Leaving, forget_cases, traces_left
 from kpis.latency import Known, KnownSpan, Traced
-from kpis.look import Seen, ids_after, see
+from kpis.look import Seen, cases_there, ids_after, see
 from kpis.observe import Observer
 from kpis.spans import SpanReader, Whereabouts
 from kpis.spot import Grain, Spot
@@ -48,6 +48,7 @@ DERIVED_ANEW = "processes, the estate or Throughline itself changed"
 STORED_ANEW = "the lineage store was made anew"
 BACKFILLED = "backfill"
 _WALK_WHY = "walk_why"  # why all cases are looked at
+_FORMER = "former_forgotten"  # whether those were that left before followers were told of it: "1"
 _TIDIED = "tidied"  # the sweep of the lineage store after which the traces were gone through last
 NOT_KEPT = frozenset({Kind.NONE, Kind.GAUGE})
 MOST_NEAR = 1_000  # cells of a version that are kept in memory
@@ -168,6 +169,7 @@ class Keeper:
         self._leaving = Leaving()
         self._left = 0  # how many cases had left the lineage store when that was read
         self._swept = 0  # when the last sweep of the lineage store began, as far as that was read
+        self._former: int | None = None  # the last case that was looked for among those that are there; None: none is
         self._tidied: int | None = None  # after which one traces were gone through last; None: not read yet
         self._tidying: tuple[int, bytes] | None = None  # after which one they are, and after which trace to go on
         self._spans = spans
@@ -186,6 +188,8 @@ class Keeper:
         if anew:
             self._forget_all_that_left(snapshot)
         with transaction(store):
+            if store.position() is None:
+                store.set_meta(_FORMER, "1")
             if anew:
                 self._begin_anew(snapshot, DERIVED_ANEW)
                 store.set_meta(MADE_BY, self._made_by)
@@ -200,6 +204,7 @@ class Keeper:
                     self._begin_walk(DECLARED_ANEW)
                 self._keep(row, declaration)
             store.supersede(self._kept)
+        self._former = None if store.meta().get(_FORMER) else -1
 
     def _keep_known(self) -> None:
         """Keep the versions that are there already."""
@@ -258,7 +263,7 @@ class Keeper:
             self.look_at(snapshots, some, position=None if rest else changes.position)
         self._ahead = changes._replace(cases=rest) if rest else None
         walking = False if rest else self._walk(snapshots)
-        return bool(rest) or changes.left or walking or self._tidy(snapshots)
+        return bool(rest) or changes.left or walking or self._forget_former(snapshots) or self._tidy(snapshots)
 
     def _read_ahead(self, snapshots: Snapshots) -> bool:
         """Read which cases changed; where that can no longer be told, begin to look at all of them, and say False."""
@@ -302,6 +307,29 @@ class Keeper:
         left = sorted(self._leaving.among(snapshot.store, position))
         for start in range(0, len(left), CASES_AT_ONCE):
             self._forget(left[start : start + CASES_AT_ONCE])
+
+    def _forget_former(self, snapshots: Snapshots) -> bool:
+        """Forget, once and a piece at a time, those that left before anybody was told of it; return whether to go on.
+
+        What is kept of a case that is not there leaves otherwise where the change that took the case away is worked
+        off: so where all changes are, those that are not there have left.
+        """
+        store = self._store
+        if self._former is None:
+            return False
+        with snapshots() as snapshot:
+            if position_of(snapshot.store) != store.position():
+                return False
+            ids = store.contributing_after(self._former, CASES_AT_ONCE)
+            gone = set(ids) - cases_there(snapshot, ids)
+            self._left = snapshot.store.counter(CASES_LEFT, "")
+        if gone:
+            self._forget(sorted(gone))
+        self._former = ids[-1] if ids else None
+        if not ids:
+            with transaction(store):
+                store.set_meta(_FORMER, "1")
+        return bool(ids)
 
     def _tidy(self, snapshots: Snapshots) -> bool:
         """After each sweep of the lineage store forget the spans of traces that no event tells any more, a piece each.

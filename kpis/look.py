@@ -63,6 +63,15 @@ def _case_in(snapshot: Snapshot, view: CaseView, keys: Mapping[int, Key], traced
     )
 
 
+def cases_there(snapshot: Snapshot, ids: Iterable[int]) -> set[int]:
+    """Return those among cases that are there and not empty."""
+    found = snapshot.store.rows(
+        "SELECT id FROM cases WHERE id IN (SELECT value FROM json_each(?)) AND state <> 'empty'",
+        snapshot.store.array(ids),
+    )
+    return {row[0] for row in found}
+
+
 def ids_after(snapshot: Snapshot, after: int, limit: int) -> list[int]:
     """Return the cases that are not empty with an id above one, by id."""
     rows = snapshot.store.rows(

@@ -248,6 +248,15 @@ class KpiReader:
         sql = "SELECT 1 FROM thinned WHERE kpi = ? AND (day BETWEEN ? AND ? OR day = ?) LIMIT 1"
         return bool(self.rows(sql, kpi, first, last, _NONE))
 
+    def contributing_after(self, case: int, limit: int) -> list[int]:
+        """Return cases that contribute anything, after one, in order."""
+        return [
+            row[0]
+            for row in self.rows(
+                "SELECT case_id FROM contributed WHERE case_id > ? ORDER BY case_id LIMIT ?", case, limit
+            )
+        ]
+
     def traces_after(self, trace: bytes, limit: int) -> list[bytes]:
         """Return traces whose spans are kept, after one, in order."""
         sql = "SELECT trace_id FROM traced WHERE trace_id > ? ORDER BY trace_id LIMIT ?"

@@ -214,22 +214,43 @@ def test_a_piece_at_a_time_is_forgotten(store: KpiWriter) -> None:
     assert cells(world) == before
 
 
-def test_what_left_before_all_is_looked_at_anew_stays_in_the_figures(store: KpiWriter) -> None:
-    """Also where it had not been forgotten yet: a process was started anew, by other calendars."""
+@pytest.mark.parametrize("restarted", [True, False], ids=["by a new process", "by an order"])
+def test_what_left_before_all_is_looked_at_anew_stays_in_the_figures(store: KpiWriter, restarted: bool) -> None:
+    """Also where it had not been forgotten yet."""
     world = World(LAG, store)
     world.fold(LAG.events)
     world.follow()
     before = cells(world)
     let_go_of_all(world)
-    with world.snapshot() as snapshot:
-        world.keeper.backfill(snapshot)
+    if restarted:
+        store.set_meta("made_by", "others")
+        world.declare(LAG.declaration)
+    else:
+        with world.snapshot() as snapshot:
+            world.keeper.backfill(snapshot)
     world.follow()
     assert cells(world) == before
-    let_go_of_all(world)
-    store.set_meta("made_by", "others")
+
+
+def test_what_left_before_followers_were_told_of_it_is_forgotten_too(store: KpiWriter) -> None:
+    """As an earlier version of Throughline let it go; what only changes meanwhile stays what it is."""
+    world = World(LAG, store)
+    world.fold(LAG.events[:4])
+    world.follow()
+    before, first = cells(world), position_of(world.engine.store)
+    ids = let_go_of_all(world)
+    world.engine.store.connection.execute("DELETE FROM changed WHERE seq > ?", (first.seq,))
+    store.connection.execute("DELETE FROM meta WHERE name = 'former_forgotten'")
+    world.follow()
+    assert rows_about(store, ids)
     world.declare(LAG.declaration)
     world.follow()
+    assert rows_about(store, ids) == []
     assert cells(world) == before
+    world.fold([msgspec.structs.replace(each, id=f"{each.id}-later") for each in LAG.events[:4]])
+    world.declare(LAG.declaration)
+    world.follow()
+    assert found(world)
 
 
 @pytest.mark.parametrize("forgotten", [True, False], ids=["forgotten before", "not yet forgotten"])
