@@ -18,7 +18,7 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-from bench.fold import BEGIN, DEFINITIONS, blocks, decompress
+from bench.fold import BEGIN, DEFINITIONS, blocks, decompress, retire_all
 from bench.workload import Workload
 from kpis.ask import TIMELESS, Asker, Question, Window
 from kpis.catalogue import load_catalogue
@@ -28,7 +28,7 @@ from kpis.latest import DAYS, Latest
 from kpis.reading import Moment
 from kpis.scratch import moment_of
 from kpis.spans import SpanReader
-from kpis.store import FILE_NAME, open_kpi_writer
+from kpis.store import FILE_NAME, KpiReader, open_kpi_writer
 from lineage.definitions import load_definitions
 from lineage.engine import Limits
 from lineage.generations import STORE_FILE
@@ -37,6 +37,7 @@ from lineage.run import MOST_EVENTS, Subject, open_engine
 from throughline.core.clock import RealClock
 from throughline.core.estate import load_estate
 from throughline.core.event import decode_block
+from throughline.core.instants import DAY
 from throughline.core.journal import JOURNAL_FILE, JournalReader
 
 SIZES = "30_000,100_000,300_000"
@@ -44,7 +45,10 @@ TIMES = 5  # that each question is asked
 
 
 class Figures(NamedTuple):
-    """What one size gave: µs of CPU an event, looks at cases, cells and bytes an event, and ms to read."""
+    """What one size gave: µs of CPU an event, looks at cases, cells and bytes an event, and ms to read.
+
+    Then everything grew older than what is kept: how many events left, and what that was and leaves.
+    """
 
     fold: float
     upkeep: float
@@ -56,6 +60,11 @@ class Figures(NamedTuple):
     split: float
     split_p99: float
     latest: float
+    retired: float
+    forget: float
+    rows: float
+    rows_left: float
+    bytes_left: float
 
 
 MEANINGS = {
@@ -69,6 +78,11 @@ MEANINGS = {
     "split": "the same by region, mean, ms",
     "split_p99": "the same by region, p99, ms",
     "latest": "the readings of now of all KPIs, ms",
+    "retired": "share of the events that left, once all is older than what is kept",
+    "forget": "CPU to forget their cases, µs an event that left",
+    "rows": "rows by the case an event, before",
+    "rows_left": "rows by the case an event, after",
+    "bytes_left": "bytes of kpis.db in use an event, after",
 }
 
 
@@ -123,10 +137,41 @@ def measure(workload: Workload, folder: Path, batches: int) -> Figures:
         latest = (perf_counter() - started) * 1e3
         gc.enable()
         (cells,), size = store.rows("SELECT count(*) FROM cell")[0], store.connection.size()
+        rows = _rows_by_case(store)
+        while engine.tick(now + Limits().keep + DAY) or keeper.follow(cases.snapshot):
+            pass  # what is overdue by then has nothing to do with what leaves
+        retired, _ = retire_all(engine, now)
+        began = process_time()
+        while keeper.follow(cases.snapshot):
+            pass
+        forget = (process_time() - began) / max(1, retired)
+        rows_left, bytes_left = _rows_by_case(store), _bytes_in_use(store)
     each = 1 / workload.events
     return Figures(
-        fold * 1e6 * each, upkeep * 1e6 * each, looks.count * each, cells * each, size * each, *reading, *split, latest
+        fold * 1e6 * each,
+        upkeep * 1e6 * each,
+        looks.count * each,
+        cells * each,
+        size * each,
+        *reading,
+        *split,
+        latest,
+        retired * each,
+        forget * 1e6,
+        rows * each,
+        rows_left * each,
+        bytes_left * each,
     )
+
+
+def _rows_by_case(store: KpiReader) -> int:
+    return sum(store.rows(f"SELECT count(*) FROM {table}")[0][0] for table in ("contributed", "behind"))
+
+
+def _bytes_in_use(store: KpiReader) -> int:
+    """Return how much of the file is not free: it does not shrink."""
+    (size,), (free,) = store.rows("PRAGMA page_size")[0], store.rows("PRAGMA freelist_count")[0]
+    return store.connection.size() - size * free
 
 
 def _question(asker: Asker, kpi: str, moment: Moment) -> Question:

@@ -12,13 +12,15 @@ from typing import NamedTuple
 
 from kpis.book import Book, Item
 from kpis.codec import Contributed
+from kpis.look import cases_there
 from kpis.spot import Spot
 from kpis.store import KpiWriter, RemnantRow
 from lineage.changes import Position, retired_after
+from lineage.read import Snapshot
 from lineage.store import StoreReader
 from lineage.traces import entries_of
 
-_TRACES_AT_ONCE = 1_000
+_ROWS_AT_ONCE = 1_000
 
 
 class Leaving:
@@ -82,12 +84,29 @@ def _leave_behind(store: KpiWriter, number: int, book: Book, left: Mapping[Spot,
     store.drop_behind((ids[spot], case) for spot in ids for case in {each.case for each in left[spot]})
 
 
-def traces_left(store: KpiWriter, lineage: StoreReader, after: bytes) -> tuple[list[bytes], bytes | None]:
-    """Return of some traces after one those that no event tells any more, and the last of them; None: it was the last.
+class Tidied(NamedTuple):
+    """How far spans and whose latencies they split were gone through: the last row of each; None: all were."""
 
-    By such a trace no latency is split again.
-    """
-    traces = store.traces_after(after, _TRACES_AT_ONCE)
-    known = entries_of(lineage, traces)
-    left = [each for each in traces if not any(entry.seqs for entry in known.get(each, ()))]
-    return left, traces[-1] if len(traces) == _TRACES_AT_ONCE else None
+    split_by: tuple[int, int] | None = (-1, -1)
+    trace: bytes | None = b""
+
+
+class Useless(NamedTuple):
+    """What no latency is split by any more: rows of cases that are not there, and traces that no event tells."""
+
+    split_by: Sequence[tuple[int, int]] = ()
+    traces: Sequence[bytes] = ()
+
+
+def useless_after(store: KpiWriter, snapshot: Snapshot, tidied: Tidied) -> tuple[Useless, Tidied]:
+    """Return what is useless of a piece, and how far that is."""
+    if tidied.split_by is not None:
+        rows = store.split_by_after(tidied.split_by, _ROWS_AT_ONCE)
+        there = cases_there(snapshot, {case for _, case in rows})
+        last = rows[-1] if len(rows) == _ROWS_AT_ONCE else None
+        return Useless(split_by=[row for row in rows if row[1] not in there]), tidied._replace(split_by=last)
+    assert tidied.trace is not None  # there is something left to go through
+    traces = store.traces_after(tidied.trace, _ROWS_AT_ONCE)
+    known = entries_of(snapshot.store, traces)
+    silent = [each for each in traces if not any(entry.seqs for entry in known.get(each, ()))]
+    return Useless(traces=silent), tidied._replace(trace=traces[-1] if len(traces) == _ROWS_AT_ONCE else None)

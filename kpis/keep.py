@@ -22,7 +22,7 @@ from kpis.catalogue import Catalogue
 from kpis.cell import Summing
 from kpis.codec import Contributed, Entry
 from kpis.declaration import Declaration, Kind
-from kpis.forget import Leaving, forget_cases, traces_left
+from kpis.forget import Leaving, Tidied, forget_cases, useless_after
 from kpis.latency import Known, KnownSpan, Traced
 from kpis.look import Seen, cases_there, ids_after, see
 from kpis.observe import Observer
@@ -49,7 +49,7 @@ STORED_ANEW = "the lineage store was made anew"
 BACKFILLED = "backfill"
 _WALK_WHY = "walk_why"  # why all cases are looked at
 _FORMER = "former_forgotten"  # whether those were that left before followers were told of it: "1"
-_TIDIED = "tidied"  # the sweep of the lineage store after which the traces were gone through last
+_TIDIED = "tidied"  # the sweep of the lineage store after which spans were gone through last
 NOT_KEPT = frozenset({Kind.NONE, Kind.GAUGE})
 MOST_NEAR = 1_000  # cells of a version that are kept in memory
 ROWS_AT_ONCE = 20_000  # of the queue: what changes often is looked at once for many of its rows
@@ -170,8 +170,8 @@ class Keeper:
         self._left = 0  # how many cases had left the lineage store when that was read
         self._swept = 0  # when the last sweep of the lineage store began, as far as that was read
         self._former: int | None = None  # the last case that was looked for among those that are there; None: none is
-        self._tidied: int | None = None  # after which one traces were gone through last; None: not read yet
-        self._tidying: tuple[int, bytes] | None = None  # after which one they are, and after which trace to go on
+        self._tidied: int | None = None  # after which one spans were gone through last; None: not read yet
+        self._tidying: tuple[int, Tidied] | None = None  # after which one they are, and how far
         self._spans = spans
 
     @property
@@ -332,7 +332,7 @@ class Keeper:
         return bool(ids)
 
     def _tidy(self, snapshots: Snapshots) -> bool:
-        """After each sweep of the lineage store forget the spans of traces that no event tells any more, a piece each.
+        """After each sweep of the lineage store forget which spans split latencies that are no more, a piece at a time.
 
         Return whether there is more to do.
         """
@@ -341,17 +341,19 @@ class Keeper:
             self._tidied = int(store.meta().get(_TIDIED, 0))
         if self._swept <= self._tidied:
             return False
-        began, after = self._tidying or (self._swept, b"")
+        began, at = self._tidying or (self._swept, Tidied())
         with snapshots() as snapshot:
-            left, last = traces_left(store, snapshot.store, after)
+            useless, at = useless_after(store, snapshot, at)
+        is_done = at == Tidied(None, None)
         with transaction(store):
-            store.drop_spans(left)
-            if last is None:
+            store.drop_split_by(useless.split_by)
+            store.drop_spans(useless.traces)
+            if is_done:
                 store.set_meta(_TIDIED, str(began))
-        self._tidying = None if last is None else (began, last)
-        if last is None:
+        self._tidying = None if is_done else (began, at)
+        if is_done:
             self._tidied = began
-        return last is not None
+        return not is_done
 
     def behind(self, snapshot: Snapshot) -> int:
         """Return how many saves of cases have not been worked off."""

@@ -46,6 +46,8 @@ Tally = Literal["tally", "tally_left"]
 
 _NO_LEAD: Final = 0  # nothing is fenced
 
+_ADDED: Final = ("split_by", "thinned")  # the last table of each time that some were added to this format
+
 _encode_spans = msgspec.msgpack.Encoder().encode
 _decode_spans = msgspec.msgpack.Decoder(list[KnownSpan]).decode
 
@@ -151,6 +153,11 @@ class KpiReader:
         """Return the cases that have latencies which are split by the traces of events."""
         among = "SELECT DISTINCT case_id FROM split_by WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY case_id"
         return [row[0] for row in self.rows(among, self.connection.array(seqs))]
+
+    def split_by_after(self, row: tuple[int, int], limit: int) -> list[tuple[int, int]]:
+        """Return (seq of an event, case) pairs after one, in order: by its trace latencies of the case are split."""
+        sql = "SELECT seq, case_id FROM split_by WHERE (seq, case_id) > (?, ?) ORDER BY seq, case_id LIMIT ?"
+        return [(seq, case) for seq, case in self.rows(sql, *row, limit)]
 
     def cells(self, kpi: int, grain: Grain, first: int | None, last: int | None) -> dict[Place, bytes]:
         """Return the cells of a version whose days (ordinals) lie between two, both included; None: from or to any."""
@@ -406,10 +413,11 @@ class KpiWriter(KpiReader):
         self.connection.executemany("DELETE FROM contributed WHERE case_id = ?", gone)
 
     def forget_cases(self, cases: Iterable[int]) -> None:
-        """Forget what is kept by the case; what is behind which cell by ``drop_behind``."""
-        gone = self.connection.array(cases)
-        for table in ("contributed", "split_by"):
-            self.connection.execute(f"DELETE FROM {table} WHERE case_id IN (SELECT value FROM json_each(?))", (gone,))
+        """Forget what cases contribute; what is behind which cell by ``drop_behind``."""
+        self.connection.execute(
+            "DELETE FROM contributed WHERE case_id IN (SELECT value FROM json_each(?))",
+            (self.connection.array(cases),),
+        )
 
     def put_remnants(self, remnants: Mapping[int, RemnantRow]) -> None:
         """Store what of cells is of cases that have left, all of it."""
@@ -432,6 +440,10 @@ class KpiWriter(KpiReader):
             f" WHERE cell.grain = ?{condition} ON CONFLICT DO NOTHING",
             (int(Grain.DAY), *parameters),
         )
+
+    def drop_split_by(self, rows: Iterable[tuple[int, int]]) -> None:
+        """Forget (seq of an event, case) pairs."""
+        self.connection.executemany("DELETE FROM split_by WHERE seq = ? AND case_id = ?", rows)
 
     def drop_spans(self, traces: Iterable[bytes]) -> None:
         """Forget the spans of traces."""
@@ -606,7 +618,7 @@ def make_kpis(connection: Connection, place: Stand) -> bool:
     is_made = connection.has_table("meta")
     if is_made:
         _check(connection, place)
-        if connection.has_table("thinned"):  # the last that was added to this format
+        if all(connection.has_table(each) for each in _ADDED):
             return False
     from kpis.tables import kpi_schema  # only here, as SQLAlchemy takes a third of a second to load
 

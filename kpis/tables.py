@@ -101,7 +101,6 @@ latest = _table("latest", _key("kpi", Text), _required("content", LargeBinary))
 traced = _table("traced", _key("trace_id", LargeBinary), _required("spans", LargeBinary))
 # Which cases have latencies that are split by the trace of an event, by its seq in the lineage store.
 split_by = _table("split_by", _key("seq"), _key("case_id"))
-Index("split_by_case", split_by.c.case_id)
 # Of a cell, what of it is of cases that have left: it is made of nothing else that is kept, and never taken back.
 # ``records``: how many these are, ``stands``: how many of them are not over.
 remnant = _table(

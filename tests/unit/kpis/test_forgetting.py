@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from kpis import cell, distribution
+from kpis import cell, distribution, forget
 from kpis.ask import Asker
 from kpis.behind import Finder
 from kpis.declaration import KpiClock
@@ -76,7 +76,7 @@ def rows_about(store: KpiWriter, cases: list[int]) -> list[Any]:
     gone = store.connection.array(cases)
     return [
         row
-        for table in ("contributed", "behind", "split_by")
+        for table in ("contributed", "behind")
         for row in store.rows(f"SELECT case_id FROM {table} WHERE case_id IN (SELECT value FROM json_each(?))", gone)
     ]
 
@@ -360,20 +360,26 @@ def test_an_older_copy_of_the_store_in_which_some_are_back_counts_them_once(fres
         copy.close()
 
 
-def test_spans_of_a_trace_leave_once_no_event_tells_it(store: KpiWriter) -> None:
+def test_spans_leave_once_no_event_tells_their_trace_a_piece_at_a_time(
+    store: KpiWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forget, "_ROWS_AT_ONCE", 2)
     case = golden(FOLDER / "sync-latency-split-by-spans.yaml")
     world = World(case, store)
     world.fold(case.events, case.spans)
     world.follow()
     before, kept = cells(world), store.rows("SELECT count(*) FROM traced")
     assert kept != [(0,)]
-    let_go_of_all(world)
     sweep_ends(world, 1)
+    assert store.rows("SELECT count(*) FROM split_by") != [(0,)]
+    let_go_of_all(world)
+    sweep_ends(world, 2)
+    assert store.rows("SELECT count(*) FROM split_by") == [(0,)]
     assert store.rows("SELECT count(*) FROM traced") == kept  # events tell them
     events = {seq: told.trace_id for seq, told in world.engine.store.events_after(0) if told.trace_id is not None}
     with world.engine.transaction():
         forget_events(world.engine.store, events)
-    sweep_ends(world, 2)
+    sweep_ends(world, 3)
     assert store.rows("SELECT count(*) FROM traced") == [(0,)]
     assert cells(world) == before
 
@@ -405,7 +411,6 @@ def test_a_store_of_an_earlier_version_gets_what_it_lacks(tmp_path: Path) -> Non
         before = cells(world)
         for table in ("remnant", "tally_left", "thinned"):
             store.connection.execute(f"DROP TABLE {table}")
-        store.connection.execute("DROP INDEX split_by_case")
     with closing((reader := open_kpi_reader(place)).connection):  # before its writer has made them
         (number,) = (row.number for row in reader.versions())
         assert reader.remnants_of(number, Grain.DAY, None, None, standing=False) == []
