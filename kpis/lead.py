@@ -75,7 +75,8 @@ def stand_for(place: Schema) -> Candidate:
 def take_along(store: KpiWriter, former: Path) -> None:
     """Put what was published in a file into a database that nothing was published in, and remove the file.
 
-    All else is made anew from the cases; of that only spans of traces may be gone from where they are read.
+    All else is made anew from the cases; of that spans of traces may be gone from where they are read, and cases have
+    left: what was published of their days stands.
     """
     if not former.is_file():
         return
@@ -98,6 +99,7 @@ def _taken_along(store: KpiWriter, file: KpiReader) -> bool:
     with transaction(store):
         for row in file.rows(f"SELECT {', '.join(PublishedRow._fields)} FROM published ORDER BY id"):
             store.publish(PublishedRow(*row))
+        store.put_thinned(file.days_left())
         if file.connection.has_table("traced"):
             store.connection.executemany(
                 "INSERT INTO traced (trace_id, spans) VALUES (?, ?) ON CONFLICT DO NOTHING",

@@ -255,6 +255,12 @@ class KpiReader:
         sql = "SELECT 1 FROM thinned WHERE kpi = ? AND (day BETWEEN ? AND ? OR day = ?) LIMIT 1"
         return bool(self.rows(sql, kpi, first, last, _NONE))
 
+    def days_left(self) -> list[tuple[str, int]]:
+        """Return (KPI, day) of which cases have left, whether any version counts them still or not."""
+        if not self.connection.has_table("thinned"):
+            return []
+        return self.rows(f"{_DAYS_OF_REMNANTS} WHERE cell.grain = ? UNION SELECT kpi, day FROM thinned", int(Grain.DAY))
+
     def contributing_after(self, case: int, limit: int) -> list[int]:
         """Return cases that contribute anything, after one, in order."""
         return [
@@ -328,6 +334,12 @@ class KpiReader:
 
     def meta(self) -> dict[str, str]:
         return dict(self.rows("SELECT name, value FROM meta"))
+
+
+_DAYS_OF_REMNANTS: Final = (
+    "SELECT DISTINCT version.kpi, cell.day FROM remnant"
+    " JOIN cell ON cell.id = remnant.cell JOIN version ON version.number = cell.kpi"
+)
 
 
 def _between(first: int | None, last: int | None) -> tuple[int, int]:
@@ -435,11 +447,14 @@ class KpiWriter(KpiReader):
 
     def _note_thinned(self, condition: str, *parameters: int) -> None:
         self.connection.execute(
-            "INSERT INTO thinned (kpi, day) SELECT DISTINCT version.kpi, cell.day FROM remnant"
-            " JOIN cell ON cell.id = remnant.cell JOIN version ON version.number = cell.kpi"
-            f" WHERE cell.grain = ?{condition} ON CONFLICT DO NOTHING",
+            f"INSERT INTO thinned (kpi, day) {_DAYS_OF_REMNANTS} WHERE cell.grain = ?{condition}"
+            " ON CONFLICT DO NOTHING",
             (int(Grain.DAY), *parameters),
         )
+
+    def put_thinned(self, days: Iterable[tuple[str, int]]) -> None:
+        """Note (KPI, day) of which cases have left that no version counts."""
+        self.connection.executemany("INSERT INTO thinned (kpi, day) VALUES (?, ?) ON CONFLICT DO NOTHING", days)
 
     def drop_split_by(self, rows: Iterable[tuple[int, int]]) -> None:
         """Forget (seq of an event, case) pairs."""

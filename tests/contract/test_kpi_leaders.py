@@ -142,6 +142,7 @@ def test_figures_that_were_published_in_a_folder_go_along_once(
         former.publish(FIGURE)
         former.publish(FIGURE._replace(value="8", why="late data"))
         former.put_spans({b"trace": []})
+        former.put_thinned([("a", FIGURE.day)])
     first = candidate()
     store = first.lead(tmp_path)
     assert store is not None
@@ -151,6 +152,8 @@ def test_figures_that_were_published_in_a_folder_go_along_once(
     ]
     assert [former.value for former, _ in store.restated("a", 0, 10)] == ["7"]
     assert store.spans_known([b"trace"]) == {b"trace": []}
+    assert store.is_thinned("a", FIGURE.day, FIGURE.day)
+    assert not store.is_thinned("a", FIGURE.day + 1, FIGURE.day + 9)
     assert not list(tmp_path.iterdir())
     first.close()
     with closing((other := open_kpi_writer(file)).connection), transaction(other):

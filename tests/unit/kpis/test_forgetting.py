@@ -332,8 +332,10 @@ def test_what_was_published_of_cases_that_left_is_never_read_of_fewer(store: Kpi
     with world.snapshot() as snapshot:
         world.keeper.backfill(snapshot)
     assert published(world) == former
+    left = store.days_left()
     world.declare(dataclasses.replace(PUBLISHED_LAG.declaration, clock=KpiClock.ELAPSED, version="2"))
     assert published(world) == former
+    assert store.days_left() == left
     assert store.is_thinned(
         PUBLISHED_LAG.declaration.name, date(2026, 11, 2).toordinal(), date(2026, 11, 2).toordinal()
     )
