@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from kpis.store import FILE_NAME as KPIS_FILE
 from lineage.generations import STORE_FILE
 from lineage.retention import SWEPT
 from tests.service.serving import Serving, run, serving, until
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.serial
 BEGAN = parse_instant("2026-03-02T09:00:00Z")
 MONTH = 30 * DAY
 MONTHS = 24
+FIGURE = "/api/v1/kpis/billing-readiness-lag/{}?from=2026-03-01&to=2028-02-28&legal_entity=DE01"
 
 
 def told(number: int, at: int) -> list[dict[str, Any]]:
@@ -62,6 +64,22 @@ def swept(data: Path) -> int:
     return int(rows[0][0]) if rows else 0
 
 
+def billed(serve: Serving) -> int:
+    """Return of how many records it is known how long it took until they could be billed."""
+    (reading,) = serve.get(FIGURE.format("readings")).json["readings"]
+    return reading["beside"]["done"]
+
+
+def cases_with_figures(data: Path) -> set[int]:
+    with closing(open_reader(data / KPIS_FILE)) as kpis:
+        return {row[0] for row in kpis.execute("SELECT case_id FROM contributed").fetchall()}
+
+
+def cases_there(data: Path) -> set[int]:
+    with closing(open_reader(data / STORE_FILE)) as store:
+        return {row[0] for row in store.execute("SELECT id FROM cases WHERE state <> 'empty'").fetchall()}
+
+
 def names(serve: Serving, **asked: str | int) -> set[str]:
     cases = serve.get("/api/v1/cases", process="time-to-bill", limit=1000, **asked).json["cases"]
     return {case["name"] for case in cases}
@@ -79,6 +97,12 @@ def test_two_years_go_by(tmp_path: Path) -> None:
             until(lambda now=at + 20 * DAY: swept(data) == now, "the sweep of the month")
             if number == MONTHS // 2:
                 serve.kill("engine")
+            if number in (MONTHS // 2, MONTHS - 2):
+                serve.kill("watch")
+        until(lambda: serve.get("/api/v1/kpis").json["behind"] == 0, "figures of all that happened")
+        after = BEGAN + (MONTHS - 1) * MONTH + 21 * DAY
+        set_clock(clock, after)
+        until(lambda: swept(data) == after, "the sweep after it")
         stays = {f"TE-{number}" for number in range(10, MONTHS)}
         until(lambda: names(serve, state="done") == stays, "what closed over thirteen months ago to leave")
         assert names(serve, state="open") == {f"STUCK-{number}" for number in range(MONTHS)}
@@ -89,6 +113,11 @@ def test_two_years_go_by(tmp_path: Path) -> None:
         journal = JournalReader(data / JOURNAL_FILE)
         until(lambda: journal.first() >= MONTHS - 1, "the journal to let go of what is older than a month")
         journal.close()
+
+        until(lambda: cases_with_figures(data) == cases_there(data), "what figures keep of cases that left to leave")
+        behind = serve.get(FIGURE.format("cases")).json
+        assert (behind["total"], behind["no_longer_kept"]) == (len(stays), MONTHS - len(stays))
+        assert billed(serve) == MONTHS
 
         counted = serve.get("/api/v1/status").json["counts"]
         again = serve.folded(serve.send(*told(0, BEGAN)))
@@ -109,3 +138,4 @@ def test_two_years_go_by(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     with serving(data, "--clock", str(clock)) as serve:
         assert names(serve, state="done") == stays | {"TE-0"}
+        until(lambda: billed(serve) == MONTHS + 1, "figures of the other store, and of what left it before: one anew")
