@@ -21,13 +21,14 @@ from kpis.store import (
     open_kpi_writer,
     transaction,
 )
-from lineage.changes import Position, forget_changes, position_of
+from lineage.changes import Position, changes_after, forget_changes, position_of
 from lineage.engine import Engine
 from tests.guarantees.firm import ESTATE, happened
 from tests.guarantees.shown import PACK
 from tests.guarantees.weeks import BEGAN
 from tests.postgresql_server import Postgresql
 from throughline.core.errors import StoreUnavailable
+from throughline.core.instants import DAY
 from throughline.core.store_url import Schema, StoreUrl
 
 pytestmark = pytest.mark.needs("postgresql")
@@ -178,6 +179,30 @@ def test_the_engine_drops_no_change_that_the_leader_has_not_worked_off(
         assert rows_left(engine, tmp_path) == 5
         follow(store, end)
         assert rows_left(engine, tmp_path) == 1  # the last stays, to count on from
+
+
+def test_the_engine_lets_no_case_go_that_the_leader_has_not_seen_as_it_stands(
+    candidate: Callable[[], Candidate], database: StoreUrl, tmp_path: Path
+) -> None:
+    with closing(Engine.open(Schema(database, "throughline"), PACK, ESTATE)) as engine:
+        for kind in ("submitted", "cancelled"):
+            engine.fold([happened(kind, f"time.{kind}", BEGAN, time_entry="T1")], BEGAN)
+        end, later = position_of(engine.store), BEGAN + 13_000 * DAY
+        store = led(candidate())
+        follow(store, end._replace(seq=end.seq - 1))
+        assert swept(engine, tmp_path, later) == 0
+        follow(store, end)
+        assert swept(engine, tmp_path, later + DAY) == 1
+        told = changes_after(engine.store, end, 1_000)
+        assert told is not None
+        assert (len(told.retired), told.cases, told.left) == (1, [], False)
+
+
+def swept(engine: Engine, folder: Path, now: int) -> int:
+    cases = 0
+    while (counted := engine.retain(now, folder)) is not None:
+        cases += counted.cases
+    return cases
 
 
 def rows_left(engine: Engine, folder: Path) -> int:

@@ -118,6 +118,11 @@ def test_two_years_go_by(tmp_path: Path) -> None:
         behind = serve.get(FIGURE.format("cases")).json
         assert (behind["total"], behind["no_longer_kept"]) == (len(stays), MONTHS - len(stays))
         assert billed(serve) == MONTHS
+        days = ("--from", "2026-03-01", "--to", "2028-02-28")
+        listed = run(
+            "kpis", "cases", "billing-readiness-lag", *days, "--where", "legal_entity=DE01", "--data", str(data)
+        )
+        assert f"{MONTHS - len(stays)} more are in the figure whose cases are no longer kept" in listed.stdout
 
         counted = serve.get("/api/v1/status").json["counts"]
         again = serve.folded(serve.send(*told(0, BEGAN)))
