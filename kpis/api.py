@@ -377,7 +377,7 @@ class KpiDesk:
             with _named(declaration):
                 verdicts = frozenset(asked.counts_as) or None
                 found = finder.find(question, Wanted(endings, asked.at_least, asked.below, verdicts), moment)
-                gone = finder.no_longer_kept(question)
+                gone = finder.no_longer_kept(question, moment)
             counting = self._counting(declaration)
             page = [_behind(each, counting, snapshot) for each in found[after : after + asked.limit]]
         more = write_cursor((after + asked.limit,)) if after + asked.limit < len(found) else None

@@ -80,7 +80,7 @@ class Finder:
         found = self._observed(question, wanted, moment, ids)
         return sorted(found, key=lambda each: _weight(declaration, each, moment))
 
-    def no_longer_kept(self, question: Question) -> int:
+    def no_longer_kept(self, question: Question, moment: Moment) -> int:
         """Return how many records are in a figure whose cases have left, so that they cannot be found.
 
         Raises NoCells and NotTold.
@@ -93,7 +93,7 @@ class Finder:
         return sum(
             stands if standing else records
             for place, records, stands in cells
-            if holds(question, place) and (days is None or place.day == NO_DAY or place.day >= days.first)
+            if holds(question, place, moment) and (days is None or place.day == NO_DAY or place.day >= days.first)
         )
 
     def latest(self, question: Question, moment: Moment, most: int) -> list[Behind]:

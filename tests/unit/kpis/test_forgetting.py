@@ -18,6 +18,7 @@ from kpis.ask import Asker
 from kpis.behind import Finder
 from kpis.declaration import KpiClock
 from kpis.keep import CASES_AT_ONCE
+from kpis.scratch import moment_of
 from kpis.spot import Grain
 from kpis.store import KpiWriter, open_kpi_reader, open_kpi_writer
 from lineage.changes import position_of
@@ -89,7 +90,9 @@ def behind(world: World) -> int:
 
 def no_longer_kept(world: World, **only: str) -> int:
     asker = Asker(world.store, world.catalogue, world.case.estate)
-    return Finder(world.store, asker, world.case.estate).no_longer_kept(question_of(world, **only))
+    with world.snapshot() as snapshot:
+        moment = moment_of(snapshot, world.case.estate)
+    return Finder(world.store, asker, world.case.estate).no_longer_kept(question_of(world, **only), moment)
 
 
 def stays_as_it_is(world: World, held_back: list[Event], reference: World) -> list[Name]:
