@@ -57,6 +57,10 @@ class Seen(Protocol):
         """Return which of some stored events, by seq with their digests, stand."""
         ...
 
+
+class SeenWriter(Seen, Protocol):
+    """The events that count, and which do from now on."""
+
     def put(self, first: int, new: Sequence[tuple[bytes, int, bytes]], replaced: Iterable[SeenRow]) -> None:
         """Let events stand that came with seqs from one on, as (digest, receipt, content's digest); others no more."""
         ...
@@ -111,12 +115,6 @@ class PackedSeen:
     def standing(self, digests: Mapping[int, bytes]) -> set[int]:
         return {row.seq for row in self._at(digests.items()).values()}
 
-    def put(self, first: int, new: Sequence[tuple[bytes, int, bytes]], replaced: Iterable[SeenRow]) -> None:
-        raise AssertionError("who only reads puts nothing")
-
-    def drop(self, digests: Sequence[bytes]) -> None:
-        raise AssertionError("who only reads drops nothing")
-
     def rows(self) -> Iterator[tuple[bytes, int, int, bytes]]:
         """Yield (digest, seq, receipt, content's digest) of all events that count, as another database takes them."""
         for bucket in range(self.youngest() + 1):
@@ -143,8 +141,11 @@ class PackedSeen:
 
     def youngest(self) -> int:
         """Return the youngest bucket; those before it are full, and have an index."""
+        return self._last_row() >> BUCKET_BITS
+
+    def _last_row(self) -> int:
         (last,) = self._connection.execute("SELECT max(first) FROM counted").fetchone()
-        return (last or 0) >> BUCKET_BITS
+        return last or 0
 
     def digests(self, bucket: int) -> Iterator[tuple[bytes, int]]:
         """Yield the digests of a bucket with their seqs."""
@@ -247,20 +248,26 @@ class CountedSeen(PackedSeen):
 
     def _void(self, seqs: Iterable[int]) -> None:
         """Let nothing stand at seqs; a row of nothing goes, and with the last one of a bucket its index."""
-        (last,) = self._connection.execute("SELECT max(first) FROM counted").fetchone()
-        for first, some in groupby(sorted(seqs), key=lambda seq: self._row_at(seq)[0]):
-            marks = bytearray(self._row_at(first)[1])
-            for seq in some:
-                at = (seq - first) * _MARK
-                marks[at : at + _MARK] = _NOTHING
-            if any(marks) or first == last:
+        rows: dict[int, bytearray] = {}
+        first, marks = 0, bytearray()
+        for seq in sorted(seqs):
+            if (seq - first) * _MARK >= len(marks):
+                first, stored = self._row_at(seq)
+                marks = rows[first] = bytearray(stored)
+            at = (seq - first) * _MARK
+            marks[at : at + _MARK] = _NOTHING
+        for first, marks in rows.items():
+            if any(marks) or first == self._last_row():
                 self._connection.execute("UPDATE counted SET marks = ? WHERE first = ?", (marks, first))
-                continue
-            self._connection.execute("DELETE FROM counted WHERE first = ?", (first,))
-            bucket = first >> BUCKET_BITS
-            bounds = (bucket << BUCKET_BITS, bucket + 1 << BUCKET_BITS)
-            if self._connection.execute(_OF_BUCKET + " LIMIT 1", bounds).fetchone() is None:
-                self._drop_index(bucket)
+            else:
+                self._drop_row(first)
+
+    def _drop_row(self, first: int) -> None:
+        self._connection.execute("DELETE FROM counted WHERE first = ?", (first,))
+        bucket = first >> BUCKET_BITS
+        bounds = (bucket << BUCKET_BITS, bucket + 1 << BUCKET_BITS)
+        if self._connection.execute(_OF_BUCKET + " LIMIT 1", bounds).fetchone() is None:
+            self._drop_index(bucket)
 
 
 _OF_BUCKET = "SELECT first, marks FROM counted WHERE first >= ? AND first < ?"
@@ -359,5 +366,5 @@ def seen_to_read(connection: Connection) -> Seen:
     return IndexedSeen(connection) if connection.dialect == "postgresql" else PackedSeen(connection)
 
 
-def seen_to_write(connection: Connection) -> Seen:
+def seen_to_write(connection: Connection) -> SeenWriter:
     return IndexedSeen(connection) if connection.dialect == "postgresql" else CountedSeen(connection)

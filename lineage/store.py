@@ -385,7 +385,7 @@ class StoreWriter(StoreReader):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         make(connection)
-        self._seen = seen_to_write(connection)
+        self._seen = self._seen_writer = seen_to_write(connection)
         self.trace_places = self.trace_index = places_to_write(connection, "trace", "trace_id", spread)
         self._texts = texts_to_write(connection)
         self._young: dict[str, int] = {}
@@ -478,11 +478,11 @@ class StoreWriter(StoreReader):
 
     def put_seen(self, first: int, new: Sequence[tuple[bytes, int, bytes]], replaced: Iterable[SeenRow]) -> None:
         """Let events stand that came with seqs from one on, as (digest, receipt, content's digest); others no more."""
-        self._seen.put(first, new, replaced)
+        self._seen_writer.put(first, new, replaced)
 
     def drop_seen(self, digests: Sequence[bytes]) -> None:
         """Forget what is known of (source, id)s by their digests."""
-        self._seen.drop(digests)
+        self._seen_writer.drop(digests)
 
     def put_other_content(self, digest: bytes, event: Event) -> None:
         """Keep a content that does not count; of equal contents the least receipt."""
