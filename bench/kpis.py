@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import gc
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -30,7 +30,7 @@ from kpis.scratch import moment_of
 from kpis.spans import SpanReader
 from kpis.store import FILE_NAME, KpiReader, open_kpi_writer
 from lineage.definitions import load_definitions
-from lineage.engine import Limits
+from lineage.engine import Engine, Limits
 from lineage.generations import STORE_FILE
 from lineage.read import CaseReader
 from lineage.run import MOST_EVENTS, Subject, open_engine
@@ -100,7 +100,7 @@ def measure(workload: Workload, folder: Path, batches: int) -> Figures:
     definitions, estate = load_definitions(DEFINITIONS), load_estate(DEFINITIONS)
     catalogue = load_catalogue(DEFINITIONS, definitions)
     made, looks = list(blocks(workload, MOST_EVENTS)), _Looks()
-    now, fold, upkeep = made[-1][0], 0.0, 0.0
+    now = made[-1][0]
     cases = CaseReader(folder / STORE_FILE, definitions, estate, Limits(), lambda: now)
     with (
         closing(open_engine(Subject(folder, definitions, estate, Limits(), RealClock()))) as engine,
@@ -115,16 +115,7 @@ def measure(workload: Workload, folder: Path, batches: int) -> Figures:
         gc.collect()
         gc.freeze()
         gc.disable()  # as serve does
-        for number, (received, block) in enumerate(made, 1):
-            began = process_time()
-            engine.fold(decode_block(decompress(block)), received)
-            while engine.settle(received):
-                pass
-            folded = process_time()
-            if number % batches == 0 or number == len(made):
-                while keeper.follow(cases.snapshot):
-                    pass
-            fold, upkeep = fold + folded - began, upkeep + process_time() - folded
+        fold, upkeep = _kept_beside(engine, keeper, cases, made, batches)
         with cases.snapshot() as snapshot:
             moment = moment_of(snapshot, estate)
         asker = Asker(store, catalogue, estate)
@@ -138,13 +129,7 @@ def measure(workload: Workload, folder: Path, batches: int) -> Figures:
         gc.enable()
         (cells,), size = store.rows("SELECT count(*) FROM cell")[0], store.connection.size()
         rows = _rows_by_case(store)
-        while engine.tick(now + Limits().keep + DAY) or keeper.follow(cases.snapshot):
-            pass  # what is overdue by then has nothing to do with what leaves
-        retired, _ = retire_all(engine, now)
-        began = process_time()
-        while keeper.follow(cases.snapshot):
-            pass
-        forget = (process_time() - began) / max(1, retired)
+        retired, forget = _forgotten(engine, keeper, cases, now)
         rows_left, bytes_left = _rows_by_case(store), _bytes_in_use(store)
     each = 1 / workload.events
     return Figures(
@@ -162,6 +147,38 @@ def measure(workload: Workload, folder: Path, batches: int) -> Figures:
         rows_left * each,
         bytes_left * each,
     )
+
+
+def _kept_beside(
+    engine: Engine, keeper: Keeper, cases: CaseReader, made: Sequence[tuple[int, bytes]], batches: int
+) -> tuple[float, float]:
+    """Fold blocks, with KPIs after each so many of them; return the CPU seconds of the one and of the other."""
+    fold = upkeep = 0.0
+    for number, (received, block) in enumerate(made, 1):
+        began = process_time()
+        engine.fold(decode_block(decompress(block)), received)
+        while engine.settle(received):
+            pass
+        folded = process_time()
+        if number % batches == 0 or number == len(made):
+            _follow(keeper, cases)
+        fold, upkeep = fold + folded - began, upkeep + process_time() - folded
+    return fold, upkeep
+
+
+def _forgotten(engine: Engine, keeper: Keeper, cases: CaseReader, now: int) -> tuple[int, float]:
+    """Let everything leave that is older than what is kept; return how many events did, and CPU seconds for each."""
+    while engine.tick(now + Limits().keep + DAY) or keeper.follow(cases.snapshot):
+        pass  # what is overdue by then has nothing to do with what leaves
+    retired, _ = retire_all(engine, now)
+    began = process_time()
+    _follow(keeper, cases)
+    return retired, (process_time() - began) / max(1, retired)
+
+
+def _follow(keeper: Keeper, cases: CaseReader) -> None:
+    while keeper.follow(cases.snapshot):
+        pass
 
 
 def _rows_by_case(store: KpiReader) -> int:
