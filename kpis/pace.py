@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 _SHARING, _STANDING_BACK = 3, 9  # times as long as a piece of work took is rested after it
+_LONGEST_REST = 5.0  # seconds: on a machine that is busy with others a piece of work takes long, and says little
 
 
 class Pace:
@@ -16,12 +17,13 @@ class Pace:
 
         ``folded`` and ``last`` are the last record that is folded and the last that came in. While nothing waits to be
         folded there is no rest; while something does, three parts of four are left to it. Where that which waited when
-        this was asked before still waits, the fold is behind, and gets nine parts of ten.
+        this was asked before still waits, the fold is behind, and gets nine parts of ten. No rest is longer than
+        5 seconds.
         """
         behind, self._last = folded < self._last, last
         if folded >= last:
             return 0.0
-        return worked * (_STANDING_BACK if behind else _SHARING)
+        return min(worked * (_STANDING_BACK if behind else _SHARING), _LONGEST_REST)
 
 
 class Sparing:

@@ -25,6 +25,12 @@ def test_nine_parts_of_ten_are_left_to_a_fold_that_is_behind_until_it_has_caught
     assert pace.rest(0.5, 215, 215) == 0.0
 
 
+def test_no_rest_is_long_however_long_the_work_took() -> None:
+    pace = Pace()
+    assert pace.rest(20.0, 10, 100) == 5.0
+    assert pace.rest(20.0, 60, 200) == 5.0
+
+
 def test_a_work_is_done_again_once_it_takes_no_more_than_its_part_of_the_time() -> None:
     sparing = Sparing()
     assert sparing.is_due(0.0, 100), "it was never done"
