@@ -182,13 +182,6 @@ class Held:
         else:
             self.hours = EXACTLY.add(self.hours, EXACTLY.multiply(hours, times))
 
-    def merge(self, other: Held) -> None:
-        """Add what others hold."""
-        self.sums.merge(other.sums)
-        self.value.merge(other.value)
-        self.hours = EXACTLY.add(self.hours, other.hours)
-        self.hours_unknown += other.hours_unknown
-
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Held):
             return False

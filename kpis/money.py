@@ -51,11 +51,20 @@ class Sums:
             amount = money.amount if records == 1 else EXACTLY.multiply(money.amount, records)
             self._enter(money.currency, Part(amount, records))
 
-    def merge(self, other: Sums, times: int = 1) -> None:
-        """Add other sums; ``times`` -1 takes them away."""
-        self.add(None, other.unknown * times)
-        for currency, (amount, records) in other.parts.items():
-            self._enter(currency, Part(amount if times > 0 else EXACTLY.minus(amount), records * times))
+    def merge(self, other: Sums) -> None:
+        """Add other sums."""
+        self.unknown += other.unknown
+        for currency, part in other.parts.items():
+            before = self.parts.get(currency)
+            self.parts[currency] = (
+                part if before is None else Part(EXACTLY.add(before.amount, part.amount), before.records + part.records)
+            )
+
+    def copy(self) -> Sums:
+        """Return sums that are equal, and go their own way."""
+        copied = Sums()
+        copied.parts, copied.unknown = dict(self.parts), self.unknown
+        return copied
 
     @property
     def records(self) -> int:

@@ -25,7 +25,7 @@ from kpis.survival import Curve, Lives, Reached, curve_of, cut, together
 from lineage.fact import Sight
 from throughline.core.business_time import BusinessTime
 from throughline.core.instants import HOUR
-from throughline.core.rates import Rates
+from throughline.core.rates import Rates, RatesOfDay
 
 SHARES = {Headline.MEDIAN: 0.5, Headline.P90: 0.9, Headline.P99: 0.99}
 NO_DATA = "no data"
@@ -36,6 +36,7 @@ _HAPPENING = frozenset({Kind.ATTEMPTS, Kind.COUNT})
 """Kinds of what is over at once: nothing of them is unfinished, but a source may have more to tell."""
 _SAME = 1e-6  # of a record
 _FINEST = Decimal(10) ** 8  # of an amount: curves count in whole numbers
+_NOTHING = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,14 +258,20 @@ class _Ages:
         self.size = self.without = 0
         self.total = Decimal(0)
 
-    def add(self, age: float, value: Sums, rates: Rates, day: date) -> None:
-        converted = convert(value, rates, day)
-        self.records[age] = self.records.get(age, 0) + value.records
-        self.size += value.records
-        self.without += converted.unknown
-        if converted.known and converted.amount is not None:
-            self.worth[age] = EXACTLY.add(self.worth.get(age, Decimal(0)), converted.amount)
-            self.total = EXACTLY.add(self.total, converted.amount)
+    def add(self, age: float, value: Sums, rates: RatesOfDay) -> None:
+        records = without = value.unknown
+        for currency, (amount, count) in value.parts.items():
+            records += count
+            rate = rates[currency]
+            if rate is None:
+                without += count
+                continue
+            worth = EXACTLY.multiply(amount, rate)
+            self.worth[age] = EXACTLY.add(self.worth.get(age, _NOTHING), worth)
+            self.total = EXACTLY.add(self.total, worth)
+        self.records[age] = self.records.get(age, 0) + records
+        self.size += records
+        self.without += without
 
     def counts(self, exact: bool) -> dict[float, int]:
         """Return the records by age; by what stands for its bin unless ``exact``."""
@@ -325,6 +332,29 @@ class _Stands(NamedTuple):
     held: Held
 
 
+class _Whole:
+    """What is held of several beginnings together: amounts and hours, and of how many records."""
+
+    def __init__(self) -> None:
+        self.sums = Sums()
+        self.records = self.hours_unknown = 0
+        self._hours = _NOTHING
+
+    @property
+    def known_hours(self) -> Decimal | None:
+        """Return the hours that are known; None where there are records, and none of any."""
+        return None if self.records and self.hours_unknown == self.records else self._hours
+
+    def add(self, held: Held) -> int:
+        """Add what is held; return of how many records that is."""
+        self.sums.merge(held.sums)
+        self._hours = EXACTLY.add(self._hours, held.hours)
+        self.hours_unknown += held.hours_unknown
+        records = held.sums.records
+        self.records += records
+        return records
+
+
 class Reader:
     """Makes readings of one KPI at one moment."""
 
@@ -354,7 +384,8 @@ class Reader:
         return {each: self._stock(standing[each], beside)._replace(known_to=known_to) for each in wanted}
 
     def _known_to(self, cells: Cells) -> int:
-        told = cells if self._declaration.formula.kind in _HAPPENING else (place for place, _, _ in _pending(cells))
+        happening = self._declaration.formula.kind in _HAPPENING
+        told = (place for place, cell in cells.items() if happening or cell.pending)
         return min((self._moment.seen_to(place) for place in told), default=self._moment.now)
 
     def _read(self, cells: Cells, asked: Asked) -> Reading:
@@ -476,20 +507,22 @@ class Reader:
 
     def _standing(self, cells: Cells) -> Iterator[_Stands]:
         """Yield what is unfinished and as old as the KPI asks for, with its age."""
-        for place, since, held in _pending(cells):
-            age = self._age(place, since, self._moment.now)
-            if self._is_old_enough(age, place):
-                yield _Stands(age, place, held)
+        for place, cell in cells.items():
+            if not cell.pending:
+                continue
+            clock, least = self._clock(place, self._moment.now), self._least_age(place)
+            for since, held in cell.pending.items():
+                age = max(0, clock - since.offset)
+                if age >= least:
+                    yield _Stands(age, place, held)
 
     def _stock(self, standing: Iterable[_Stands], beside: Beside) -> Reading:
-        ages, whole = Distribution(), Held()
+        ages, whole = Distribution(), _Whole()
         for each in standing:
-            ages.add(each.age, each.held.sums.records)
-            whole.merge(each.held)
+            ages.add(each.age, whole.add(each.held))
         beside = beside._replace(began=ages.size, open=ages.size)
         amount = convert(whole.sums, self._moment.rates, self._moment.today)
-        hours = None if ages.size and whole.hours_unknown == ages.size else whole.hours
-        stock = Stock(ages.size, amount, whole.sums, hours, whole.hours_unknown, ages, ages.quantile(0.5))
+        stock = Stock(ages.size, amount, whole.sums, whole.known_hours, whole.hours_unknown, ages, ages.quantile(0.5))
         return Reading(stock, None, beside)
 
     def sum(self, cells: Cells, looked_at: int) -> Reading:
@@ -497,14 +530,12 @@ class Reader:
         beside = beside_of(cells)
         if not beside.began and not looked_at:
             return Reading(None, NO_DATA, beside)
-        whole, dated = Held(), list[tuple[Sums, date]]()
+        whole, dated = _Whole(), list[tuple[Sums, date]]()
         for place, since, held in _pending(cells):
-            whole.merge(held)
+            whole.add(held)
             dated.append((held.sums, place.day + timedelta(days=since.offset)))
-        records = whole.sums.records
-        hours = None if records and whole.hours_unknown == records else whole.hours
         amount = total(dated, self._moment.rates)
-        return Reading(Total(records, amount, hours, whole.hours_unknown), None, beside)
+        return Reading(Total(whole.records, amount, whole.known_hours, whole.hours_unknown), None, beside)
 
     def pace(self, cells: Cells, asked: Asked) -> Reading:
         """Return how many were done an hour; of a window without end, or without cases to look at, there is none."""
@@ -518,7 +549,7 @@ class Reader:
     def newest(self, cells: Cells) -> Reading:
         """Return how long ago it was done last."""
         now = self._moment.now
-        ages = [self._age(place, since, now) for place, since, _ in _pending(cells)]
+        ages = [max(0, self._clock(place, now) - since.offset) for place, since, _ in _pending(cells)]
         return Reading(Newest(min(ages)) if ages else None, None if ages else NO_DATA, beside_of(cells))
 
     def _too_few(self, known: int) -> str | None:
@@ -528,14 +559,17 @@ class Reader:
             return NO_DATA
         return f"{known} of at least {wanted}" if known < wanted else None
 
-    def _age(self, place: Place, since: Since, instant: int) -> int:
-        """Return the age of an unfinished wait at an instant: its day's clock, less what that showed when it began."""
-        clock = self._counting.seconds(self._summing.begins(place.day), instant, place.value(Dimension.REGION))
-        return max(0, clock - since.offset)
+    def _clock(self, place: Place, instant: int) -> int:
+        """Return what the clock of a place's day shows at an instant.
 
-    def _is_old_enough(self, age: int, place: Place) -> bool:
+        The age of an unfinished wait is that, less what it showed when the wait began (``Since.offset``).
+        """
+        return self._counting.seconds(self._summing.begins(place.day), instant, place.value(Dimension.REGION))
+
+    def _least_age(self, place: Place) -> int:
+        """Return how old at the least is what the KPI asks for, in seconds."""
         least = self._declaration.formula.older_than
-        return least is None or age >= self._counting.seconds_of(least, place.value(Dimension.REGION))
+        return 0 if least is None else self._counting.seconds_of(least, place.value(Dimension.REGION))
 
     def _ageing(self, aged: _Stands) -> Ageing:
         return class_of(aged.age, self._counting, aged.place.value(Dimension.REGION))
@@ -543,31 +577,31 @@ class Reader:
     def _known(self, cells: Cells, category: str | None = None) -> _Known:
         """Return what cells tell by age, what is unfinished judged by the moment; only hits of a category are some."""
         known = _Known(_Ages(), _Ages(), _Ages(), _Ages())
-        rates = self._moment.rates
         for place, cell in cells.items():
+            rates = RatesOfDay(self._moment.rates, place.day)
             hits = known.hits if category in (None, place.value(Dimension.CATEGORY)) else known.misses
             for ages, aged in ((hits, cell.hits), (known.misses, cell.misses), (known.entered, cell.entered)):
                 for age, value in aged.ages():
-                    ages.add(age, value, rates, place.day)
-        for place, since, held in _pending(cells):
-            ages, age = self._judged(known, place, since)
-            entry = entry_age(since.gone, age)
-            if since.gone and not age:
-                continue  # its sources have told nothing since watching began
-            ages.add(age, held.value, rates, place.day)
-            if entry:
-                known.entered.add(entry, held.value, rates, place.day)
+                    ages.add(age, value, rates)
+            if cell.pending:
+                self._judge(known, place, cell, rates)
         return known
 
-    def _judged(self, known: _Known, place: Place, since: Since) -> tuple[_Ages, int]:
-        """Return what an unfinished wait counts as by now, and at which age."""
+    def _judge(self, known: _Known, place: Place, cell: Cell, rates: RatesOfDay) -> None:
+        """Add what is unfinished at a place as what it counts as by now: nothing where its sources told nothing yet."""
         seen_to = self._moment.seen_to(place)
-        age = self._age(place, since, seen_to)
-        if self._declaration.unfinished is Unfinished.COUNTED:
-            return known.misses, age
-        if since.due is not None and seen_to > since.due:
-            return known.misses, min(age, since.due_age or 0)
-        return known.pending, age
+        clock = self._clock(place, seen_to)
+        counted = self._declaration.unfinished is Unfinished.COUNTED
+        for since, held in cell.pending.items():
+            ages, age = known.misses if counted else known.pending, max(0, clock - since.offset)
+            if not counted and since.due is not None and seen_to > since.due:
+                ages, age = known.misses, min(age, since.due_age or 0)
+            entry = entry_age(since.gone, age)
+            if since.gone and not age:
+                continue  # since watching began
+            ages.add(age, held.value, rates)
+            if entry:
+                known.entered.add(entry, held.value, rates)
 
 
 def _pending(cells: Cells) -> Iterator[tuple[Place, Since, Held]]:

@@ -37,3 +37,16 @@ class Rates:
         found = self._by_currency.get(currency, [])
         place = bisect_right(found, day, key=lambda rate: rate.since or day)
         return found[place - 1] if place else None
+
+
+class RatesOfDay(dict[str, Decimal | None]):
+    """The rates in force on one day, by currency, each looked up once; None where none is known."""
+
+    def __init__(self, rates: Rates, day: date) -> None:
+        super().__init__()
+        self._rates, self._day = rates, day
+
+    def __missing__(self, currency: str) -> Decimal | None:
+        found = self._rates.on(currency, self._day)
+        rate = self[currency] = None if found is None else found.rate
+        return rate
