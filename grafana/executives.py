@@ -21,6 +21,7 @@ from grafana.panels import (
     trend,
 )
 from grafana.series import TOTAL, family_of, level, of_total, quantile_of, with_info
+from kpis.ageing import Ageing
 from kpis.exposition import HAS_ANSWER, HEADLINE, OPEN, SAMPLE_SIZE, WITHOUT_AMOUNT
 
 LAG, VALUE, RISK = "billing-readiness-lag", "unbilled-approved-value", "money-at-risk"
@@ -107,6 +108,19 @@ def executives() -> dashboard.Dashboard:
         "short",
         Query(f'sort_desc({risk}{{process!=""}})', "{{process}}", now=True),
     )
+    by_team = bars(
+        "Who has to see to it?",
+        "As the figure above, by the team whose turn it is: the owner of the step that is late, as the process declares"
+        " it. Cut-offs that it misses: `throughline kpis show money-at-risk --by cutoff`.",
+        "short",
+        Query(f'sort_desc({risk}{{work_owner!=""}})', "{{work_owner}}", now=True),
+    )
+    by_age = bars(
+        "For how long has it been stuck?",
+        "As the figure above, by how old the deviations are.",
+        "short",
+        *(Query(f'{risk}{{ageing="{each.value}"}}', each.value.replace("_", " "), now=True) for each in Ageing),
+    )
     without = figure(
         "Of how many records is the amount unknown?",
         "They are in no sum: their amount, or a rate for it, is not known.",
@@ -141,7 +155,16 @@ def executives() -> dashboard.Dashboard:
                     Placed(changed, 12, 5),
                 ],
             ),
-            Section("What is stuck?", [Placed(stuck, 6, 8), Placed(without, 6, 8), Placed(by_process, 12, 8)]),
+            Section(
+                "What is stuck?",
+                [
+                    Placed(stuck, 6, 8),
+                    Placed(without, 6, 8),
+                    Placed(by_process, 12, 8),
+                    Placed(by_team, 12, 8),
+                    Placed(by_age, 12, 8),
+                ],
+            ),
             Section("Where do we stand?", [Placed(standing, 14, 14), Placed(unanswered, 10, 14)]),
         ],
         [choice("region", "Region", f'label_values({HAS_ANSWER.name}{{region!=""}}, region)', "^$")],
