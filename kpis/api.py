@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from datetime import date, timedelta
 from typing import Annotated, Any
@@ -286,11 +286,20 @@ class RestatementsAsked(BaseModel):
 class KpiDesk:
     """What the routes stand on: the catalogue, the store of KPIs at a place, and the cases. Closing is safe twice."""
 
-    def __init__(self, place: Place, catalogue: Catalogue, estate: Estate, cases: CaseReader) -> None:
+    def __init__(
+        self,
+        place: Place,
+        catalogue: Catalogue,
+        estate: Estate,
+        cases: CaseReader,
+        waits: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        """``waits`` tells why the part that keeps KPIs waits; None: it does not."""
         self.catalogue = catalogue
         self.cases = cases
         self._place = place
         self._estate = estate
+        self._waits = waits
         self._readers = Readers(place, lambda: open_kpi_reader(place, ANSWER_SECONDS).connection)
 
     @contextmanager
@@ -319,7 +328,7 @@ class KpiDesk:
             for name, each in self.catalogue.kpis.items()
         ]
         left_out = {name: [str(fault) for fault in faults] for name, faults in self.catalogue.left_out.items()}
-        return KpiList(kpis, left_out, behind, walking, unheard)
+        return KpiList(kpis, left_out, behind, walking, unheard, self._waits())
 
     def one(self, kpi: str) -> LatestDocument:
         """Return one KPI with its reading of now."""

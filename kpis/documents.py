@@ -292,7 +292,7 @@ class KpiList(msgspec.Struct, frozen=True):
 
     ``behind``: how many changes of cases are not in the figures yet; ``walking``: every case is looked at anew.
     ``unheard``: the sources that ``estate.yaml`` declares and that have never told up to when they have reported: no
-    figure has in it what they would tell.
+    figure has in it what they would tell. ``waits``: why the part that keeps figures here waits; null: it works.
     """
 
     kpis: list[LatestDocument]
@@ -300,6 +300,7 @@ class KpiList(msgspec.Struct, frozen=True):
     behind: int | None
     walking: bool
     unheard: list[str]
+    waits: str | None
 
 
 class ReadingsDocument(msgspec.Struct, frozen=True):

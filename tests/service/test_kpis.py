@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
+import sqlite3
+import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.service.serving import Serving, event, run, serving, until
+from tests.service.serving import Serving, command, event, run, serving, until
 
 pytestmark = pytest.mark.serial
 
@@ -212,6 +215,34 @@ def test_every_kpi_is_explained_whatever_its_kind(serve: Serving) -> None:
     listed = said(serve, "list")
     assert "15 min of the p90" in listed
     assert "Read 2026-03-09 12:00 UTC" in listed
+
+
+def test_why_figures_stand_still_is_said_while_they_do(folder: Path) -> None:
+    """Somebody has kpis.db open in a tool, in the midst of a change: nothing can be written into it."""
+    with serving(folder / "data", "--clock", str(folder / "clock")) as serve:
+        serve.send(*(approved(n) for n in range(30)))
+        until(lambda: began(serve) == 30, "thirty approved entries in the figure")
+        assert serve.get("/api/v1/kpis").json["waits"] is None
+        with closing(sqlite3.connect(folder / "data" / "kpis.db", timeout=60, isolation_level=None)) as tool:
+            tool.execute("BEGIN IMMEDIATE")
+            serve.send(*(released(n) for n in range(20)))
+            until(lambda: serve.get("/api/v1/kpis").json["waits"] is not None, "the reason why nothing is counted")
+            why = "figures stand still: another process holds the file"
+            assert serve.get("/api/v1/kpis").json["waits"].startswith(why)
+            assert "Figures stand still: another process holds the file" in said(serve, "list")
+            backfill = subprocess.Popen(
+                command("kpis", "backfill", "--wait", "--data", str(serve.data)), stderr=subprocess.PIPE, text=True
+            )
+            try:
+                assert backfill.stderr is not None
+                assert "Figures stand still: another process holds the file" in backfill.stderr.readline()
+                tool.execute("ROLLBACK")
+                assert backfill.wait(60) == 0
+            finally:
+                backfill.kill()
+                backfill.communicate()
+        until(lambda: done(serve) == 20, "what came meanwhile")
+        assert serve.get("/api/v1/kpis").json["waits"] is None
 
 
 def test_up_to_when_sources_have_told_is_said(folder: Path) -> None:

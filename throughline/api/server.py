@@ -107,7 +107,7 @@ def build_app(ground: Ground, standing: Standing, stack: ExitStack) -> FastAPI:
 
     watch = stack.enter_context(closing(StoreWatch(store)))
     kpi_watch = stack.enter_context(closing(Watch(kpis)))
-    desk = stack.enter_context(closing(KpiDesk(kpis, catalogue, estate, reader)))
+    desk = stack.enter_context(closing(KpiDesk(kpis, catalogue, estate, reader, lambda: _kpis_wait(data))))
     status_reader = status.StatusReader(reader, journal(), decisions, estate, ground.clock)
     way = CollectorWay(ground.collector, ground.control, ground.guards.chains())
     count = ServiceCounts(watch, journal(), estate.sources, ground.clock.now, data, ground.free_bytes).count
@@ -157,10 +157,14 @@ def _neighbours(
         lambda: [*ground.warnings, *ground.guards.warnings()],
         files=files_of_parts(ground.parts),
         waits=lambda: read_waits(ground.data),
-        kpis_wait=lambda: read_waits(ground.data, KPIS_WAIT_FILE),
+        kpis_wait=lambda: _kpis_wait(ground.data),
         kpis=lambda: kpi_watch.ask(metrics_left),
         count=count,
     )
+
+
+def _kpis_wait(data: Path) -> str | None:
+    return read_waits(data, KPIS_WAIT_FILE)
 
 
 def run_api(ground: Ground, address: Address, ready: Callable[[], None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -54,6 +55,8 @@ def list_kpis(url: str | None, data: Path | None, as_json: bool) -> None:
         out.print(f"Read {moment(made)} UTC; figures of 30 days are up to that day.", style="dim")
     if found["behind"]:
         out.print(f"{found['behind']:,} changes of cases are not in these figures yet.", style="dim")
+    if found["waits"]:
+        out.print(f"{_sentence(found['waits'])}.", style="yellow")
     if found["walking"]:
         out.print("Every case is looked at anew just now: figures may change.", style="yellow")
     if found["unheard"]:
@@ -62,6 +65,10 @@ def list_kpis(url: str | None, data: Path | None, as_json: bool) -> None:
             " they would tell is in no figure: see that they send, or take them out.",
             style="yellow",
         )
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _line(each: Document) -> tuple[str | Text, ...]:
@@ -544,8 +551,11 @@ def _published(kpi: Mapping[str, Any], value: str | None, at_least: bool) -> str
 def backfill(wait: bool, url: str | None, data: Path | None, as_json: bool) -> None:
     """Have every figure worked out anew; ``wait`` until it is."""
     client = Client(api_place(url, data))
-    answer = client.post(f"{KPIS}/backfill", {})
-    while wait and client.get(KPIS)["walking"]:
+    answer, said = client.post(f"{KPIS}/backfill", {}), None
+    while wait and (found := client.get(KPIS))["walking"]:
+        if found["waits"] not in (None, said):
+            said = found["waits"]
+            print(f"{_sentence(said)}.", file=sys.stderr)
         time.sleep(_LOOK_SECONDS)
     if as_json:
         print_json(answer)
