@@ -10,7 +10,7 @@ import dataclasses
 from functools import cache
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
@@ -36,12 +36,12 @@ from lineage.sight import Reporting, SourceSight
 from tests.story.test_the_demos_truth import event_of, reports
 from throughline.core.estate import Estate, load_estate
 from throughline.demo.counted import count_once
-from throughline.demo.figures import AT_RISK, Told, at_risk_by_team, figures, of_team, parts_of_passings
+from throughline.demo.figures import AT_RISK, UNBILLED, Apart, Told, apart, figures, parts_of_passings
 from throughline.demo.firm import SYSTEMS
 from throughline.demo.plan import Plan, plan
 from throughline.demo.play import POLLED, heartbeat, seen_until
 from throughline.demo.product import DEFINITIONS
-from throughline.demo.readings import compare_reading
+from throughline.demo.readings import compare_apart, compare_reading
 from throughline.demo.run import days_of
 from throughline.demo.truth import tell_truth
 
@@ -63,14 +63,23 @@ def known(seed: int) -> dict[str, Told]:
 
 
 @cache
-def known_by_team(seed: int) -> dict[str, Told]:
+def known_apart(seed: int) -> dict[tuple[str, str], Apart]:
+    """Return the same of what stands by a dimension."""
     plan = told(seed)
     until = seen_until(plan)
-    return at_risk_by_team(count_once(plan.lives, [tell_truth(life, plan.ends, until) for life in plan.lives]))
+    truths = count_once(plan.lives, [tell_truth(life, plan.ends, until) for life in plan.lives])
+    return {(each.kpi, each.by): each for each in apart(plan, truths)}
+
+
+class Read(NamedTuple):
+    """The readings of KPIs, and those of what stands by the values of a dimension."""
+
+    whole: dict[str, dict[str, Any]]
+    apart: dict[tuple[str, str], dict[str | None, dict[str, Any]]]
 
 
 @cache
-def read(folder: Path, seed: int) -> dict[str, dict[str, Any]]:
+def read(folder: Path, seed: int) -> Read:
     """Return the readings of these KPIs over what the engine makes of the firm's reports."""
     definitions, estate, plan = load_definitions(DEFINITIONS), load_estate(DEFINITIONS), told(seed)
     engine = Engine.open(folder / f"{seed}.db", definitions, estate)
@@ -80,18 +89,21 @@ def read(folder: Path, seed: int) -> dict[str, dict[str, Any]]:
         pass
     reader = CaseReader(folder / f"{seed}.db", definitions, estate, Limits(), lambda: plan.ends)
     kpis = load_catalogue(DEFINITIONS, definitions).kpis
-    found: dict[str, dict[str, Any]] = {}
+    found = Read({}, {})
     with reader.snapshot() as snapshot:
         for name in known(seed):
             kpi = dataclasses.replace(kpis[name], minimum_sample=1)
             scope = EVERYTHING if kpi.formula.kind in STANDING else Scope(*days_of(plan))
             part = Part(None, read_from_scratch(snapshot, kpi, estate, scope).readings, None)
             (document,) = reading_documents(kpi, Counting(kpi.clock, estate.calendars), part, (), "EUR")
-            found[name] = msgspec.to_builtins(document)
-        kpi, by = kpis[AT_RISK], (Dimension.OWNER,)
-        part = Part(None, read_from_scratch(snapshot, kpi, estate, Scope(by=by)).readings, None)
-        for document in reading_documents(kpi, Counting(kpi.clock, estate.calendars), part, by, "EUR"):
-            found[of_team(document.by["owner"])] = msgspec.to_builtins(document)
+            found.whole[name] = msgspec.to_builtins(document)
+        for name, dimension in known_apart(seed):
+            kpi, by = kpis[name], (Dimension(dimension),)
+            part = Part(None, read_from_scratch(snapshot, kpi, estate, Scope(by=by)).readings, None)
+            found.apart[name, dimension] = {
+                document.by[dimension]: msgspec.to_builtins(document)
+                for document in reading_documents(kpi, Counting(kpi.clock, estate.calendars), part, by, "EUR")
+            }
     reader.close()
     engine.close()
     return found
@@ -105,19 +117,34 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("name", sorted(known(SEEDS[0])))
 def test_a_kpi_is_what_the_firm_itself_counts(folder: Path, name: str, seed: int) -> None:
-    reading = read(folder, seed)[name]
+    reading = read(folder, seed).whole[name]
     assert reading["answer"] is not None
     assert [str(each) for each in compare_reading(name, known(seed)[name], reading)] == []
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_money_at_risk_is_of_the_team_that_the_firm_has_see_to_it(folder: Path, seed: int) -> None:
-    readings, teams = read(folder, seed), known_by_team(seed)
-    assert len(teams) > 3
-    for name, figure in teams.items():
-        assert [str(each) for each in compare_reading(name, figure, readings[name])] == []
-    of_all = sum(figure["answer.records"] or 0 for figure in teams.values())
-    assert of_all == readings[AT_RISK]["answer"]["records"]
+@pytest.mark.parametrize(
+    ("name", "dimension", "values"), [(AT_RISK, "owner", 4), (UNBILLED, "ageing", 2), (UNBILLED, "cutoff", 3)]
+)
+def test_what_stands_is_of_the_team_the_age_and_the_cut_off_that_the_firm_itself_finds(
+    folder: Path, name: str, dimension: str, values: int, seed: int
+) -> None:
+    readings, wanted = read(folder, seed), known_apart(seed)[name, dimension]
+    assert [str(each) for each in compare_apart(wanted, readings.apart[name, dimension])] == []
+    records = [figure["answer.records"] or 0 for figure in wanted.told.values()]
+    assert sum(records) == readings.whole[name]["answer"]["records"]
+    assert sum(count > 0 for count in records) >= values, "the firm has something to tell apart"
+
+
+def test_what_only_one_side_tells_apart_is_a_difference(folder: Path) -> None:
+    wanted = known_apart(SEEDS[0])[UNBILLED, "ageing"]
+    seen = dict(read(folder, SEEDS[0]).apart[UNBILLED, "ageing"])
+    there = next(value for value, figure in wanted.told.items() if figure["answer.records"])
+    reading = seen.pop(there)
+    assert [each.seen for each in compare_apart(wanted, seen)] == ["none"]
+    seen |= {there: reading, "older": reading}
+    (difference,) = compare_apart(wanted, seen)
+    assert (difference.case, difference.truth) == (f"KPI {UNBILLED} by ageing older", "none")
 
 
 @pytest.mark.parametrize("name", sorted(known(SEEDS[0]).keys() - {"leakage-at-risk"}))

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from functools import partial
 from itertools import pairwise
+from math import inf
 from typing import NamedTuple
 
-from throughline.core.instants import MICROSECONDS, MINUTE, to_datetime
+from throughline.core.instants import MICROSECONDS, MINUTE, format_instant, to_datetime
 from throughline.demo.chronicle import Life, Mark
 from throughline.demo.compared import COMPARED, Figure
 from throughline.demo.expectations import COURSES, SYSTEM
@@ -133,17 +134,71 @@ TEAMS: Mapping[str, str] = {
 FINANCE = "finance-ops"
 
 
-def at_risk_by_team(truths: Iterable[CaseTruth]) -> dict[str, Told]:
-    """Return what the product must say of the money at risk of each team that has any, by ``of_team``."""
-    by_team: dict[str, list[CaseTruth]] = {}
+UNBILLED = "unbilled-approved-value"
+CLASSES: Mapping[str, tuple[float, float]] = {
+    "under_1_day": (0, 1),
+    "1_to_7_days": (1, 7),
+    "7_to_30_days": (7, 30),
+    "30_to_90_days": (30, 90),
+    "over_90_days": (90, inf),
+}
+"""Days of open office from which and below which something is of a class of ages."""
+
+
+class Apart(NamedTuple):
+    """What the product must say of a KPI by the values of one dimension; None: the value that is unknown."""
+
+    kpi: str
+    by: str
+    told: Mapping[str | None, Told]
+
+
+def apart(told: Plan, truths: Iterable[CaseTruth]) -> list[Apart]:
+    """Return what the product must say of what stands by team, by age and by the cut-off that it misses."""
+    return [
+        Apart(AT_RISK, "owner", _at_risk_by_team(truths)),
+        Apart(UNBILLED, "ageing", _unbilled_by_age(told)),
+        Apart(UNBILLED, "cutoff", _unbilled_by_cutoff(told)),
+    ]
+
+
+def _at_risk_by_team(truths: Iterable[CaseTruth]) -> dict[str | None, Told]:
+    by_team: dict[str | None, list[CaseTruth]] = {}
     for truth in truths:
         by_team.setdefault(TEAMS.get(truth.process, FINANCE), []).append(truth)
-    told = {of_team(team): _astray(some, DEVIATIONS[AT_RISK]) for team, some in by_team.items()}
-    return {name: figure for name, figure in told.items() if figure["answer.records"]}
+    return {team: _astray(some, DEVIATIONS[AT_RISK]) for team, some in by_team.items()}
 
 
-def of_team(team: str | None) -> str:
-    return f"{AT_RISK} of {team}"
+def _unbilled_by_age(told: Plan) -> dict[str | None, Told]:
+    aged = [(_office_days(wait, told.ends), wait) for wait in _unbilled(told)]
+    return {
+        name: _held([wait.life for days, wait in aged if low <= days < high]) for name, (low, high) in CLASSES.items()
+    }
+
+
+def _unbilled_by_cutoff(told: Plan) -> dict[str | None, Told]:
+    lives: dict[str | None, list[Life]] = {}
+    for wait in _unbilled(told):
+        lives.setdefault(_next_cutoff(told, wait.life), []).append(wait.life)
+    return {cutoff: _held(some) for cutoff, some in lives.items()}
+
+
+def _unbilled(told: Plan) -> list[Wait]:
+    return [wait for wait in waits(told, STOCKS[UNBILLED]) if wait.ending == OPEN]
+
+
+def _next_cutoff(told: Plan, life: Life) -> str | None:
+    """Return the cut-off that a life must be ready by, and when that is next."""
+    for step in COURSES[life.process].path:
+        if step.term.cutoff is not None and done(told, life, step.type, life.round) is None:
+            at = REGIONS[life.region].cutoff(told.ends, step.term.cutoff)
+            return f"{step.term.cutoff} {format_instant(at)}"
+    return None
+
+
+def _held(lives: Iterable[Life]) -> Told:
+    some = list(lives)
+    return {"answer.records": len(some)} | _money("answer.money", ((life.amount, life.currency) for life in some))
 
 
 def figures(told: Plan, truths: Iterable[CaseTruth]) -> dict[str, Told]:
@@ -230,8 +285,7 @@ def _stock(told: Plan, name: str, spans: Spans) -> Told:
 def _old(told: Plan) -> Told:
     """Return what has waited for its invoice for very long."""
     waiting = [wait for wait in waits(told, INVOICED) if wait.ending == OPEN]
-    old = [wait.life for wait in waiting if _office_days(wait, told.ends) >= OLD]
-    return {"answer.records": len(old)} | _money("answer.money", ((life.amount, life.currency) for life in old))
+    return _held(wait.life for wait in waiting if _office_days(wait, told.ends) >= OLD)
 
 
 def _office_days(wait: Wait, now: int) -> float:

@@ -60,10 +60,10 @@ def readings_of(api: Api, listed: Iterable[Document], first: date, last: date) -
     return found
 
 
-def readings_by_owner(api: Api, kpi: str) -> dict[str | None, Document]:
-    """Return the readings of a KPI of what stands, by the team that has to see to it."""
-    answered = api.get(f"/kpis/{kpi}/readings", by="owner")
-    return {each["by"]["owner"]: each for each in answered["readings"]}
+def readings_by(api: Api, kpi: str, dimension: str) -> dict[str | None, Document]:
+    """Return the readings of a KPI of what stands, by the values of a dimension."""
+    answered = api.get(f"/kpis/{kpi}/readings", by=dimension)
+    return {each["by"][dimension]: each for each in answered["readings"]}
 
 
 def case_lines(api: Api) -> Iterator[Document]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
-from throughline.demo.figures import Told
+from throughline.demo.figures import Apart, Told
 from throughline.demo.verify import Difference, Document
 
 CENT = Decimal("0.01")
@@ -24,6 +24,24 @@ def compare_readings(figures: Mapping[str, Told], readings: Mapping[str, Documen
         else:
             found.extend(compare_reading(name, told, reading))
     return found
+
+
+def compare_apart(apart: Apart, readings: Mapping[str | None, Document]) -> list[Difference]:
+    """As ``compare_readings``, by the values of a dimension; of what neither side has anything nothing must be said."""
+    told = {value: figure for value, figure in apart.told.items() if figure["answer.records"] or value in readings}
+    found = compare_readings(
+        {_named(apart, value): figure for value, figure in told.items()},
+        {_named(apart, value): reading for value, reading in readings.items()},
+    )
+    for value in sorted(readings.keys() - told.keys(), key=str):
+        records = value_at(readings[value], "answer.records")
+        if records:
+            found.append(Difference(f"KPI {_named(apart, value)}", "answer.records", "none", str(records)))
+    return found
+
+
+def _named(apart: Apart, value: str | None) -> str:
+    return f"{apart.kpi} by {apart.by} {value}"
 
 
 def compare_reading(name: str, told: Told, reading: Document) -> Iterator[Difference]:

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from throughline.core.instants import to_datetime
 from throughline.demo.counted import count_once
-from throughline.demo.figures import AT_RISK, at_risk_by_team, figures, of_team, parts_of_passings
+from throughline.demo.figures import apart, figures, parts_of_passings
 from throughline.demo.firm import DEFAULT_WEEKS, SCALES, SYSTEMS
 from throughline.demo.plan import Plan, plan
 from throughline.demo.play import IN_A_HURRY, ClockFile, Pace, Played, play, seen_until
@@ -31,13 +31,13 @@ from throughline.demo.questions import (
     events_counted,
     known,
     occasionally,
-    readings_by_owner,
+    readings_by,
     readings_of,
     set_aside,
     wait_until_counted,
     wait_until_folded,
 )
-from throughline.demo.readings import compare_readings
+from throughline.demo.readings import compare_apart, compare_readings
 from throughline.demo.screen import (
     Live,
     commands_for,
@@ -196,8 +196,8 @@ def verify_plan(told: Plan, console: Console, data: Path | None, *, as_json: boo
         known = figures(told, truths)
         known["sync-latency"] = {**known["sync-latency"], **parts_of_passings(told)}
         differences += compare_readings(known, readings_of(on.api, listed, *days_of(told)))
-        by_team = {of_team(team): each for team, each in readings_by_owner(on.api, AT_RISK).items()}
-        differences += compare_readings(at_risk_by_team(truths), by_team)
+        for each in apart(told, truths):
+            differences += compare_apart(each, readings_by(on.api, each.kpi, each.by))
     if as_json:
         print(report_text(told, truths, documents, differences, len(known)))
     else:
