@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -154,5 +155,10 @@ def test_latencies_are_split_by_spans_whenever_they_come_and_stay_so(tmp_path: P
         assert "not split    5: no event of it tells its trace" in explained.stdout
         shown = " ".join(run("kpis", "show", "sync-latency", *days).stdout.split())
         assert "25% waiting, 50% transport, 25% processing" in shown
+        file = tmp_path / "readings.csv"
+        assert run("kpis", "export", str(file), "--kpi", "sync-latency", *days).returncode == 0
+        (line,) = csv.DictReader(file.read_text("utf-8").splitlines())
+        means = [line[f"{part}_mean_seconds"] for part in ("waiting", "transport", "processing")]
+        assert (line["split"], *means) == ("25", "30.0", "60.0", "30.0")
         sample = 'throughline_kpi_sync_latency_part_mean_seconds{part="watch",latency_part="transport"} 60.0'
         until(lambda: sample in serve.get("/metrics").text, "the parts as metrics")

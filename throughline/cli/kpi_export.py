@@ -19,7 +19,9 @@ _COLUMNS = (
     *("kpi", "version", "unit", "currency", "at", "first", "last"),
     *("value", "at_least", "standing", "why_not", "began", "done", "open", "otherwise", "unknown"),
     *("median_seconds", "p90_seconds", "p99_seconds", "low", "high"),
+    *("split", "waiting_mean_seconds", "transport_mean_seconds", "processing_mean_seconds"),
 )
+_PARTS = ("waiting", "transport", "processing")
 _FORMS = (".csv", ".parquet")
 
 
@@ -72,6 +74,7 @@ def export(
 def _row(kpi: Document, found: Document, reading: Document, by: Sequence[str]) -> dict[str, Any]:
     figure, beside = reading["figure"], reading["beside"]
     answer: Document = reading["answer"] or {}
+    parts: Document = answer.get("parts") or {}
     value = figure["value"]
     return {
         "kpi": kpi["id"],
@@ -94,12 +97,18 @@ def _row(kpi: Document, found: Document, reading: Document, by: Sequence[str]) -
         **{f"{each}_seconds": _reached(answer.get(each)) for each in ("median", "p90", "p99")},
         "low": answer.get("low"),
         "high": answer.get("high"),
+        "split": parts.get("split"),
+        **{f"{each}_mean_seconds": _mean(parts.get(each)) for each in _PARTS},
     }
 
 
 def _reached(reached: Document | None) -> float | None:
     """Return when a share of all was done; None where it was not, as far as is known."""
     return None if reached is None or reached["beyond"] else reached["seconds"]
+
+
+def _mean(part: Document | None) -> float | None:
+    return None if part is None else part["mean"]
 
 
 def _csv(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> bytes:
@@ -120,8 +129,8 @@ def _parquet(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> bytes:
         ) from None
     whole, part, truth = arrow.int64(), arrow.float64(), arrow.bool_()
     kinds = {
-        **dict.fromkeys(("began", "done", "open", "otherwise", "unknown"), whole),
-        **dict.fromkeys(("value", "median_seconds", "p90_seconds", "p99_seconds", "low", "high"), part),
+        **dict.fromkeys(("began", "done", "open", "otherwise", "unknown", "split"), whole),
+        **dict.fromkeys(("value", "low", "high", *(each for each in columns if each.endswith("_seconds"))), part),
         "at_least": truth,
     }
     schema = arrow.schema([(name, kinds.get(name, arrow.string())) for name in columns])
