@@ -162,20 +162,26 @@ class Since(NamedTuple):
 
 
 class Held:
-    """What unfinished waits of one beginning hold: all amounts, those above nothing (``value``), and hours."""
+    """What unfinished waits of one beginning hold: all amounts, those above nothing (``value``), and hours.
+
+    ``value`` is ``sums`` itself for as long as all amounts are above nothing, as nearly all are: there are very many.
+    """
 
     __slots__ = ("hours", "hours_unknown", "sums", "value")
 
     def __init__(self) -> None:
-        self.sums = Sums()
-        self.value = Sums()
+        self.sums = self.value = Sums()
         self.hours = Decimal(0)
         self.hours_unknown = 0
 
     def enter(self, observation: Observation, times: int) -> None:
         """Add a wait so many times; ``times`` below 0 takes it back."""
+        value = value_of_wait(observation)
+        if self.value is self.sums and value != observation.amount:
+            self.value = self.sums.copy()
         self.sums.add(observation.amount, times)
-        self.value.add(value_of_wait(observation), times)
+        if self.value is not self.sums:
+            self.value.add(value, times)
         hours = observation.hours
         if hours is None:
             self.hours_unknown += times

@@ -286,7 +286,7 @@ def _held(plain: list[Any]) -> Held:
     sums, value, hours, unknown = plain
     held = Held()
     held.sums = _sums(*sums)
-    held.value = _sums(*value) if value else held.sums.copy()
+    held.value = _sums(*value) if value else held.sums
     held.hours = Decimal(hours)
     held.hours_unknown = unknown
     return held

@@ -15,10 +15,11 @@ from kpis.book import ObservedBook
 from kpis.catalogue import load_catalogue
 from kpis.cell import Cell, Summing, cells_of, place_of
 from kpis.clock import Counting
+from kpis.codec import decode_cell, encode_cell
 from kpis.declaration import Declaration, Dimension
 from kpis.distribution import ACCURACY, EXACT
 from kpis.keep import book_in, bookings_of, change_of
-from kpis.money import Money
+from kpis.money import Money, Sums
 from kpis.observation import Ending, Observation, Unknown
 from kpis.reading import Lag, Moment, Reader, Share, Stock
 from kpis.spot import Grain, Spot
@@ -31,6 +32,7 @@ from throughline.core.rates import Rates
 ESTATE = load_estate(None)
 CATALOGUE = load_catalogue(None, load_definitions(None))
 MONDAY = parse_instant("2026-11-02T00:00:00Z")
+MONDAY_DAY = date(2026, 11, 2)
 NOW = MONDAY + 20 * DAY
 MOMENT = Moment(NOW, date(2026, 11, 22), SourceSight(Reporting(ESTATE), {}, NOW), Rates("EUR", ()))
 
@@ -143,6 +145,32 @@ def test_a_cell_whose_observations_are_all_taken_back_is_gone(found: list[Observ
     changed(KPIS[0], cells, [], found)
     assert changed(KPIS[0], cells, found, []) == set()
     assert cells == {}
+
+
+amounts = st.lists(st.sampled_from(["10", "2.50", "0", "-4", None]), max_size=5)
+
+
+@given(amounts, amounts)
+def test_an_unfinished_wait_weighs_what_it_is_worth_above_nothing(
+    kept: list[str | None], taken: list[str | None]
+) -> None:
+    """Waits that began together: all amounts add up, and a credit weighs as little as what nobody knows."""
+    sums, cell = summing(KPIS[0]), Cell()
+    waits = {text: observation(HOUR // MICROSECONDS, Ending.OPEN, amount=text) for text in {*kept, *taken}}
+    for text in (*taken, *kept):
+        sums.enter(cell, MONDAY_DAY, waits[text])
+    for text in taken:
+        sums.enter(cell, MONDAY_DAY, waits[text], -1)
+    stored = decode_cell(encode_cell(cell))
+    assert stored == cell
+    assert len(cell.pending) == bool(kept)
+    for each, more in ((cell, []), (stored, ["3"])):
+        for text in more:  # what is read again goes its own way
+            sums.enter(each, MONDAY_DAY, observation(HOUR // MICROSECONDS, Ending.OPEN, amount=text))
+        worth = [None if text is None else Money(Decimal(text), "EUR") for text in (*kept, *more)]
+        for held in each.pending.values():
+            assert held.sums == Sums(worth)
+            assert held.value == Sums(money if money is not None and money.amount > 0 else None for money in worth)
 
 
 def test_what_was_never_added_cannot_be_taken_back() -> None:
