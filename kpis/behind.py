@@ -31,13 +31,16 @@ MOST_LOOKED_THROUGH = 200_000
 class Behind(NamedTuple):
     """One observation that is in a figure. ``seconds``: how long it took, or has taken up to now; None: not known.
 
-    ``counts_as``: of a share, what it counts as by now; None of other figures.
+    ``counts_as``: of a share, what it counts as by now; None of other figures. ``watched``: how long it took, or is
+    known to have taken, as its sources may have more to tell; ``seen_to``: up to when they have told, now at most.
     """
 
     case_id: int
     observation: Observation
     seconds: int | None
-    counts_as: Verdict | None = None
+    counts_as: Verdict | None
+    watched: int | None
+    seen_to: int
 
 
 class Wanted(NamedTuple):
@@ -136,8 +139,10 @@ class Finder:
         seen += _halves(declaration, question, halves)
         found: list[Behind] = []
         for case_id, each in seen:
-            seconds = _age(each, counting, moment.now)
-            one = Behind(case_id, _as_told(each, moment), seconds, _counts_as(declaration, each, moment))
+            seen_to = moment.seen_to(spot_of(each)) if each.ending is Ending.OPEN else moment.now
+            seconds, watched = (_age(each, counting, until) for until in (moment.now, seen_to))
+            counts_as = _counts_as(declaration, each, seen_to)
+            one = Behind(case_id, _as_told(each, moment), seconds, counts_as, watched, seen_to)
             if _is_wanted(wanted, one) and _is_of_age(question, declaration, counting, one):
                 found.append(one)
         return found
@@ -219,10 +224,10 @@ def _is_within(window: Window | None, grain: Grain, place: Place) -> bool:
     return first <= place.day <= last
 
 
-def _age(observation: Observation, counting: Counting, now: int) -> int | None:
+def _age(observation: Observation, counting: Counting, until: int) -> int | None:
     if observation.seconds is not None or observation.began is None or observation.ending is not Ending.OPEN:
         return observation.seconds
-    return counting.seconds(observation.began, now, observation.region)
+    return counting.seconds(observation.began, until, observation.region)
 
 
 def _as_told(observation: Observation, moment: Moment) -> Observation:
@@ -244,8 +249,8 @@ def _is_of_age(question: Question, declaration: Declaration, counting: Counting,
     return ageing in (None, class_of(seconds, counting, region))
 
 
-def _counts_as(declaration: Declaration, observation: Observation, moment: Moment) -> Verdict | None:
-    """Return what an observation counts as in a share at a moment; None of what is no share."""
+def _counts_as(declaration: Declaration, observation: Observation, seen_to: int) -> Verdict | None:
+    """Return what an observation counts as in a share, as far as its sources have told; None of what is no share."""
     if declaration.formula.kind not in SHARES:
         return None
     verdict, _ = judge(declaration, observation)
@@ -253,8 +258,7 @@ def _counts_as(declaration: Declaration, observation: Observation, moment: Momen
         return verdict
     if declaration.unfinished is Unfinished.COUNTED:
         return Verdict.MISS
-    due = observation.due
-    return Verdict.MISS if due is not None and moment.seen_to(spot_of(observation)) > due else Verdict.PENDING
+    return Verdict.MISS if observation.due is not None and seen_to > observation.due else Verdict.PENDING
 
 
 def _is_wanted(wanted: Wanted, each: Behind) -> bool:

@@ -4,6 +4,9 @@ What has been open for an age *a* misses what is due at an age *d* where it is s
 at *a* that is S(d) / S(a), S being the survival curve (Kaplan and Meier; an ending of any kind ends a wait). Where too
 little like it was seen nothing is said. How good such chances are is told beside them: of what began lately, what
 was said of it, by what had been seen before, is held against what happened.
+
+Who has told nothing for a while may have done what is open for all we know: so it is open at the age up to which its
+sources have told, and has missed its deadline once they have told beyond that.
 """
 
 from __future__ import annotations
@@ -45,7 +48,7 @@ class Chance(NamedTuple):
 
 
 class Risk(NamedTuple):
-    """An open wait that is not due yet. ``chance`` None: too little like it was seen."""
+    """An open wait that is not known to have missed its deadline. ``chance`` None: too little like it was seen."""
 
     behind: Behind
     chance: Chance | None
@@ -102,7 +105,7 @@ class Assessor:
         else:
             waiting, whole = self._finder.unfinished(question, moment, most)
         dues = [(each, each.observation.due) for each in waiting if each.observation.due is not None]
-        risks = [Risk(each, _chance(learnt, each)) for each, due in dues if due >= moment.now]
+        risks = [Risk(each, _chance(learnt, each)) for each, due in dues if due >= each.seen_to]
         calibration = calibrated(seen, moment.now)
         return AtRisk(sorted(risks, key=_urgency), len(dues) - len(risks), calibration, whole)
 
@@ -115,11 +118,11 @@ class Learnt:
         self._curves: dict[tuple[str | None, ...], Curve] = {}
         for each in seen:
             ending = each.observation.ending
-            if each.seconds is None or ending is Ending.UNKNOWN:
+            if each.watched is None or ending is Ending.UNKNOWN:
                 continue
             for level, alike in enumerate(ALIKE):
                 ended, still = self._lives.setdefault(_kind(level, alike, each.observation), (Counter(), Counter()))
-                (still if ending is Ending.OPEN else ended)[float(each.seconds)] += 1
+                (still if ending is Ending.OPEN else ended)[float(each.watched)] += 1
 
     def chance(self, like: Observation, age: int, due_age: int) -> Chance | None:
         """Return the chance that a wait that is open at an age still is when it is due; None: nobody can tell."""
@@ -150,7 +153,7 @@ def calibrated(seen: Sequence[Behind], now: int) -> list[Bin]:
     said: list[list[tuple[float, bool]]] = [[] for _ in range(BINS)]
     for each in seen:
         observation = each.observation
-        missed = _missed(observation, now)
+        missed = _missed(each)
         if missed is None or (observation.began or 0) < since or observation.due_age is None:
             continue
         chance = before.chance(observation, 0, observation.due_age)
@@ -176,20 +179,21 @@ def _bin(number: int, some: list[tuple[float, bool]]) -> Bin:
     return Bin(number / BINS, (number + 1) / BINS, len(some), mean, missed / len(some), interval)
 
 
-def _missed(observation: Observation, now: int) -> bool | None:
-    """Tell whether a wait missed its deadline; None while that is open, and where it ended otherwise before."""
+def _missed(each: Behind) -> bool | None:
+    """Tell whether a wait missed its deadline; None while that is open, and where it is not to be measured."""
+    observation = each.observation
     if observation.due is None or observation.ending is Ending.UNKNOWN:
         return None
     if observation.ended is not None:
         return observation.ended > observation.due
-    return True if now > observation.due else None
+    return True if each.seen_to > observation.due else None
 
 
 def _chance(learnt: Learnt, each: Behind) -> Chance | None:
     observation = each.observation
-    if observation.due_age is None or each.seconds is None:
+    if observation.due_age is None or each.watched is None:
         return None
-    return learnt.chance(observation, each.seconds, observation.due_age)
+    return learnt.chance(observation, each.watched, observation.due_age)
 
 
 def _urgency(risk: Risk) -> tuple[float, int]:

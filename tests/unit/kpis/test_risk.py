@@ -17,8 +17,10 @@ from throughline.core.instants import DAY, HOUR, MICROSECONDS
 NOW = MONDAY + JUDGED_DAYS * DAY
 
 
-def seen(each: Observation, seconds: int | None = None) -> Behind:
-    return Behind(1, each, each.seconds if seconds is None else seconds)
+def seen(each: Observation, seconds: int | None = None, seen_to: int = NOW) -> Behind:
+    """Return a wait that was watched for so long, by sources that have told up to then."""
+    age = each.seconds if seconds is None else seconds
+    return Behind(1, each, age, None, age, seen_to)
 
 
 # Of forty, half take an hour and half take three.
@@ -89,3 +91,5 @@ def test_what_is_not_decided_yet_judges_no_chance() -> None:
     ]
     (only,) = calibrated([*earlier, seen(overdue, 86_400)], MONDAY + 30 * DAY)
     assert (only.waits, only.missed) == (1, 1.0)
+    # Its sources have told nothing since before it was due: it may have been done.
+    assert calibrated([*earlier, seen(overdue, 600, MONDAY + 29 * DAY)], MONDAY + 30 * DAY) == []

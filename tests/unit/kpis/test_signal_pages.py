@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import closing
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -17,8 +19,10 @@ from kpis.risk import Assessor
 from kpis.scratch import moment_of
 from kpis.signal_pages import Page, Signals, Stage, Wanted
 from kpis.store import KpiWriter, open_kpi_writer, transaction
+from lineage.fact import Watermark
 from tests.unit.kpis.golden import FOLDER, event, golden
 from tests.unit.kpis.test_keeping import World
+from throughline.core.instants import parse_instant
 from throughline.core.signal import Signal, SignalKind
 
 ALL = Wanted(frozenset(SignalKind), None, ())
@@ -106,6 +110,34 @@ def test_open_work_beyond_what_a_page_bears_is_not_looked_at_and_that_is_said(wo
     some = assessor.assess("sla-adherence", {}, moment, 34)
     assert (len(all_of_it.open), all_of_it.whole, some.whole) == (OPEN, True, False)
     assert len(some.open) < OPEN
+
+
+class ToldUpTo(NamedTuple):
+    """What is seen of sources of which all have told up to one time, and nothing since."""
+
+    at: int
+
+    def watermark(self, roles: tuple[str, ...], legal_entity: str | None) -> Watermark:
+        del roles, legal_entity
+        return Watermark(self.at, "/erp", None, True)
+
+
+def test_work_whose_system_tells_nothing_may_have_been_done_and_has_missed_nothing_that_anybody_knows(
+    world: World,
+) -> None:
+    """At 10:20 all that began from 09:50 on was due; the ERP was last heard of at 09:56, when the oldest was six
+    minutes old: of all others half took longer than the fifteen that are wanted."""
+    asker = Asker(world.store, world.catalogue, world.case.estate)
+    with world.snapshot() as snapshot:
+        moment = moment_of(snapshot, world.case.estate)
+    assessor = Assessor(asker, Finder(world.store, asker, world.case.estate))
+    now, told = parse_instant("2026-11-02T10:20:00Z"), parse_instant("2026-11-02T09:56:00Z")
+    heard = assessor.assess("sla-adherence", {}, replace(moment, now=now, sight=ToldUpTo(now)))
+    assert (heard.open, heard.missed) == ([], OPEN)
+    blind = assessor.assess("sla-adherence", {}, replace(moment, now=now, sight=ToldUpTo(told)))
+    assert blind.missed == 0
+    assert [each.chance and each.chance.share for each in blind.open] == [0.5] * OPEN
+    assert [each.behind.seconds for each in blind.open] == [60 * minutes for minutes in (30, 29, 28, 27, 26)]
 
 
 def test_of_a_kpi_without_a_deadline_there_are_no_chances(world: World) -> None:
