@@ -49,22 +49,17 @@ STANDING = f"throughline:kpi_standing{{{TOTAL}}}"
 
 def executives() -> dashboard.Dashboard:
     """Return the dashboard."""
-    value, risk = family_of(VALUE), family_of(RISK)
-    standing = rows(
-        "Where do our KPIs stand, and where did they 30 days ago?",
-        "Each KPI that has a target: good on it, bad beyond its warning level or where it has none, a warning between"
-        " (docs/reference/kpis.md). No answer: too little data, or a quantile that is not reached and may yet meet it."
-        " Sample: how many waits, attempts or records it is of; `throughline kpis cases` lists what is behind each.",
-        Column("KPI", label="title"),
-        Column("Group", label="group"),
-        Column("Owner", label="owner"),
-        Column("Now", shown=STANDINGS, query=Query(_told(STANDING), now=True)),
-        Column("30 days ago", shown=STANDINGS, query=Query(_told(f"{STANDING} offset 30d"), now=True)),
-        Column("Sample", query=Query(_told(f"{SAMPLE_SIZE.name}{{{TOTAL}}}"), now=True)),
-        Column("Open", query=Query(_told(f"{OPEN.name}{{{TOTAL}}}"), now=True)),
-        sort="Now",
-        falling=True,
+    return board(
+        "throughline-executives",
+        "Throughline: executives",
+        "Are we turning work into cash, is it better or worse than last month, and what is stuck worth?",
+        [_cash(), _stuck(), _standings()],
+        [choice("region", "Region", f'label_values({HAS_ANSWER.name}{{region!=""}}, region)', "^$")],
+        span="now-90d",
     )
+
+
+def _cash() -> Section:
     waits = trend(
         "How long does approved work wait for billing?",
         f"{_BUSINESS}Half (median) and nine in ten (p90) of all that was approved were released to billing within so"
@@ -79,7 +74,7 @@ def executives() -> dashboard.Dashboard:
         "What is approved work worth that has no invoice?",
         "In the reporting currency, at today's rates. What has no known amount, or no rate, is not in it: see beside.",
         "short",
-        Query(f"{value}{{{TOTAL}}}", "{{currency}}"),
+        Query(f"{family_of(VALUE)}{{{TOTAL}}}", "{{currency}}"),
     )
     in_time = figure(
         "Which share is billed in time?",
@@ -96,6 +91,14 @@ def executives() -> dashboard.Dashboard:
         _months(RISK),
         steps=((None, GREEN), (0.0001, RED)),
     )
+    return Section(
+        "Is work turned into cash?",
+        [Placed(waits, 12, 9), Placed(unbilled, 12, 9), Placed(in_time, 12, 5), Placed(changed, 12, 5)],
+    )
+
+
+def _stuck() -> Section:
+    risk = family_of(RISK)
     stuck = figure(
         "What is stuck worth?",
         "Exposure of all cases with an open deviation, each piece of work once. Unknown amounts are not 0: see beside.",
@@ -127,6 +130,34 @@ def executives() -> dashboard.Dashboard:
         "short",
         *(Query(of_total(WITHOUT_AMOUNT, name), name.replace("-", " "), now=True) for name in (VALUE, RISK)),
     )
+    return Section(
+        "What is stuck?",
+        [
+            Placed(stuck, 6, 8),
+            Placed(without, 6, 8),
+            Placed(by_process, 12, 8),
+            Placed(by_team, 12, 8),
+            Placed(by_age, 12, 8),
+        ],
+    )
+
+
+def _standings() -> Section:
+    standing = rows(
+        "Where do our KPIs stand, and where did they 30 days ago?",
+        "Each KPI that has a target: good on it, bad beyond its warning level or where it has none, a warning between"
+        " (docs/reference/kpis.md). No answer: too little data, or a quantile that is not reached and may yet meet it."
+        " Sample: how many waits, attempts or records it is of; `throughline kpis cases` lists what is behind each.",
+        Column("KPI", label="title"),
+        Column("Group", label="group"),
+        Column("Owner", label="owner"),
+        Column("Now", shown=STANDINGS, query=Query(_told(STANDING), now=True)),
+        Column("30 days ago", shown=STANDINGS, query=Query(_told(f"{STANDING} offset 30d"), now=True)),
+        Column("Sample", query=Query(_told(f"{SAMPLE_SIZE.name}{{{TOTAL}}}"), now=True)),
+        Column("Open", query=Query(_told(f"{OPEN.name}{{{TOTAL}}}"), now=True)),
+        sort="Now",
+        falling=True,
+    )
     unanswered = rows(
         "Which questions have no answer?",
         "Too little data, a quantile that nobody can tell, or no source yet (docs/reference/kpis.md). None is 0;"
@@ -141,32 +172,4 @@ def executives() -> dashboard.Dashboard:
         sort="KPI",
         nothing="all are answered",
     )
-    return board(
-        "throughline-executives",
-        "Throughline: executives",
-        "Are we turning work into cash, is it better or worse than last month, and what is stuck worth?",
-        [
-            Section(
-                "Is work turned into cash?",
-                [
-                    Placed(waits, 12, 9),
-                    Placed(unbilled, 12, 9),
-                    Placed(in_time, 12, 5),
-                    Placed(changed, 12, 5),
-                ],
-            ),
-            Section(
-                "What is stuck?",
-                [
-                    Placed(stuck, 6, 8),
-                    Placed(without, 6, 8),
-                    Placed(by_process, 12, 8),
-                    Placed(by_team, 12, 8),
-                    Placed(by_age, 12, 8),
-                ],
-            ),
-            Section("Where do we stand?", [Placed(standing, 14, 14), Placed(unanswered, 10, 14)]),
-        ],
-        [choice("region", "Region", f'label_values({HAS_ANSWER.name}{{region!=""}}, region)', "^$")],
-        span="now-90d",
-    )
+    return Section("Where do we stand?", [Placed(standing, 14, 14), Placed(unanswered, 10, 14)])

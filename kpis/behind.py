@@ -140,7 +140,8 @@ class Finder:
         found: list[Behind] = []
         for case_id, each in seen:
             seen_to = moment.seen_to(spot_of(each)) if each.ending is Ending.OPEN else moment.now
-            seconds, watched = (_age(each, counting, until) for until in (moment.now, seen_to))
+            seconds = _age(each, counting, moment.now)
+            watched = seconds if seen_to == moment.now else _age(each, counting, seen_to)
             counts_as = _counts_as(declaration, each, seen_to)
             one = Behind(case_id, _as_told(each, moment), seconds, counts_as, watched, seen_to)
             if _is_wanted(wanted, one) and _is_of_age(question, declaration, counting, one):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from throughline.cli.client import Client, Document, Refused, api_place
-from throughline.cli.kpis import KPIS
+from throughline.cli.kpis import KPIS, LATENCY_PARTS
 from throughline.cli.printing import console
 from throughline.core.durable import replace_file
 from throughline.core.errors import StartRefused
@@ -19,9 +19,8 @@ _COLUMNS = (
     *("kpi", "version", "unit", "currency", "at", "first", "last"),
     *("value", "at_least", "standing", "why_not", "began", "done", "open", "otherwise", "unknown"),
     *("median_seconds", "p90_seconds", "p99_seconds", "low", "high"),
-    *("split", "waiting_mean_seconds", "transport_mean_seconds", "processing_mean_seconds"),
+    *("split", *(f"{each}_mean_seconds" for each in LATENCY_PARTS)),
 )
-_PARTS = ("waiting", "transport", "processing")
 _FORMS = (".csv", ".parquet")
 
 
@@ -98,7 +97,7 @@ def _row(kpi: Document, found: Document, reading: Document, by: Sequence[str]) -
         "low": answer.get("low"),
         "high": answer.get("high"),
         "split": parts.get("split"),
-        **{f"{each}_mean_seconds": _mean(parts.get(each)) for each in _PARTS},
+        **{f"{each}_mean_seconds": _mean(parts.get(each)) for each in LATENCY_PARTS},
     }
 
 

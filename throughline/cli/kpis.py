@@ -21,6 +21,7 @@ from throughline.core.errors import StartRefused
 
 KPIS = "/api/v1/kpis"
 STYLES = {"good": "green", "warning": "yellow", "bad": "bold red"}
+LATENCY_PARTS = ("waiting", "transport", "processing")
 _LOOK_SECONDS = 0.5
 _MOST_SHOWN = 10
 _WIDE = 120  # columns of a terminal from which on there is room for questions
@@ -203,14 +204,11 @@ def _also(kpi: Mapping[str, Any], answer: Document | None) -> str:
             return ""
 
 
-_LATENCY_PARTS = ("waiting", "transport", "processing")
-
-
 def _shares(parts: Document | None) -> str:
     """Say of what latencies consist, where any could be split."""
     if parts is None or parts["waiting"] is None or parts["waiting"]["share"] is None:
         return ""
-    return "; " + ", ".join(f"{_share(parts[name]['share'])} {name}" for name in _LATENCY_PARTS)
+    return "; " + ", ".join(f"{_share(parts[name]['share'])} {name}" for name in LATENCY_PARTS)
 
 
 def _share(share: float) -> str:
@@ -365,7 +363,7 @@ def _sides(answer: Document | None) -> list[tuple[str, str]]:
 def _say_latency(out: Console, parts: Document) -> None:
     """Say of what latencies consist, and how many could not be split."""
     out.print(f"  split        {parts['split']:,} by the spans of their traces")
-    for name in _LATENCY_PARTS if parts["waiting"] is not None else ():
+    for name in LATENCY_PARTS if parts["waiting"] is not None else ():
         part = parts[name]
         quantiles = ", ".join(f"{each} {_short(part[each])}" for each in ("median", "p90", "mean"))
         share = "" if part["share"] is None else f": {_share(part['share'])} of the time"

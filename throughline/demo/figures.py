@@ -82,18 +82,19 @@ LAGS = {
     "time-entry-sync-latency": Asked(one("time-to-bill", *POSTED["time-to-bill"]), office=False),
     "billing-cycle-duration": Asked(one("billing-run", "billing_run.started", "billing_run.completed"), office=False),
 }
+UNBILLED = "unbilled-approved-value"
 STOCKS: Mapping[str, Spans] = {
     "projects-awaiting-erp-activation": one(DEAL, "project.created", "project.activated"),
     "staffing-request-ageing": one(STAFFING, "staffing.requested", "assignment.confirmed"),
     "unsynchronised-assignments": one(STAFFING, "assignment.confirmed", "assignment.synced"),
     "unbilled-approved-hours": one("time-to-bill", "time.approved", "invoice.issued"),
-    "unbilled-approved-value": INVOICED,
+    UNBILLED: INVOICED,
     "approved-milestones-not-invoiced": one("milestone-to-invoice", "milestone.approved", "invoice.issued"),
     "unsynchronised-project-cost": one("subcontractor-cost", "cost.posted", "project_cost.synced"),
     "forecast-revisions-not-received": one("forecast-cycle", "forecast.revised", "forecast.received"),
     "client-records-out-of-sync": one("customer-master", "account.changed", "account.synced_psa"),
 }
-IN_MONEY = {"unbilled-approved-value", "approved-milestones-not-invoiced", "unsynchronised-project-cost"}
+IN_MONEY = {UNBILLED, "approved-milestones-not-invoiced", "unsynchronised-project-cost"}
 IN_HOURS = {"unbilled-approved-hours"}
 
 
@@ -134,7 +135,6 @@ TEAMS: Mapping[str, str] = {
 FINANCE = "finance-ops"
 
 
-UNBILLED = "unbilled-approved-value"
 CLASSES: Mapping[str, tuple[float, float]] = {
     "under_1_day": (0, 1),
     "1_to_7_days": (1, 7),
@@ -170,7 +170,7 @@ def _at_risk_by_team(truths: Iterable[CaseTruth]) -> dict[str | None, Told]:
 
 
 def _unbilled_by_age(told: Plan) -> dict[str | None, Told]:
-    aged = [(_office_days(wait, told.ends), wait) for wait in _unbilled(told)]
+    aged = [(_office_days(wait, told.ends), wait) for wait in _open(told, STOCKS[UNBILLED])]
     return {
         name: _held([wait.life for days, wait in aged if low <= days < high]) for name, (low, high) in CLASSES.items()
     }
@@ -178,13 +178,9 @@ def _unbilled_by_age(told: Plan) -> dict[str | None, Told]:
 
 def _unbilled_by_cutoff(told: Plan) -> dict[str | None, Told]:
     lives: dict[str | None, list[Life]] = {}
-    for wait in _unbilled(told):
+    for wait in _open(told, STOCKS[UNBILLED]):
         lives.setdefault(_next_cutoff(told, wait.life), []).append(wait.life)
     return {cutoff: _held(some) for cutoff, some in lives.items()}
-
-
-def _unbilled(told: Plan) -> list[Wait]:
-    return [wait for wait in waits(told, STOCKS[UNBILLED]) if wait.ending == OPEN]
 
 
 def _next_cutoff(told: Plan, life: Life) -> str | None:
@@ -194,6 +190,10 @@ def _next_cutoff(told: Plan, life: Life) -> str | None:
             at = REGIONS[life.region].cutoff(told.ends, step.term.cutoff)
             return f"{step.term.cutoff} {format_instant(at)}"
     return None
+
+
+def _open(told: Plan, spans: Spans) -> list[Wait]:
+    return [wait for wait in waits(told, spans) if wait.ending == OPEN]
 
 
 def _held(lives: Iterable[Life]) -> Told:
@@ -273,7 +273,7 @@ def _standing(found: Iterable[Wait]) -> dict[str, Decimal | int | None]:
 
 
 def _stock(told: Plan, name: str, spans: Spans) -> Told:
-    still = [wait.life for wait in waits(told, spans) if wait.ending == OPEN]
+    still = [wait.life for wait in _open(told, spans)]
     found: dict[str, Decimal | int | None] = {"answer.records": len(still)}
     if name in IN_HOURS:
         found["answer.hours"] = sum((life.knows["hours"] for life in still), Decimal(0))
@@ -284,8 +284,7 @@ def _stock(told: Plan, name: str, spans: Spans) -> Told:
 
 def _old(told: Plan) -> Told:
     """Return what has waited for its invoice for very long."""
-    waiting = [wait for wait in waits(told, INVOICED) if wait.ending == OPEN]
-    return _held(wait.life for wait in waiting if _office_days(wait, told.ends) >= OLD)
+    return _held(wait.life for wait in _open(told, INVOICED) if _office_days(wait, told.ends) >= OLD)
 
 
 def _office_days(wait: Wait, now: int) -> float:
@@ -297,7 +296,7 @@ def _office_days(wait: Wait, now: int) -> float:
 
 def _margin(told: Plan) -> Told:
     """Return what is left of the amounts that are approved and not posted; of expenses the ERP alone tells the cost."""
-    still = [wait.life for wait in waits(told, POSTED) if wait.ending == OPEN]
+    still = [wait.life for wait in _open(told, POSTED)]
     margins = [(_margin_of(life), life.currency) for life in still]
     return {"answer.records": len(still)} | _money("answer.money", margins)
 
