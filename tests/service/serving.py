@@ -46,8 +46,11 @@ def runs(pid: int) -> bool:
         return False
 
 
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-P", "-m", "throughline.cli.main", *arguments]
+_BY = ("-m", "throughline.cli.main")
+
+
+def command(*arguments: str, by: Sequence[str] = _BY) -> list[str]:
+    return [sys.executable, "-P", *by, *arguments]
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -159,13 +162,18 @@ def options(data: Path, *more: str) -> list[str]:
 
 
 @contextmanager
-def serving(data: Path, *more: str, before: Sequence[str] = (), **environment: str) -> Generator[Serving]:
-    """Start a serve on free ports, and stop it in the end; ``before`` is put in front of its command."""
+def serving(
+    data: Path, *more: str, before: Sequence[str] = (), by: Sequence[str] = _BY, **environment: str
+) -> Generator[Serving]:
+    """Start a serve on free ports, and stop it in the end.
+
+    ``before`` is put in front of its command; ``by`` is what Python is to run.
+    """
     data.parent.mkdir(parents=True, exist_ok=True)
     log = data.parent / f"{data.name}.log"
     with log.open("w") as lines:
         process = subprocess.Popen(
-            [*before, *command(*options(data, *more))],
+            [*before, *command(*options(data, *more), by=by)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=lines,

@@ -60,6 +60,53 @@ def test_parts_end_with_a_killed_supervisor_and_the_next_serve_waits_for_them(tm
         serve.folded(position)
 
 
+def test_parts_are_copies_of_the_supervisor_that_share_its_memory(tmp_path: Path) -> None:
+    with serving(tmp_path / "data") as serve:
+        serve.folded(serve.send(event("e1", "time.submitted", time_entry="TE-1")))
+        parts = {name: pid for name, pid in serve.parts.items() if name != "supervisor"}
+        names = {name: Path(f"/proc/{pid}/comm").read_text().strip() for name, pid in parts.items()}
+        assert names == {name: f"throughline {name}"[:15] for name in parts}
+        shared = {name: 1 - memory(pid, "Pss") / memory(pid, "Rss") for name, pid in parts.items()}
+        assert min(shared.values()) > 0.2, shared
+
+
+def memory(pid: int, of: str) -> int:
+    """Return KiB of a process: resident (Rss), or with its share of what others have as well (Pss)."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(of + ":"))
+
+
+AS_PROGRAMS = """
+import sys
+from throughline.serve import run, supervisor
+run.CAN_COPY = supervisor.CAN_COPY = False
+from throughline.cli.main import app
+app()
+"""
+
+
+def test_where_the_system_allows_for_no_copies_parts_are_programs(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", by=("-c", AS_PROGRAMS)) as serve:
+        serve.folded(serve.send(event("e1", "time.submitted", time_entry="TE-1")))
+        for part in ("engine", "collector", "watch", "api"):
+            assert Path(f"/proc/{serve.parts[part]}/cmdline").read_text().split("\0")[-2:] == [part, ""]
+        serve.kill("engine")
+        serve.folded(serve.send(event("e2", "time.approved", time_entry="TE-1")))
+        assert serve.stop() == 0
+
+
+def test_definitions_that_changed_hold_from_when_a_part_starts_again(tmp_path: Path) -> None:
+    folder = tmp_path / "definitions"
+    folder.mkdir()
+    (folder / "estate.yaml").write_text("firm: {name: Aldine}\n")
+    with serving(tmp_path / "data", "--definitions", str(folder)) as serve:
+        serve.folded(serve.send(event("e1", "time.submitted", time_entry="TE-1")))
+        (folder / "estate.yaml").write_text("firm: {nme: Aldine}\n")
+        os.kill(serve.parts["engine"], signal.SIGKILL)
+        until(lambda: serve.process.poll() is not None, "a refusal")
+    assert "estate.yaml:1" in (tmp_path / "data.log").read_text()
+
+
 def test_a_second_serve_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
     with serving(tmp_path / "data") as serve:
         second = run(*options(tmp_path / "data"))

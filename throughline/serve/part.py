@@ -1,17 +1,21 @@
 """One part of a running serve, as a process of its own: ``python -m throughline.serve.part`` and its name.
 
-The supervisor starts it and gives it its orders (throughline/serve/lifeline.py).
+The supervisor starts it and gives it its orders (throughline/serve/lifeline.py). Where a part is a copy of the
+supervisor (throughline/serve/processes.py), that has loaded before what all parts use.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,7 +65,7 @@ def run_engine_part(
     clock = open_clock(settings.clock, settings.data)
 
     def subject() -> Subject:
-        definitions, estate = _declared(settings.definitions)
+        definitions, estate, _ = declared(settings.definitions)
         limits, journal_limits = limits_of(settings), journal_limits_of(settings)
         return Subject(settings.data, definitions, estate, limits, clock, journal_limits, settings.store)
 
@@ -82,7 +86,7 @@ def run_watch_part(
     clock = open_clock(settings.clock, settings.data)
 
     def subject() -> Subject:
-        definitions, estate, catalogue = _declared_with_kpis(settings.definitions)
+        definitions, estate, catalogue = declared(settings.definitions)
         return Subject(settings.data, definitions, estate, catalogue, limits_of(settings), clock, settings.store)
 
     run_watch(subject(), stop, ready, subject)
@@ -102,7 +106,7 @@ def run_api_part(settings: Settings, addresses: Mapping[str, Address], control: 
     with open_guards(settings) as guards:
         ground = Ground(
             data=settings.data,
-            declared=lambda: _declared_with_kpis(settings.definitions),
+            declared=lambda: declared(settings.definitions),
             limits=limits_of(settings),
             clock=open_clock(settings.clock, settings.data),
             collector=str(addresses["http"]),
@@ -128,8 +132,51 @@ def _stop_on_signal() -> threading.Event:
     return stop
 
 
-def _declared(folder: Path | None) -> tuple[Definitions, Estate]:
-    """Read what the firm declares; raises ConfigurationError with the faults of all files."""
+def load(settings: Settings) -> None:
+    """Load what all parts run and are declared, once for all copies of this process; faults are left for them to say.
+
+    None of it may start a thread, or open what cannot be used in a copy.
+    """
+    for module in _LOADED:
+        import_module(module)
+    with suppress(ConfigurationError, OSError):
+        declared(settings.definitions)
+    gc.collect()
+    gc.freeze()  # looking for garbage in it would write to the memory that is shared
+
+
+_LOADED = (
+    "collector.serve",
+    "kpis.run",
+    "lineage.engine_metrics",
+    "lineage.run",
+    "throughline.api.server",
+    "throughline.core.guards",
+    "throughline.serve.limits",
+)
+
+
+def declared(folder: Path | None) -> tuple[Definitions, Estate, Catalogue]:
+    """Read what the firm declares; raises ConfigurationError with the faults of all files.
+
+    What was read before stands for as long as none of the files has changed.
+    """
+    from throughline.core.yaml_file import yaml_files
+
+    seen = [(str(path), *_look(path)) for path in ([] if folder is None else yaml_files(folder))]
+    return _declared(folder, tuple(seen))
+
+
+def _look(path: Path) -> tuple[int, int, int]:
+    about = path.stat()
+    return about.st_mtime_ns, about.st_size, about.st_ino
+
+
+@lru_cache(maxsize=1)
+def _declared(
+    folder: Path | None, seen: tuple[tuple[str, int, int, int], ...]
+) -> tuple[Definitions, Estate, Catalogue]:
+    from kpis.catalogue import load_catalogue, validate_kpis
     from lineage.definitions import load_definitions
     from throughline.core.estate import load_estate
     from throughline.core.mappings.folder import read_mappings
@@ -147,19 +194,9 @@ def _declared(folder: Path | None) -> tuple[Definitions, Estate]:
         faults += error.faults
     faults += read_mappings(folder)[1]
     if folder is not None and definitions is not None:
-        from kpis.catalogue import validate_kpis
-
         faults += validate_kpis(folder, definitions)
     if faults or definitions is None or estate is None:
         raise ConfigurationError(faults)
-    return definitions, estate
-
-
-def _declared_with_kpis(folder: Path | None) -> tuple[Definitions, Estate, Catalogue]:
-    """Read what the firm declares, and its KPIs; raises ConfigurationError."""
-    from kpis.catalogue import load_catalogue
-
-    definitions, estate = _declared(folder)
     return definitions, estate, load_catalogue(folder, definitions)
 
 
@@ -171,12 +208,12 @@ RUNS: Mapping[str, Run] = {
 }
 
 
-def main() -> None:
-    """Run the part named on the command line until told to stop; exit with LASTING where it can never start."""
-    name = sys.argv[1]
-    orders = take(sys.stdin.buffer)
-    settings = decode_settings(bytes(orders.settings))
-    follow(sys.stdin.buffer, lost=lambda: forget_addresses(settings.data))
+def live(name: str) -> None:
+    """Run a part until told to stop; exit with LASTING where it can never start. Orders come by file 0."""
+    with open(0, "rb", closefd=False) as stdin:
+        orders = take(stdin)
+        settings = decode_settings(bytes(orders.settings))
+        follow(stdin, lost=lambda: forget_addresses(settings.data))
     configure_logs(settings.log_level, settings.log_format, name)
     addresses = {door: Address.parse(text) for door, text in orders.addresses.items()}
     try:
@@ -193,4 +230,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    live(sys.argv[1])

@@ -8,6 +8,7 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -21,7 +22,9 @@ from throughline.core.store_url import StoreUrl
 from throughline.serve.database import check_store
 from throughline.serve.folder import ADDRESSES, CERTIFICATE, PARTS, DataFolder
 from throughline.serve.lifeline import Orders, give
+from throughline.serve.part import live, load
 from throughline.serve.ports import Reservation, reserve
+from throughline.serve.processes import CAN_COPY
 from throughline.serve.supervisor import Part, Supervisor, Watcher, python_part, supervise
 
 DOORS = ("http", "api", "otlp_http", "otlp_grpc")
@@ -53,6 +56,8 @@ def run_serve(settings: Settings, started: Callable[[Mapping[str, str]], None]) 
             keep_open=[folder.lock],
             watcher=_watcher(folder, addresses, settings.tls_certificate, started),
         )
+        if CAN_COPY:
+            load(settings)
         asyncio.run(supervise(supervisor))
 
 
@@ -79,7 +84,7 @@ def _part(name: str, settings: Settings, addresses: Mapping[str, str], control: 
     def orders(report: int) -> bytes:
         return give(Orders(addresses=dict(addresses), settings=content, report=report, control=control))
 
-    return Part(name, python_part(name), orders)
+    return Part(name, python_part(name), orders, partial(live, name))
 
 
 def _watcher(

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from throughline.core.errors import StartRefused
 from throughline.serve.lifeline import LASTING, READY
+from throughline.serve.processes import CAN_COPY, Process, copy, execute
 
 FIRST_WORD_SECONDS = 10.0
 DRAIN_SECONDS = 15.0
@@ -22,19 +23,19 @@ LONGEST_DELAY_SECONDS = 5.0
 NO_PROCESS = 71  # EX_OSERR of sysexits.h
 MOST_FIRST_STARTS = 5  # of a part that was never ready: what it lacks will hardly come by itself
 
-# glibc gives each thread memory of its own, and what one lets go of no other uses: an API that had answered for ten
-# minutes held 240 MiB so. Whoever sets this decides.
-_FEW_ARENAS = {"MALLOC_ARENA_MAX": "2"}
-
 _FIRST = asyncio.FIRST_COMPLETED
 
 
 class Part(NamedTuple):
-    """A part to run: its name, its command, and the orders for a given report descriptor."""
+    """A part to run: its name, its command, and the orders for a given report descriptor.
+
+    ``run``: what does the same in a copy of this process; None: nothing does.
+    """
 
     name: str
     command: Sequence[str]
     orders: Callable[[int], bytes]
+    run: Callable[[], None] | None = None
 
 
 class Watcher(NamedTuple):
@@ -65,7 +66,7 @@ class Supervisor:
         self._drain_order = drain_order
         self._keep_open = tuple(keep_open)
         self._watcher = watcher
-        self._running: dict[str, asyncio.subprocess.Process] = {}
+        self._running: dict[str, Process] = {}
         self._spoke = asyncio.Event()
         self._ready: dict[str, asyncio.Event] = {part.name: asyncio.Event() for part in parts}
         self._stop = asyncio.Event()
@@ -143,29 +144,26 @@ class Supervisor:
             return NO_PROCESS
         self._running[part.name] = process
         if self._stop.is_set():
-            process.terminate()
+            process.send(signal.SIGTERM)
         self._watcher.pids(self.pids())
         hearing = asyncio.create_task(self._hear(part.name, listen))
         try:
-            assert process.stdin is not None
-            process.stdin.write(part.orders(report))
+            process.tell(part.orders(report))
             return await process.wait()
         finally:
             await hearing
             self._running.pop(part.name, None)
             self._watcher.pids(self.pids())
 
-    async def _start(self, part: Part) -> tuple[asyncio.subprocess.Process, int, int]:
+    async def _start(self, part: Part) -> tuple[Process, int, int]:
         """Return the process, the end of its pipe to be read, and the number of the other one there. Raises OSError."""
         listen, report = os.pipe()
+        keep = (report, *self._keep_open)
         try:
-            process = await asyncio.create_subprocess_exec(
-                *part.command,
-                stdin=asyncio.subprocess.PIPE,
-                env={**_FEW_ARENAS, **os.environ},
-                pass_fds=(report, *self._keep_open),
-                process_group=0,  # Ctrl-C goes to the supervisor only, which drains in order
-            )
+            if part.run is not None and CAN_COPY:
+                process = copy(part.run, keep, f"throughline {part.name}")
+            else:
+                process = await execute(part.command, keep)
         except OSError:
             os.close(listen)
             raise
@@ -192,24 +190,24 @@ class Supervisor:
     async def _drain(self) -> None:
         for name in self._drain_order:
             process = self._running.get(name)
-            if process is not None and process.returncode is None:
+            if process is not None and not process.has_ended:
                 await _end(process)
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+async def _end(process: Process) -> None:
     """Ask a process to end, and end it where it takes too long."""
-    with contextlib.suppress(ProcessLookupError):
-        process.terminate()
-        try:
-            await asyncio.wait_for(process.wait(), DRAIN_SECONDS)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+    process.send(signal.SIGTERM)
+    try:
+        await asyncio.wait_for(process.wait(), DRAIN_SECONDS)
+    except TimeoutError:
+        process.send(signal.SIGKILL)
+        await process.wait()
 
 
 async def supervise(supervisor: Supervisor) -> None:
     """Run a supervisor; SIGTERM, SIGINT and, unless it is ignored (nohup), SIGHUP drain it."""
     loop = asyncio.get_running_loop()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, as some who start us leave it, no exit code is told
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN or number is not signal.SIGHUP:
             loop.add_signal_handler(number, supervisor.stop)

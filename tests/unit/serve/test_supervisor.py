@@ -24,7 +24,10 @@ def program(code: str, *arguments: str) -> list[str]:
 
 
 def part(name: str, code: str, *arguments: str) -> Part:
-    return Part(name, program(code, *arguments), lambda report: f"{report}\n".encode())
+    def orders(report: int) -> bytes:
+        return f"{report}\n".encode()
+
+    return Part(name, program(code, *arguments), orders)
 
 
 class Notes:
