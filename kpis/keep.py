@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -43,6 +44,7 @@ ARITHMETIC = 4
 
 MADE_BY = "made_by"
 LATE_DATA = "late data"
+STATED = "a statement"
 DECLARED_ANEW = "a declaration changed"
 DERIVED_ANEW = "processes, the estate or Throughline itself changed"
 STORED_ANEW = "the lineage store was made anew"
@@ -128,6 +130,23 @@ def bookings_of(changes: Iterable[Change]) -> Bookings:
                     else:
                         some.append(booking)
     return found
+
+
+class Why(NamedTuple):
+    """Why cases changed: those of ``stated`` by what people said, all others by ``usual``."""
+
+    usual: str
+    stated: AbstractSet[int]
+
+
+def touched_by(bookings: Bookings, why: Why) -> list[tuple[int, str]]:
+    """Return the days of which anything changes, each with why; sorted."""
+    found: set[tuple[int, str]] = set()
+    for spot, some in bookings.items():
+        if spot.grain is Grain.DAY:
+            said = {booking.case in why.stated for booking in some} if why.stated else {False}
+            found |= {(spot.place.day.toordinal(), STATED if each else why.usual) for each in said}
+    return sorted(found)
 
 
 def book_in(book: Book, cells: MutableMapping[Spot, AnyCell], bookings: Bookings) -> None:
@@ -383,11 +402,12 @@ class Keeper:
         *,
         position: Position | None = None,
         walked: int | None = None,
-        why: str = LATE_DATA,
+        why: str | None = None,
     ) -> None:
         """Bring the cells up to date with some cases, in one transaction with how far that is.
 
-        Those that have left stay as they were, to be forgotten.
+        Those that have left stay as they were, to be forgotten. ``why`` they are looked at; None: as they changed, by
+        data or by what people said, whichever came last.
 
         No snapshot is open for long, and none while that is written: the log of the lineage store grows for as long as
         one is.
@@ -397,6 +417,7 @@ class Keeper:
         after: dict[int, Contributed | None] = {}
         spans: dict[bytes, Sequence[KnownSpan]] = {}
         split_by: list[tuple[int, int]] = []
+        stated: set[int] = set()
         ahead, at, passed = list(dict.fromkeys(cases)), store.position(), set[int]()
         assert at is not None  # ``begin`` has set it
         while ahead:
@@ -412,6 +433,7 @@ class Keeper:
             spans |= self._read_spans(places, traced)
             split_by += told_by
             after |= self._contributions(some, seen)
+            stated |= {number for number, each in seen.items() if each.stated}
             ahead += sorted(further - after.keys() - set(ahead) - passed)
         with self._forgetting(), transaction(store):
             store.put_contributed({case: each for case, each in after.items() if each is not None or case in before})
@@ -420,7 +442,7 @@ class Keeper:
             store.count(_tallied(before, after))
             self._looked_at(len(after))
             for number, changes in self._changes(before, after).items():
-                self._enter(self._kept[number], changes, why)
+                self._enter(self._kept[number], changes, Why(why or LATE_DATA, set() if why else stated))
             if position is not None:
                 store.set_position(position)
             if walked is not None:
@@ -467,15 +489,16 @@ class Keeper:
         return found.known
 
     def _contributions(self, cases: Iterable[int], seen: Mapping[int, Seen]) -> dict[int, Contributed | None]:
-        return {number: self._contributed(*seen[number]) if number in seen else None for number in cases}
+        return {number: self._contributed(seen[number]) if number in seen else None for number in cases}
 
-    def _contributed(self, case: Case, holds: tuple[str, ...]) -> Contributed:
+    def _contributed(self, seen: Seen) -> Contributed:
+        case = seen.case
         entries: dict[int, Entry] = {}
         for number, kept in self._concerning(case):
             observed = kept.observer.observe(case)
             if observed.concerned:
                 entries[number] = Entry(observed.observations, observed.left_out, observed.contributions)
-        return Contributed(case.process.name, case.name, entries, holds)
+        return Contributed(case.process.name, case.name, entries, seen.holds)
 
     def _concerning(self, case: Case) -> list[tuple[int, Kept]]:
         """Return the versions of KPIs that are about the process and steps of a case."""
@@ -518,7 +541,7 @@ class Keeper:
                     found.setdefault(number, []).append(change_of(case, held, holds, book))
         return found
 
-    def _enter(self, kept: Kept, changes: Sequence[Change], why: str) -> None:
+    def _enter(self, kept: Kept, changes: Sequence[Change], why: Why) -> None:
         """Bring the cells of one version up to date."""
         store, number, book = self._store, kept.row.number, kept.book
         near, bookings = self._near.setdefault(number, {}), bookings_of(changes)
@@ -527,8 +550,7 @@ class Keeper:
         cells = {spot: near[spot][1] for spot in bookings if spot in near}
         ids = {spot: near[spot][0] for spot in cells}
         book_in(book, cells, bookings)
-        days = {spot.place.day.toordinal() for spot in bookings if spot.grain is Grain.DAY}
-        store.touch((kept.declaration.name, day, why) for day in days)
+        store.touch((kept.declaration.name, *each) for each in touched_by(bookings, why))
         for spot, cell in cells.items():
             if not cell.empty:
                 ids[spot] = self._put(kept, spot, ids.get(spot), cell)

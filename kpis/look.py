@@ -13,10 +13,14 @@ from throughline.core.key import Key
 
 
 class Seen(NamedTuple):
-    """A case as KPIs see it. ``holds``: the keys by which money of others is counted in it while it holds some up."""
+    """A case as KPIs see it. ``holds``: the keys by which money of others is counted in it while it holds some up.
+
+    ``stated``: people said something of it after the last of its events had come in.
+    """
 
     case: Case
     holds: tuple[str, ...]
+    stated: bool
 
 
 def see(snapshot: Snapshot, ids: Iterable[int], traced: Mapping[str, Traced] | None = None) -> dict[int, Seen]:
@@ -30,7 +34,8 @@ def see(snapshot: Snapshot, ids: Iterable[int], traced: Mapping[str, Traced] | N
     found: dict[int, Seen] = {}
     for number, view in views.items():
         holds = snapshot.following.holding(view.process.name, view.row.name, view.joined, view.derived)
-        found[number] = Seen(_case_in(snapshot, view, keys, traced), tuple(holds))
+        stated = snapshot.said_at(view) > max(member.fact.received for member in view.joined.members)
+        found[number] = Seen(_case_in(snapshot, view, keys, traced), tuple(holds), stated)
     return found
 
 

@@ -15,7 +15,7 @@ from kpis.catalogue import Catalogue
 from kpis.declaration import Declaration, Kind
 from kpis.figures import figure_of
 from kpis.reading import Moment, Share
-from kpis.store import KpiWriter, PublishedRow, transaction
+from kpis.store import APART, KpiWriter, PublishedRow, transaction
 
 PUBLISHED = "published"
 STOOD = "stood"
@@ -101,11 +101,12 @@ class Publisher:
         """Read again what was published of days of which something changed."""
         until = moment.today.toordinal()
         touched = self._store.take_touched(until, AT_ONCE)
-        figures: dict[tuple[str, Every, date], str] = {}  # a month once, however many of its days were touched
+        figures: dict[tuple[str, Every, date], list[str]] = {}  # a month once, however many of its days were touched
         for kpi, day, why in touched:
-            figures.setdefault((kpi, Every.DAY, date.fromordinal(day)), why)
-            figures.setdefault((kpi, Every.MONTH, date.fromordinal(day).replace(day=1)), why)
-        for (kpi, every, first), why in figures.items():
+            figures.setdefault((kpi, Every.DAY, date.fromordinal(day)), []).append(why)
+            figures.setdefault((kpi, Every.MONTH, date.fromordinal(day).replace(day=1)), []).append(why)
+        for (kpi, every, first), whys in figures.items():
+            why = APART.join(dict.fromkeys(each for why in whys for each in why.split(APART)))
             declaration, here = self._catalogue.kpis.get(kpi), first.toordinal()
             former = self._store.standing_published(kpi, every, here, here).get(here)
             if declaration is not None and declaration.formula.kind in SETTLES and former is not None:

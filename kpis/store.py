@@ -32,6 +32,7 @@ FILE_NAME: Final = KPIS.file
 SCHEMA: Final = KPIS.schema
 FORMAT: Final = "1"
 CHANGES: Final = KPIS.row  # the position in the queue of changed cases; lineage/changes.py reads it
+APART: Final = "; "  # of the reasons why a figure changed, where there are several
 METRICS_ROW: Final = "metrics"  # in meta: what the writer counts, for /metrics
 READINGS_ROW: Final = "readings"  # in meta: the readings of now, for /metrics; apart, as they are long and made seldom
 WALK: Final = "walk"  # the id of the last case that was looked at while all are; no row: none are
@@ -531,8 +532,13 @@ class KpiWriter(KpiReader):
         self.connection.execute("DELETE FROM version WHERE number = ?", (number,))
 
     def touch(self, rows: Iterable[tuple[str, int, str]]) -> None:
-        """Note (KPI, day, why) of which something changed."""
-        self.connection.executemany("INSERT INTO touched (kpi, day, why) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", rows)
+        """Note (KPI, day, why) of which something changed; each reason once, in the order in which they came."""
+        self.connection.executemany(
+            "INSERT INTO touched (kpi, day, why) VALUES (?, ?, ?) ON CONFLICT (kpi, day) DO UPDATE"
+            f" SET why = touched.why || '{APART}' || excluded.why"
+            " WHERE touched.why NOT LIKE '%' || excluded.why || '%'",
+            rows,
+        )
 
     def take_touched(self, until: int, limit: int) -> list[tuple[str, int, str]]:
         """Return some (KPI, day, why) of days up to one, and forget them."""

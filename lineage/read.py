@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from threading import Lock
 from typing import NamedTuple
 
@@ -149,6 +150,26 @@ class Snapshot:
         """Return the scope fields of a key by name."""
         key_type = self.definitions.key_types.get(key.type)
         return {} if key_type is None else dict(zip(key_type.scope, key.scope, strict=False))
+
+    def said_at(self, view: CaseView) -> int:
+        """Return when people last said something of a case, of its exceptions or of links of its keys; 0: nothing."""
+        row, joined = view.row, view.joined
+        of_it = [statement.at for statement in self.acceptances.of(view.process.name, row.name)]
+        if self.said:
+            ends = (row.process, -row.id), *((row.process, each) for each in joined.aliases | joined.carriers)
+            of_it += [self._said_of[each] for each in ends if each in self._said_of]
+        return max(of_it, default=0)
+
+    @cached_property
+    def _said_of(self) -> dict[tuple[int, int], int]:
+        """When people last said something of a pair, by its process and either end; a case is its negative id."""
+        last: dict[tuple[int, int], int] = {}
+        for statement, pair in self.said:
+            a = -pair.a if pair.kind in (Pairing.NAME_TIE, Pairing.NAME_HOLD) else pair.a
+            for end in (a, pair.b):
+                at = pair.process, end
+                last[at] = max(last.get(at, 0), statement.at)
+        return last
 
     def _join_provisional(self, row: CaseRow) -> Joined:
         alias = self.store.value_ids([row.name])[row.name]

@@ -23,11 +23,10 @@ from kpis.scratch import Answers, Scope, moment_of, read_from_scratch
 from kpis.spans import SpanReader
 from kpis.spot import Grain
 from kpis.store import KpiWriter
-from lineage.acceptance import Acceptances
 from lineage.changes import FORGOTTEN, position_of
 from lineage.derive import Context
 from lineage.engine import Engine, Limits
-from lineage.read import Snapshot, Stated
+from lineage.read import Snapshot, resolve_statements
 from lineage.sight import Heard, Reporting, SourceSight
 from tests.unit.kpis.conftest import Fresh, opened
 from tests.unit.kpis.golden import DEFINITIONS, FOLDER, Golden, golden, traced
@@ -35,6 +34,7 @@ from tests.unit.lineage.adapter import settle, tick
 from throughline.core.estate import Estate, read_estate
 from throughline.core.event import Event
 from throughline.core.journal import Record, SpanFact
+from throughline.core.statement import Statement
 from throughline.core.yaml_file import YamlDocument
 
 PATHS = sorted(FOLDER.glob("*.yaml"))
@@ -92,12 +92,17 @@ class World:
         heard = {source: Heard(*marks) for source, marks in self.engine.store.watermarks().items()}
         sight = SourceSight(Reporting(self.case.estate), heard, self.case.now)
         context = Context(self.case.now, sight, self.case.estate.calendars)
-        yield Snapshot(self.engine.store, DEFINITIONS, Stated([], Acceptances({})), context, Limits())
+        stated = resolve_statements(self.engine.store, DEFINITIONS)
+        yield Snapshot(self.engine.store, DEFINITIONS, stated, context, Limits())
 
     def fold(self, events: Sequence[Event], spans: Sequence[SpanFact] = ()) -> None:
         self.engine.fold_records([self.journal.take(events, spans)], self.case.now)
         settle(self.engine, self.case.now)
         tick(self.engine, self.case.now)
+
+    def state(self, *statements: Statement) -> None:
+        self.engine.state(statements, self.case.now)
+        settle(self.engine, self.case.now)
 
     def follow(self) -> None:
         while self.keeper.follow(self.snapshot):

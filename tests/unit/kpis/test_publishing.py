@@ -6,13 +6,14 @@ import dataclasses
 
 from kpis.ask import Asker
 from kpis.declaration import KpiClock
-from kpis.keep import DECLARED_ANEW, LATE_DATA
+from kpis.keep import DECLARED_ANEW, LATE_DATA, STATED
 from kpis.publish import PUBLISHED, STOOD, Publisher
 from kpis.scratch import moment_of
-from kpis.store import KpiWriter, PublishedRow
+from kpis.store import APART, KpiWriter, PublishedRow
 from tests.unit.kpis.golden import FOLDER, Golden, event, golden, instant
 from tests.unit.kpis.test_keeping import World
 from throughline.core.instants import DAY
+from throughline.core.statement import End, Statement, Verb
 
 # Approved on Monday 2 November 2026; two released on Tuesday, one is open still.
 LAG = golden(FOLDER / "billing-readiness-lag.yaml")._replace(
@@ -76,6 +77,57 @@ def test_late_data_restates_a_figure_and_both_stay_readable(store: KpiWriter) ->
     ((former, now),) = store.restated(LAG.declaration.name, 0, 10)
     assert (former, now.value, now.at) == (first, "30600", LAG.now + DAY)
     assert now.as_of == first.as_of
+
+
+def said(number: int, verb: Verb, at: int) -> Statement:
+    """Return what a person says: that T-3 is of the sheet that was released, or that it is not."""
+    return Statement(
+        verb=verb,
+        a=End("time_entry", "T-3"),
+        b=End("timesheet", "S-3"),
+        all=True,
+        events=(),
+        process=None,
+        why="it was written by hand",
+        by="ana",
+        authenticated=True,
+        number=number,
+        id=f"s{number}",
+        at=at,
+    )
+
+
+def test_what_people_said_restates_a_figure_and_is_told_apart_from_late_data(store: KpiWriter) -> None:
+    world = world_of(LAG, store)
+    sheet = "2026-11-02 12:00 billing.released - system=erp timesheet=S-3"
+    world.fold([event(6, sheet, "time_entry", "Europe/Berlin")])
+    assert days(published(world)) == [("34200", PUBLISHED)]
+    world.case = world.case._replace(now=LAG.now + DAY)
+    world.state(said(1, Verb.LINK, world.case.now))
+    assert days(published(world))[1:] == [("30600", STATED)]
+    world.case = world.case._replace(now=LAG.now + 2 * DAY)
+    world.state(said(2, Verb.UNLINK, world.case.now))
+    world.follow()
+    late = "2026-11-03 10:30 billing.released T-3 system=erp received='2026-11-12 13:00'"
+    world.fold([event(7, late, "time_entry", "Europe/Berlin")])
+    assert days(published(world))[2:] == [("32400", f"{STATED}{APART}{LATE_DATA}")]
+
+
+def test_a_month_is_restated_for_all_that_changed_its_days(store: KpiWriter) -> None:
+    world = world_of(LAG, store)
+    world.fold(
+        [
+            event(6, "2026-11-03 10:00 time.approved T-4 region=EMEA", "time_entry", "Europe/Berlin"),
+            event(7, "2026-11-02 12:00 billing.released - system=erp timesheet=S-3", "time_entry", "Europe/Berlin"),
+        ]
+    )
+    world.case = world.case._replace(now=instant("2026-12-09 12:00", "Europe/Berlin"))
+    published(world)
+    world.state(said(1, Verb.LINK, world.case.now))
+    late = "2026-11-03 12:00 billing.released T-4 system=erp received='2026-12-09 11:00'"
+    world.fold([event(8, late, "time_entry", "Europe/Berlin")])
+    rows = published(world)
+    assert [row.why for row in rows if row.every == "month"] == [PUBLISHED, f"{STATED}{APART}{LATE_DATA}"]
 
 
 def test_another_definition_restates_what_it_works_out_otherwise(store: KpiWriter) -> None:
