@@ -101,13 +101,15 @@ class BehindList(msgspec.Struct, frozen=True):
 class RiskDocument(msgspec.Struct, frozen=True):
     """An open wait. ``chance``: that it is still open when it is due, learnt of so many like it.
 
-    Null: too little like it was seen.
+    Null: too little like it was seen. ``told_until``: up to when its sources have told, where that is before now: what
+    they have not told yet may have ended it, also where ``due`` has passed.
     """
 
     case: CaseReference
     part: str
     began: str | None
     due: str | None
+    told_until: str | None
     chance: float | None
     learnt_from: int | None
     amount: str | None
@@ -598,6 +600,7 @@ def _risk(each: Risk, snapshot: Snapshot) -> RiskDocument:
         part=observation.part,
         began=_instant(observation.began),
         due=_instant(observation.due),
+        told_until=_instant(each.behind.seen_to) if each.behind.seen_to < snapshot.now else None,
         chance=None if each.chance is None else each.chance.share,
         learnt_from=None if each.chance is None else each.chance.learnt_from,
         amount=None if money is None else text_of(money.amount),

@@ -486,19 +486,25 @@ def risks(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data: P
         out.print("No open work of it is due yet.")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("process", "name", "due (UTC)", "chance to miss it", "learnt from", "worth"):
+    silent = any(each["told_until"] for each in found["at_risk"])
+    told = ["told until (UTC)"] if silent else []
+    for title in ("process", "name", "due (UTC)", *told, "chance to miss it", "learnt from", "worth"):
         table.add_column(title, overflow="fold")
     for each in found["at_risk"]:
         case, chance = each["case"], each["chance"]
+        told = [moment(each["told_until"]) if each["told_until"] else "now"] if silent else []
         table.add_row(
             case["process"],
             key_text({"type": case["key_type"], "value": case["name"], "scope": case["scope"]}),
             moment(each["due"]),
+            *told,
             "not known" if chance is None else f"{chance:.0%}",
             "–" if chance is None else f"{each['learnt_from']:,}" if each["learnt_from"] else "no time is left",
             "unknown" if each["amount"] is None else f"{each['currency']} {Decimal(each['amount']):,f}",
         )
     out.print(table)
+    if silent:
+        out.print("What a system has not told yet may be done, also where its deadline has passed.", style="dim")
     for each in found["calibration"]:
         out.print(
             f"Of {each['count']:,} with a chance of {each['from']:.0%} to {each['to']:.0%} (mean {each['said']:.0%})"

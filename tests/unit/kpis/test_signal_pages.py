@@ -137,6 +137,7 @@ def test_work_whose_system_tells_nothing_may_have_been_done_and_has_missed_nothi
     blind = assessor.assess("sla-adherence", {}, replace(moment, now=now, sight=ToldUpTo(told)))
     assert blind.missed == 0
     assert [each.chance and each.chance.share for each in blind.open] == [0.5] * OPEN
+    assert {each.behind.seen_to for each in blind.open} == {told}
     assert [each.behind.seconds for each in blind.open] == [60 * minutes for minutes in (30, 29, 28, 27, 26)]
 
 
