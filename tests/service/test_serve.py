@@ -64,8 +64,8 @@ def test_parts_are_copies_of_the_supervisor_that_share_its_memory(tmp_path: Path
     with serving(tmp_path / "data") as serve:
         serve.folded(serve.send(event("e1", "time.submitted", time_entry="TE-1")))
         parts = {name: pid for name, pid in serve.parts.items() if name != "supervisor"}
-        names = {name: Path(f"/proc/{pid}/comm").read_text().strip() for name, pid in parts.items()}
-        assert names == {name: f"throughline {name}"[:15] for name in parts}
+        names = {name: Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0") for name, pid in parts.items()}
+        assert names == {name: f"throughline {name}" for name in parts}
         shared = {name: 1 - memory(pid, "Pss") / memory(pid, "Rss") for name, pid in parts.items()}
         assert min(shared.values()) > 0.2, shared
 

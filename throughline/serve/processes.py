@@ -16,6 +16,7 @@ import sys
 import traceback
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import NoReturn, Protocol
 
 # glibc gives each thread memory of its own, and what one lets go of no other uses: an API that had answered for ten
@@ -23,7 +24,6 @@ from typing import NoReturn, Protocol
 _ARENAS = "MALLOC_ARENA_MAX"
 _FEW_ARENAS = 2
 _M_ARENA_MAX = -8  # of malloc.h
-_PR_SET_NAME = 15  # of sys/prctl.h
 
 
 def _can_copy() -> bool:
@@ -78,15 +78,17 @@ async def execute(command: Sequence[str], keep: Collection[int]) -> Process:
 def copy(run: Callable[[], None], keep: Collection[int], name: str) -> Process:
     """Start a copy of this process, of one thread, that calls ``run``, and ends when that does or by its SystemExit.
 
-    It has these descriptors of ours; ``name`` is what the system calls it. Raises OSError where the system gives no
-    process.
+    It has these descriptors of ours; ``name`` is what ``ps`` and ``top`` call it. Raises OSError where the system gives
+    no process.
     """
+    from setproctitle import setproctitle  # which is there only where CAN_COPY may be true
+
     stdin, ours = os.pipe()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
         pid = os.fork()
         if pid == 0:
-            _live(run, stdin, keep, name, before)
+            _live(run, stdin, keep, partial(setproctitle, name), before)
     except OSError:
         os.close(ours)
         raise
@@ -159,8 +161,10 @@ class _Copy:
         self._code.set_result(os.waitstatus_to_exitcode(status))
 
 
-def _live(run: Callable[[], None], stdin: int, keep: Collection[int], name: str, mask: Iterable[int]) -> NoReturn:
-    """Be the copy, to its end."""
+def _live(
+    run: Callable[[], None], stdin: int, keep: Collection[int], name: Callable[[], None], mask: Iterable[int]
+) -> NoReturn:
+    """Be the copy, to its end; ``name`` tells the system what it is called."""
     code = 1
     try:
         gc.freeze()  # what the supervisor was doing stays as it is: closing its files by their numbers would close ours
@@ -168,7 +172,8 @@ def _live(run: Callable[[], None], stdin: int, keep: Collection[int], name: str,
         os.setpgid(0, 0)  # Ctrl-C goes to the supervisor only, which drains in order
         os.dup2(stdin, 0)
         _close_all_but({0, 1, 2, *keep})
-        _tell_libc(name)
+        name()
+        _share_arenas()
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         run()
         code = 0
@@ -201,9 +206,8 @@ def _close_all_but(keep: Collection[int]) -> None:
                 os.close(int(name))
 
 
-def _tell_libc(name: str) -> None:
-    """Name this process, and let its threads share memory, unless the environment says how."""
+def _share_arenas() -> None:
+    """Let threads of this process share memory, unless its environment says how; glibc alone has to be told."""
     libc = ctypes.CDLL(None)
-    libc.prctl(_PR_SET_NAME, name.encode())
     if _ARENAS not in os.environ and hasattr(libc, "mallopt"):
         libc.mallopt(_M_ARENA_MAX, _FEW_ARENAS)

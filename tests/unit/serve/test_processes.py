@@ -62,7 +62,7 @@ kept, other = os.open({str(tmp_path)!r}, os.O_RDONLY), os.open({str(tmp_path)!r}
 def run():
     files = [int(each) for each in os.listdir("/proc/self/fd")]
     files = [each for each in files if is_open(each)]  # the one that listed them is not any more
-    name = open("/proc/self/comm").read()
+    name = open("/proc/self/cmdline").read().rstrip(chr(0))
     print(json.dumps([sorted(files), os.read(0, 9).decode(), name, os.getpgid(0) == os.getpid(), kept]))
 def is_open(file):
     try:
@@ -76,7 +76,7 @@ assert os.stat(other) and os.stat(kept)
     files, told, name, leads, kept = seen
     assert files == [0, 1, 2, kept]
     assert told == "orders"
-    assert name == "throughline one\n"
+    assert name == "throughline one"
     assert leads
 
 
