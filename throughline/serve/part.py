@@ -167,15 +167,17 @@ def declared(folder: Path | None) -> tuple[Definitions, Estate, Catalogue]:
     return _declared(folder, tuple(seen))
 
 
-def _look(path: Path) -> tuple[int, int, int]:
-    about = path.stat()
-    return about.st_mtime_ns, about.st_size, about.st_ino
+def _look(path: Path) -> tuple[int, int, int, int]:
+    """Return what changes with a file; of one that is gone meanwhile its reader says so."""
+    try:
+        about = path.stat()
+    except OSError:
+        return 0, 0, 0, 0
+    return about.st_mtime_ns, about.st_ctime_ns, about.st_size, about.st_ino
 
 
 @lru_cache(maxsize=1)
-def _declared(
-    folder: Path | None, seen: tuple[tuple[str, int, int, int], ...]
-) -> tuple[Definitions, Estate, Catalogue]:
+def _declared(folder: Path | None, seen: tuple[tuple[str | int, ...], ...]) -> tuple[Definitions, Estate, Catalogue]:
     from kpis.catalogue import load_catalogue, validate_kpis
     from lineage.definitions import load_definitions
     from throughline.core.estate import load_estate

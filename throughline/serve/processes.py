@@ -26,7 +26,7 @@ _FEW_ARENAS = 2
 _M_ARENA_MAX = -8  # of malloc.h
 
 
-def _can_copy() -> bool:
+def can_copy() -> bool:
     """Tell whether the system's libraries may be used in a copy, and whether it tells when one has ended."""
     if sys.platform != "linux":
         return False
@@ -35,9 +35,6 @@ def _can_copy() -> bool:
     except (AttributeError, OSError):  # an old kernel, or a sandbox
         return False
     return True
-
-
-CAN_COPY = _can_copy()
 
 
 class Process(Protocol):
@@ -76,19 +73,22 @@ async def execute(command: Sequence[str], keep: Collection[int]) -> Process:
 
 
 def copy(run: Callable[[], None], keep: Collection[int], name: str) -> Process:
-    """Start a copy of this process, of one thread, that calls ``run``, and ends when that does or by its SystemExit.
+    """Start a copy of this process that calls ``run``, and ends when that does or by its SystemExit.
 
-    It has these descriptors of ours; ``name`` is what ``ps`` and ``top`` call it. Raises OSError where the system gives
-    no process.
+    Only where ``can_copy`` and ``is_alone``. It has these descriptors of ours; ``name`` is what ``ps`` and ``top`` call
+    it. Raises OSError where the system gives no process.
     """
-    from setproctitle import setproctitle  # which is there only where CAN_COPY may be true
+    from setproctitle import setproctitle  # which is there only where copies may be made
 
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()  # else a copy writes it again
     stdin, ours = os.pipe()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
+        others = {int(each) for each in os.listdir("/proc/self/fd")} - {0, 1, 2, *keep}
         pid = os.fork()
         if pid == 0:
-            _live(run, stdin, keep, partial(setproctitle, name), before)
+            _live(run, stdin, others, partial(setproctitle, name), before)
     except OSError:
         os.close(ours)
         raise
@@ -96,6 +96,11 @@ def copy(run: Callable[[], None], keep: Collection[int], name: str) -> Process:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(stdin)
     return _Copy(pid, ours)
+
+
+def is_alone() -> bool:
+    """Tell whether this process has one thread: a copy gets no other, nor what another one holds locked."""
+    return len(os.listdir("/proc/self/task")) == 1
 
 
 class _Executed:
@@ -130,12 +135,12 @@ class _Copy:
         self._code: asyncio.Future[int] = self._loop.create_future()
         try:
             self._end = os.pidfd_open(pid)
+            self._loop.add_reader(self._end, self._reap)
         except OSError:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
             os.close(stdin)
             raise
-        self._loop.add_reader(self._end, self._reap)
 
     @property
     def has_ended(self) -> bool:
@@ -162,16 +167,18 @@ class _Copy:
 
 
 def _live(
-    run: Callable[[], None], stdin: int, keep: Collection[int], name: Callable[[], None], mask: Iterable[int]
+    run: Callable[[], None], stdin: int, others: Iterable[int], name: Callable[[], None], mask: Iterable[int]
 ) -> NoReturn:
-    """Be the copy, to its end; ``name`` tells the system what it is called."""
+    """Be the copy, to its end, without the ``others``, files of ours; ``name`` tells the system what it is called."""
     code = 1
     try:
         gc.freeze()  # what the supervisor was doing stays as it is: closing its files by their numbers would close ours
         _forget_signals()
         os.setpgid(0, 0)  # Ctrl-C goes to the supervisor only, which drains in order
         os.dup2(stdin, 0)
-        _close_all_but({0, 1, 2, *keep})
+        for other in others:
+            with suppress(OSError):  # that by which they were listed
+                os.close(other)
         name()
         _share_arenas()
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -197,13 +204,6 @@ def _forget_signals() -> None:
         if callable(signal.getsignal(number)):
             usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
             signal.signal(number, usual)
-
-
-def _close_all_but(keep: Collection[int]) -> None:
-    for name in os.listdir("/proc/self/fd"):
-        if int(name) not in keep:
-            with suppress(OSError):  # that of the listing itself
-                os.close(int(name))
 
 
 def _share_arenas() -> None:

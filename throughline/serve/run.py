@@ -24,7 +24,7 @@ from throughline.serve.folder import ADDRESSES, CERTIFICATE, PARTS, DataFolder
 from throughline.serve.lifeline import Orders, give
 from throughline.serve.part import live, load
 from throughline.serve.ports import Reservation, reserve
-from throughline.serve.processes import CAN_COPY
+from throughline.serve.processes import can_copy
 from throughline.serve.supervisor import Part, Supervisor, Watcher, python_part, supervise
 
 DOORS = ("http", "api", "otlp_http", "otlp_grpc")
@@ -50,15 +50,14 @@ def run_serve(settings: Settings, started: Callable[[Mapping[str, str]], None]) 
         ports = stack.enter_context(_reserved({door: getattr(settings, door) for door in DOORS}))
         addresses = {door: str(port.address) for door, port in ports.items()}
         control = secrets.token_urlsafe(32)
+        copies = can_copy()
         supervisor = Supervisor(
-            parts=[_part(name, settings, addresses, control) for name in START_ORDER],
+            parts=[_part(name, settings, addresses, control, copies) for name in START_ORDER],
             drain_order=DRAIN_ORDER,
             keep_open=[folder.lock],
             watcher=_watcher(folder, addresses, settings.tls_certificate, started),
         )
-        if CAN_COPY:
-            load(settings)
-        asyncio.run(supervise(supervisor))
+        asyncio.run(supervise(supervisor, partial(load, settings) if copies else lambda: None))
 
 
 def _tidy(folder: DataFolder, url: StoreUrl | None) -> None:
@@ -78,13 +77,13 @@ def _reserved(wanted: Mapping[str, Address]) -> Generator[dict[str, Reservation]
         yield ports
 
 
-def _part(name: str, settings: Settings, addresses: Mapping[str, str], control: str) -> Part:
+def _part(name: str, settings: Settings, addresses: Mapping[str, str], control: str, copies: bool) -> Part:
     content = msgspec.Raw(encode_settings(settings))
 
     def orders(report: int) -> bytes:
         return give(Orders(addresses=dict(addresses), settings=content, report=report, control=control))
 
-    return Part(name, python_part(name), orders, partial(live, name))
+    return Part(name, python_part(name), orders, partial(live, name) if copies else None)
 
 
 def _watcher(

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from throughline.core.errors import StartRefused
 from throughline.serve.lifeline import LASTING, READY
-from throughline.serve.processes import CAN_COPY, Process, copy, execute
+from throughline.serve.processes import Process, copy, execute, is_alone
 
 FIRST_WORD_SECONDS = 10.0
 DRAIN_SECONDS = 15.0
@@ -29,7 +29,7 @@ _FIRST = asyncio.FIRST_COMPLETED
 class Part(NamedTuple):
     """A part to run: its name, its command, and the orders for a given report descriptor.
 
-    ``run``: what does the same in a copy of this process; None: nothing does.
+    ``run``: what does the same in a copy of this process; None: no copies are to be made.
     """
 
     name: str
@@ -160,7 +160,7 @@ class Supervisor:
         listen, report = os.pipe()
         keep = (report, *self._keep_open)
         try:
-            if part.run is not None and CAN_COPY:
+            if part.run is not None and is_alone():
                 process = copy(part.run, keep, f"throughline {part.name}")
             else:
                 process = await execute(part.command, keep)
@@ -204,13 +204,17 @@ async def _end(process: Process) -> None:
         await process.wait()
 
 
-async def supervise(supervisor: Supervisor) -> None:
-    """Run a supervisor; SIGTERM, SIGINT and, unless it is ignored (nohup), SIGHUP drain it."""
+async def supervise(supervisor: Supervisor, prepare: Callable[[], None] = lambda: None) -> None:
+    """Run a supervisor; SIGTERM, SIGINT and, unless it is ignored (nohup), SIGHUP drain it.
+
+    ``prepare`` is called first, when these signals are taken already.
+    """
     loop = asyncio.get_running_loop()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, as some who start us leave it, no exit code is told
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN or number is not signal.SIGHUP:
             loop.add_signal_handler(number, supervisor.stop)
+    prepare()
     await supervisor.run()
 
 

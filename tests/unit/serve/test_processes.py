@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from tests.service.serving import until
-from throughline.serve.processes import CAN_COPY
+from throughline.serve.processes import can_copy
 
-pytestmark = pytest.mark.skipif(not CAN_COPY, reason="this system does not allow for copies")
+pytestmark = pytest.mark.skipif(not can_copy(), reason="this system does not allow for copies")
 
 BEGIN = """
 import asyncio, ctypes, json, os, signal, sys, threading
@@ -187,14 +187,15 @@ live(run)
 
 def test_where_the_system_gives_no_process_that_is_said_and_nothing_stays_open() -> None:
     code = """
-import resource
+import resource, setproctitle
 async def story():
     before = len(os.listdir("/proc/self/fd"))
     files = resource.getrlimit(resource.RLIMIT_NOFILE)
-    for most in range(before - 1, before + 3):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, files[1]))
+    for more in range(5):  # a pipe has two, and the list of files one, or then the word of an end
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before - 1 + more, files[1]))
         try:
-            await copy(lambda: None, [], "one").wait()
+            assert await copy(lambda: None, [], "one").wait() == 0
+            print("made")
         except OSError:
             print("refused")
     resource.setrlimit(resource.RLIMIT_NOFILE, files)
@@ -203,4 +204,29 @@ asyncio.run(story())
 """
     ended = program(code)
     assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.startswith("refused\nrefused\n")
+    assert ended.stdout == "refused\n" * 3 + "made\n" * 2
+
+
+def test_where_the_system_makes_no_copy_or_does_not_tell_of_its_end_nothing_of_it_stays() -> None:
+    code = """
+def refuse(*_):
+    raise BlockingIOError(11, "none left")
+async def story():
+    before = os.listdir("/proc/self/fd")
+    for name in ("fork", "pidfd_open"):
+        usual = getattr(os, name)
+        setattr(os, name, refuse)
+        try:
+            copy(signal.pause, [], "one")
+        except BlockingIOError:
+            print("refused")
+        setattr(os, name, usual)
+    assert os.listdir("/proc/self/fd") == before
+    try:
+        os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        print("no child")
+asyncio.run(story())
+"""
+    ended = program(code)
+    assert ended.stdout == "refused\nrefused\nno child\n", ended.stderr

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from throughline.serve.processes import CAN_COPY
+from throughline.serve.processes import can_copy
 
 
 @pytest.mark.parametrize("module", ["throughline.api.server", "lineage.run", "collector.serve"])
@@ -18,7 +18,7 @@ def test_a_part_starts_without_what_only_new_tables_need(module: str) -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.skipif(not CAN_COPY, reason="this system does not allow for copies")
+@pytest.mark.skipif(not can_copy(), reason="this system does not allow for copies")
 def test_what_copies_have_loaded_leaves_no_file_open_and_no_thread(tmp_path: Path) -> None:
     """A file that a library holds is closed in a copy, whose next file would have its number."""
     code = (
