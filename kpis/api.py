@@ -101,14 +101,15 @@ class BehindList(msgspec.Struct, frozen=True):
 class RiskDocument(msgspec.Struct, frozen=True):
     """An open wait. ``chance``: that it is still open when it is due, learnt of so many like it.
 
-    Null: too little like it was seen. ``told_until``: up to when its sources have told, where that is before now: what
-    they have not told yet may have ended it, also where ``due`` has passed.
+    Null: too little like it was seen. ``due_passed``: it is due already, and its sources have not told so far;
+    ``told_until``: up to when they have then, null: they never have. What they have not told yet may have ended it.
     """
 
     case: CaseReference
     part: str
     began: str | None
     due: str | None
+    due_passed: bool
     told_until: str | None
     chance: float | None
     learnt_from: int | None
@@ -594,13 +595,14 @@ def _parts(split: Split | Unsplit | None) -> dict[LatencyPart, float] | None:
 
 def _risk(each: Risk, snapshot: Snapshot) -> RiskDocument:
     observation, key = each.behind.observation, Key.decode(each.behind.observation.case)
-    money = observation.amount
+    money, passed = observation.amount, observation.due is not None and observation.due < snapshot.now
     return RiskDocument(
         case=CaseReference(observation.process, key.type, key.value, snapshot.scope(key)),
         part=observation.part,
         began=_instant(observation.began),
         due=_instant(observation.due),
-        told_until=_instant(each.behind.seen_to) if each.behind.seen_to < snapshot.now else None,
+        due_passed=passed,
+        told_until=_instant(each.behind.seen_to or None) if passed else None,
         chance=None if each.chance is None else each.chance.share,
         learnt_from=None if each.chance is None else each.chance.learnt_from,
         amount=None if money is None else text_of(money.amount),

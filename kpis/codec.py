@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import zstandard
@@ -44,16 +44,27 @@ class Entry:
     contributions: tuple[Contribution, ...] = ()
 
 
+class Marks(NamedTuple):
+    """When people last said something of a case (0: never), and the last event that there was at all, by its seq."""
+
+    said: int
+    folded: int
+
+
+NO_MARKS = Marks(0, -1)
+
+
 @dataclass(frozen=True, slots=True)
 class Contributed:
     """All that a case contributes: entries by the number of the version. ``holds``: the keys by which money of others
-    is counted in it while it holds some up.
+    is counted in it while it holds some up. ``marks``: what it was seen by, to tell later what has changed it.
     """
 
     process: str
     case: str
     entries: Mapping[int, Entry]
     holds: tuple[str, ...] = ()
+    marks: Marks = NO_MARKS
 
 
 def encode_contributed(contributed: Contributed) -> bytes:
@@ -65,19 +76,21 @@ def encode_contributed(contributed: Contributed) -> bytes:
         _plain_shared(shared),
         [[number, _plain_entry(entry, shared)] for number, entry in contributed.entries.items()],
         list(contributed.holds),
+        contributed.marks,
     ]
     return _deflate(_encode(plain))
 
 
 def decode_contributed(content: bytes) -> Contributed:
     """Return what was stored."""
-    process, case, plain, entries, holds = _decode(_inflate(content))
+    process, case, plain, entries, holds, *marks = _decode(_inflate(content))
     shared = _shared_of(plain)
     return Contributed(
         process,
         case,
         {number: _entry(process, case, entry, shared) for number, entry in entries},
         tuple(holds),
+        Marks(*marks[0]) if marks else NO_MARKS,  # which earlier versions did not store
     )
 
 
@@ -90,7 +103,7 @@ def decode_entry(content: bytes, number: int) -> Contributed:
         for version, entry in stored.entries
         if version == number
     }
-    return Contributed(stored.process, stored.case, entries, stored.holds)
+    return Contributed(stored.process, stored.case, entries, stored.holds, stored.marks)
 
 
 class _Stored(msgspec.Struct, array_like=True, frozen=True):
@@ -101,6 +114,7 @@ class _Stored(msgspec.Struct, array_like=True, frozen=True):
     shared: list[Any]
     entries: list[tuple[int, msgspec.Raw]]
     holds: tuple[str, ...]
+    marks: Marks = NO_MARKS  # which earlier versions did not store
 
 
 _decode_stored = msgspec.msgpack.Decoder(_Stored).decode

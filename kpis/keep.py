@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping, MutableMapping, Sequence
-from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -21,15 +20,15 @@ from kpis.book import AnyCell, Book, Item, book_of
 from kpis.case import Case
 from kpis.catalogue import Catalogue
 from kpis.cell import Summing
-from kpis.codec import Contributed, Entry
+from kpis.codec import NO_MARKS, Contributed, Entry
 from kpis.declaration import Declaration, Kind
 from kpis.forget import Leaving, Tidied, forget_cases, useless_after
 from kpis.latency import Known, KnownSpan, Traced
-from kpis.look import Seen, cases_there, ids_after, see
+from kpis.look import Seen, cases_there, ids_after, said_of, see
 from kpis.observe import Observer
 from kpis.spans import SpanReader, Whereabouts
 from kpis.spot import Grain, Spot
-from kpis.store import LEFT, KpiWriter, VersionRow, transaction
+from kpis.store import APART, LEFT, KpiWriter, VersionRow, transaction
 from lineage.changes import Changes, Position, changes_after, position_of
 from lineage.definitions import state_fingerprint
 from lineage.process import Definitions
@@ -132,20 +131,43 @@ def bookings_of(changes: Iterable[Change]) -> Bookings:
     return found
 
 
-class Why(NamedTuple):
-    """Why cases changed: those of ``stated`` by what people said, all others by ``usual``."""
+class Reasons(NamedTuple):
+    """Why cases changed: ``why`` all did, or, where that is None, by what is new since they were looked at before.
 
-    usual: str
-    stated: AbstractSet[int]
+    ``said``: when people last said something of each; ``newest``: the last of its events, by seq. ``caused``: of a case
+    of which neither is new, the one by which it changed.
+    """
+
+    why: str | None
+    before: Mapping[int, Contributed]
+    said: Mapping[int, int]
+    newest: Mapping[int, int]
+    caused: Mapping[int, int]
+
+    def of(self, case: int) -> str:
+        if self.why is not None:
+            return self.why
+        asked = set[int]()
+        while case not in asked:
+            asked.add(case)
+            was = self.before[case].marks if case in self.before else NO_MARKS
+            said = self.said.get(case, 0) > was.said
+            if self.newest.get(case, -1) > was.folded:
+                return f"{STATED}{APART}{LATE_DATA}" if said else LATE_DATA
+            if said:
+                return STATED
+            case = self.caused.get(case, case)
+        return LATE_DATA
 
 
-def touched_by(bookings: Bookings, why: Why) -> list[tuple[int, str]]:
+def touched_by(bookings: Bookings, reasons: Reasons) -> list[tuple[int, str]]:
     """Return the days of which anything changes, each with why; sorted."""
     found: set[tuple[int, str]] = set()
+    of = {booking.case: reasons.of(booking.case) for some in bookings.values() for booking in some}
     for spot, some in bookings.items():
         if spot.grain is Grain.DAY:
-            said = {booking.case in why.stated for booking in some} if why.stated else {False}
-            found |= {(spot.place.day.toordinal(), STATED if each else why.usual) for each in said}
+            day = spot.place.day.toordinal()
+            found |= {(day, why) for each in some for why in of[each.case].split(APART)}
     return sorted(found)
 
 
@@ -417,7 +439,9 @@ class Keeper:
         after: dict[int, Contributed | None] = {}
         spans: dict[bytes, Sequence[KnownSpan]] = {}
         split_by: list[tuple[int, int]] = []
-        stated: set[int] = set()
+        said: dict[int, int] = {}
+        newest: dict[int, int] = {}
+        caused: dict[int, int] = {}
         ahead, at, passed = list(dict.fromkeys(cases)), store.position(), set[int]()
         assert at is not None  # ``begin`` has set it
         while ahead:
@@ -428,21 +452,25 @@ class Keeper:
                 some = [each for each in some if each not in passed]
                 before |= store.contributed(some)
                 seen = see(snapshot, some, traced)
+                said |= said_of(snapshot, [each for each in some if each not in seen])
+                said |= {number: each.marks.said for number, each in seen.items()}
+                newest |= {number: each.newest for number, each in seen.items()}
                 further = self._upstream(snapshot, some, before, seen)
                 told_by, places = self._told_by(snapshot, seen)
             spans |= self._read_spans(places, traced)
             split_by += told_by
             after |= self._contributions(some, seen)
-            stated |= {number for number, each in seen.items() if each.stated}
-            ahead += sorted(further - after.keys() - set(ahead) - passed)
+            caused = further | caused
+            ahead += sorted(further.keys() - after.keys() - set(ahead) - passed)
         with self._forgetting(), transaction(store):
             store.put_contributed({case: each for case, each in after.items() if each is not None or case in before})
             store.put_spans(spans)
             store.put_split_by(split_by)
             store.count(_tallied(before, after))
             self._looked_at(len(after))
+            reasons = Reasons(why, before, said, newest, caused)
             for number, changes in self._changes(before, after).items():
-                self._enter(self._kept[number], changes, Why(why or LATE_DATA, set() if why else stated))
+                self._enter(self._kept[number], changes, reasons)
             if position is not None:
                 store.set_position(position)
             if walked is not None:
@@ -498,7 +526,7 @@ class Keeper:
             observed = kept.observer.observe(case)
             if observed.concerned:
                 entries[number] = Entry(observed.observations, observed.left_out, observed.contributions)
-        return Contributed(case.process.name, case.name, entries, seen.holds)
+        return Contributed(case.process.name, case.name, entries, seen.holds, seen.marks)
 
     def _concerning(self, case: Case) -> list[tuple[int, Kept]]:
         """Return the versions of KPIs that are about the process and steps of a case."""
@@ -515,15 +543,18 @@ class Keeper:
         cases: Iterable[int],
         before: Mapping[int, Contributed],
         seen: Mapping[int, Seen],
-    ) -> set[int]:
-        """Return the cases whose money is counted elsewhere, or no longer is, as these hold up other money now."""
-        found: set[int] = set()
+    ) -> dict[int, int]:
+        """Return the cases whose money is counted elsewhere, or no longer is, as these hold up other money now.
+
+        Each with one of these.
+        """
+        found: dict[int, int] = {}
         for case in cases:
             former, now = before.get(case), seen.get(case)
             held, holds = former.holds if former else (), now.holds if now else ()
             if held != holds:
                 process = now.case.process.name if now else former.process if former else ""
-                found |= snapshot.following.upstream(process, {*held, *holds})
+                found |= dict.fromkeys(snapshot.following.upstream(process, {*held, *holds}), case)
         return found
 
     def _changes(
@@ -541,7 +572,7 @@ class Keeper:
                     found.setdefault(number, []).append(change_of(case, held, holds, book))
         return found
 
-    def _enter(self, kept: Kept, changes: Sequence[Change], why: Why) -> None:
+    def _enter(self, kept: Kept, changes: Sequence[Change], reasons: Reasons) -> None:
         """Bring the cells of one version up to date."""
         store, number, book = self._store, kept.row.number, kept.book
         near, bookings = self._near.setdefault(number, {}), bookings_of(changes)
@@ -550,7 +581,7 @@ class Keeper:
         cells = {spot: near[spot][1] for spot in bookings if spot in near}
         ids = {spot: near[spot][0] for spot in cells}
         book_in(book, cells, bookings)
-        store.touch((kept.declaration.name, *each) for each in touched_by(bookings, why))
+        store.touch((kept.declaration.name, *each) for each in touched_by(bookings, reasons))
         for spot, cell in cells.items():
             if not cell.empty:
                 ids[spot] = self._put(kept, spot, ids.get(spot), cell)

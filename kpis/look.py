@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from kpis.case import Case, case_of
+from kpis.codec import Marks
 from kpis.latency import Traced
 from lineage.read import CaseView, Snapshot
 from lineage.resolve import Joined
@@ -15,12 +16,13 @@ from throughline.core.key import Key
 class Seen(NamedTuple):
     """A case as KPIs see it. ``holds``: the keys by which money of others is counted in it while it holds some up.
 
-    ``stated``: people said something of it after the last of its events had come in.
+    ``marks``: what it is seen by; ``newest``: the last of its events, by seq.
     """
 
     case: Case
     holds: tuple[str, ...]
-    stated: bool
+    marks: Marks
+    newest: int
 
 
 def see(snapshot: Snapshot, ids: Iterable[int], traced: Mapping[str, Traced] | None = None) -> dict[int, Seen]:
@@ -31,12 +33,19 @@ def see(snapshot: Snapshot, ids: Iterable[int], traced: Mapping[str, Traced] | N
     """
     views = {number: view for number, view in snapshot.views(ids).items() if view.joined.members}
     keys = _keys(snapshot, views.values())
+    folded = snapshot.store.one("SELECT first + count - 1 FROM block ORDER BY first DESC LIMIT 1") or 0
     found: dict[int, Seen] = {}
     for number, view in views.items():
         holds = snapshot.following.holding(view.process.name, view.row.name, view.joined, view.derived)
-        stated = snapshot.said_at(view) > max(member.fact.received for member in view.joined.members)
-        found[number] = Seen(_case_in(snapshot, view, keys, traced), tuple(holds), stated)
+        newest = max(member.fact.seq for member in view.joined.members)
+        marks = Marks(snapshot.said_at(view), folded)
+        found[number] = Seen(_case_in(snapshot, view, keys, traced), tuple(holds), marks, newest)
     return found
+
+
+def said_of(snapshot: Snapshot, ids: Sequence[int]) -> dict[int, int]:
+    """Return when people last said something of cases; 0: nothing."""
+    return {number: snapshot.said_at(view) for number, view in snapshot.views(ids).items()} if ids else {}
 
 
 def _keys(snapshot: Snapshot, views: Iterable[CaseView]) -> dict[int, Key]:

@@ -2,7 +2,8 @@
 
 What began on a day goes on to end, so a figure of a day changes by itself for a while. Of a lag what is published is
 what was known at an instant, and it is read as of that instant ever after; other kinds are published once nothing of
-the day is left to be told. So what changes a published figure is late data, a correction, another definition or rate.
+the day is left to be told. So what changes a published figure is late data, a correction, what people said, another
+definition or rate.
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ class Publisher:
     def _restate(self, moment: Moment) -> bool:
         """Read again what was published of days of which something changed."""
         until = moment.today.toordinal()
-        touched = self._store.take_touched(until, AT_ONCE)
+        touched = self._store.take_touched(until, AT_ONCE, _last_of_month)
         figures: dict[tuple[str, Every, date], list[str]] = {}  # a month once, however many of its days were touched
         for kpi, day, why in touched:
             figures.setdefault((kpi, Every.DAY, date.fromordinal(day)), []).append(why)
@@ -111,7 +112,7 @@ class Publisher:
             former = self._store.standing_published(kpi, every, here, here).get(here)
             if declaration is not None and declaration.formula.kind in SETTLES and former is not None:
                 self._restate_one(declaration, former, why, moment)
-        return len(touched) == AT_ONCE
+        return len(touched) >= AT_ONCE
 
     def _restate_one(self, declaration: Declaration, former: PublishedRow, why: str, moment: Moment) -> None:
         every, first = Every(former.every), date.fromordinal(former.day)
@@ -149,6 +150,10 @@ class Publisher:
             as_of=as_of,
             why=why,
         )
+
+
+def _last_of_month(day: int) -> int:
+    return month_after(date.fromordinal(day)).toordinal() - 1
 
 
 def _window(every: Every, first: date) -> Window:

@@ -8,7 +8,7 @@ lineage store. docs/why/kpis.md says why the tables look as they do.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
@@ -540,13 +540,19 @@ class KpiWriter(KpiReader):
             rows,
         )
 
-    def take_touched(self, until: int, limit: int) -> list[tuple[str, int, str]]:
-        """Return some (KPI, day, why) of days up to one, and forget them."""
-        return self.connection.execute(
-            "DELETE FROM touched WHERE (kpi, day) IN (SELECT kpi, day FROM touched WHERE day <= ? LIMIT ?)"
-            " RETURNING kpi, day, why",
-            (until, limit),
-        ).fetchall()
+    def take_touched(self, until: int, limit: int, last_of: Callable[[int], int]) -> list[tuple[str, int, str]]:
+        """Return some (KPI, day, why) of days up to one, in order, and forget them; all of a month together.
+
+        ``last_of`` gives the last day of the month of a day.
+        """
+        sql = "SELECT kpi, day, why FROM touched WHERE day <= ? ORDER BY kpi, day LIMIT ?"
+        rows = self.connection.execute(sql, (until, limit)).fetchall()
+        if len(rows) == limit:
+            kpi, last, _ = rows[-1]
+            rest = "SELECT kpi, day, why FROM touched WHERE kpi = ? AND day > ? AND day <= ? ORDER BY day"
+            rows += self.connection.execute(rest, (kpi, last, min(last_of(last), until))).fetchall()
+        self.connection.executemany("DELETE FROM touched WHERE kpi = ? AND day = ?", [(row[0], row[1]) for row in rows])
+        return rows
 
     def publish(self, row: PublishedRow) -> None:
         """Append a figure; its id is given here."""

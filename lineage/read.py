@@ -156,8 +156,8 @@ class Snapshot:
         row, joined = view.row, view.joined
         of_it = [statement.at for statement in self.acceptances.of(view.process.name, row.name)]
         if self.said:
-            ends = (row.process, -row.id), *((row.process, each) for each in joined.aliases | joined.carriers)
-            of_it += [self._said_of[each] for each in ends if each in self._said_of]
+            ends = {-row.id, *joined.aliases, *joined.conflicting, *joined.carriers}
+            of_it += [self._said_of.get((row.process, each), 0) for each in ends]
         return max(of_it, default=0)
 
     @cached_property

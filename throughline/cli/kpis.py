@@ -486,13 +486,14 @@ def risks(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data: P
         out.print("No open work of it is due yet.")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    silent = any(each["told_until"] for each in found["at_risk"])
-    told = ["told until (UTC)"] if silent else []
+    passed = any(each["due_passed"] for each in found["at_risk"])
+    told = ["told until (UTC)"] if passed else []
     for title in ("process", "name", "due (UTC)", *told, "chance to miss it", "learnt from", "worth"):
         table.add_column(title, overflow="fold")
     for each in found["at_risk"]:
         case, chance = each["case"], each["chance"]
-        told = [moment(each["told_until"]) if each["told_until"] else "now"] if silent else []
+        if passed:
+            told = ["" if not each["due_passed"] else moment(each["told_until"]) if each["told_until"] else "never"]
         table.add_row(
             case["process"],
             key_text({"type": case["key_type"], "value": case["name"], "scope": case["scope"]}),
@@ -503,8 +504,8 @@ def risks(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data: P
             "unknown" if each["amount"] is None else f"{each['currency']} {Decimal(each['amount']):,f}",
         )
     out.print(table)
-    if silent:
-        out.print("What a system has not told yet may be done, also where its deadline has passed.", style="dim")
+    if passed:
+        out.print("What a system has not told yet may be done, though its deadline has passed.", style="dim")
     for each in found["calibration"]:
         out.print(
             f"Of {each['count']:,} with a chance of {each['from']:.0%} to {each['to']:.0%} (mean {each['said']:.0%})"

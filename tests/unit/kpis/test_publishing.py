@@ -1,8 +1,10 @@
-"""What was published stays readable: only late data, corrections and other definitions change a figure, and say so."""
+"""What was published stays readable: only late data, people and other definitions change a figure, and say so."""
 
 from __future__ import annotations
 
 import dataclasses
+
+import msgspec
 
 from kpis.ask import Asker
 from kpis.declaration import KpiClock
@@ -12,7 +14,7 @@ from kpis.scratch import moment_of
 from kpis.store import APART, KpiWriter, PublishedRow
 from tests.unit.kpis.golden import FOLDER, Golden, event, golden, instant
 from tests.unit.kpis.test_keeping import World
-from throughline.core.instants import DAY
+from throughline.core.instants import DAY, HOUR
 from throughline.core.statement import End, Statement, Verb
 
 # Approved on Monday 2 November 2026; two released on Tuesday, one is open still.
@@ -111,6 +113,35 @@ def test_what_people_said_restates_a_figure_and_is_told_apart_from_late_data(sto
     late = "2026-11-03 10:30 billing.released T-3 system=erp received='2026-11-12 13:00'"
     world.fold([event(7, late, "time_entry", "Europe/Berlin")])
     assert days(published(world))[2:] == [("32400", f"{STATED}{APART}{LATE_DATA}")]
+
+
+def test_data_that_is_folded_after_a_statement_is_late_data_whenever_it_was_received(store: KpiWriter) -> None:
+    """As what is set aside is, when it is taken again: it keeps the time of its receipt."""
+    world = world_of(LAG, store)
+    world.state(said(1, Verb.LINK, LAG.now - 2 * HOUR), said(2, Verb.UNLINK, LAG.now - HOUR))
+    published(world)
+    late = "2026-11-03 10:30 billing.released T-3 system=erp received='2026-11-03 10:31'"
+    world.fold([event(7, late, "time_entry", "Europe/Berlin")])
+    world.case = world.case._replace(now=LAG.now + DAY)
+    assert days(published(world))[1:] == [("32400", LATE_DATA)]
+
+
+def test_that_people_took_away_all_events_of_a_case_is_told_of_them(store: KpiWriter) -> None:
+    world = World(LAG._replace(events=[]), store)
+    told = [
+        "2026-11-02 10:00 time.approved T-1 region=EMEA",
+        "2026-11-03 10:00 billing.released T-1 system=erp",
+        "2026-11-02 10:00 time.approved - region=EMEA erp_document=E-3",
+        "2026-11-02 12:00 billing.released - system=erp erp_document=E-3",
+    ]
+    world.fold([event(n, each, "time_entry", "Europe/Berlin") for n, each in enumerate(told)])
+    alias = msgspec.structs.replace(said(1, Verb.LINK, LAG.now - HOUR), b=End("erp_document", "E-3"))
+    world.state(alias)
+    assert [row.records for row in published(world) if row.every == "day" and row.records] == [2]
+    world.case = world.case._replace(now=LAG.now + DAY)
+    world.state(msgspec.structs.replace(alias, verb=Verb.UNLINK, number=2, id="s2", at=LAG.now + HOUR))
+    last = [row for row in published(world) if row.every == "day" and row.records][-1]
+    assert (last.records, last.why) == (1, STATED)
 
 
 def test_a_month_is_restated_for_all_that_changed_its_days(store: KpiWriter) -> None:
