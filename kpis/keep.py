@@ -28,7 +28,7 @@ from kpis.look import Seen, cases_there, ids_after, said_of, see
 from kpis.observe import Observer
 from kpis.spans import SpanReader, Whereabouts
 from kpis.spot import Grain, Spot
-from kpis.store import APART, LEFT, KpiWriter, VersionRow, transaction
+from kpis.store import LEFT, KpiWriter, VersionRow, transaction
 from lineage.changes import Changes, Position, changes_after, position_of
 from lineage.definitions import state_fingerprint
 from lineage.process import Definitions
@@ -144,20 +144,21 @@ class Reasons(NamedTuple):
     newest: Mapping[int, int]
     caused: Mapping[int, int]
 
-    def of(self, case: int) -> str:
+    def of(self, case: int) -> tuple[str, ...]:
+        """Return why a case changed; late data where nobody can tell."""
         if self.why is not None:
-            return self.why
+            return (self.why,)
         asked = set[int]()
         while case not in asked:
             asked.add(case)
             was = self.before[case].marks if case in self.before else NO_MARKS
             said = self.said.get(case, 0) > was.said
             if self.newest.get(case, -1) > was.folded:
-                return f"{STATED}{APART}{LATE_DATA}" if said else LATE_DATA
+                return (STATED, LATE_DATA) if said else (LATE_DATA,)
             if said:
-                return STATED
+                return (STATED,)
             case = self.caused.get(case, case)
-        return LATE_DATA
+        return (LATE_DATA,)
 
 
 def touched_by(bookings: Bookings, reasons: Reasons) -> list[tuple[int, str]]:
@@ -167,7 +168,7 @@ def touched_by(bookings: Bookings, reasons: Reasons) -> list[tuple[int, str]]:
     for spot, some in bookings.items():
         if spot.grain is Grain.DAY:
             day = spot.place.day.toordinal()
-            found |= {(day, why) for each in some for why in of[each.case].split(APART)}
+            found |= {(day, why) for each in some for why in of[each.case]}
     return sorted(found)
 
 
@@ -429,7 +430,7 @@ class Keeper:
         """Bring the cells up to date with some cases, in one transaction with how far that is.
 
         Those that have left stay as they were, to be forgotten. ``why`` they are looked at; None: as they changed, by
-        data or by what people said, whichever came last.
+        data or by what people said (``Reasons``).
 
         No snapshot is open for long, and none while that is written: the log of the lineage store grows for as long as
         one is.

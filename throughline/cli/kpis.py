@@ -487,18 +487,24 @@ def risks(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data: P
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     passed = any(each["due_passed"] for each in found["at_risk"])
-    told = ["told until (UTC)"] if passed else []
-    for title in ("process", "name", "due (UTC)", *told, "chance to miss it", "learnt from", "worth"):
+    for title in (
+        "process",
+        "name",
+        "due (UTC)",
+        *(["told until (UTC)"] if passed else ()),
+        "chance to miss it",
+        "learnt from",
+        "worth",
+    ):
         table.add_column(title, overflow="fold")
     for each in found["at_risk"]:
         case, chance = each["case"], each["chance"]
-        if passed:
-            told = ["" if not each["due_passed"] else moment(each["told_until"]) if each["told_until"] else "never"]
+        told = "" if not each["due_passed"] else moment(each["told_until"]) if each["told_until"] else "never"
         table.add_row(
             case["process"],
             key_text({"type": case["key_type"], "value": case["name"], "scope": case["scope"]}),
             moment(each["due"]),
-            *told,
+            *([told] if passed else ()),
             "not known" if chance is None else f"{chance:.0%}",
             "–" if chance is None else f"{each['learnt_from']:,}" if each["learnt_from"] else "no time is left",
             "unknown" if each["amount"] is None else f"{each['currency']} {Decimal(each['amount']):,f}",

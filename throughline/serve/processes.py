@@ -80,8 +80,7 @@ def copy(run: Callable[[], None], keep: Collection[int], name: str) -> Process:
     """
     from setproctitle import setproctitle  # which is there only where copies may be made
 
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()  # else a copy writes it again
+    _flush()  # else a copy writes it again
     stdin, ours = os.pipe()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
@@ -133,6 +132,7 @@ class _Copy:
         self._stdin = stdin
         self._loop = asyncio.get_running_loop()
         self._code: asyncio.Future[int] = self._loop.create_future()
+        self._end = -1
         try:
             self._end = os.pidfd_open(pid)
             self._loop.add_reader(self._end, self._reap)
@@ -140,6 +140,8 @@ class _Copy:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
             os.close(stdin)
+            if self._end >= 0:
+                os.close(self._end)
             raise
 
     @property
@@ -191,10 +193,15 @@ def _live(
     except BaseException:
         traceback.print_exc()
     finally:
-        with suppress(Exception):
-            sys.stdout.flush()
-            sys.stderr.flush()
+        _flush()
         os._exit(code)
+
+
+def _flush() -> None:
+    """Write what is still to be written, where anybody reads it; who starts us may have closed either."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):
+            stream.flush()
 
 
 def _forget_signals() -> None:

@@ -139,6 +139,11 @@ def test_the_end_of_a_copy_is_told(run: str, code: int) -> None:
     assert ("why" in ended.stderr) == ("why" in run)
 
 
+def test_a_copy_is_made_also_where_nobody_reads_what_is_written() -> None:
+    ended = program("sys.stdout = None\ncode = live(lambda: None)\nsys.exit(7 if code == 0 else code)")
+    assert ended.returncode == 7, ended.stderr
+
+
 def test_a_copy_does_not_go_on_with_what_was_being_done() -> None:
     ended = program(
         """
