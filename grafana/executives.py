@@ -114,9 +114,16 @@ def _stuck() -> Section:
     by_team = bars(
         "Who has to see to it?",
         "As the figure above, by the team whose turn it is: the owner of the step that is late, as the process declares"
-        " it. Cut-offs that it misses: `throughline kpis show money-at-risk --by cutoff`.",
+        " it.",
         "short",
         Query(f'sort_desc({risk}{{work_owner!=""}})', "{{work_owner}}", now=True),
+    )
+    by_cutoff = bars(
+        "Which cut-off does it miss next?",
+        "As the figure above, of work that still has a step to do by a cut-off: unless that is done before, it misses"
+        " the next one. When that is: `throughline kpis show money-at-risk --by cutoff`.",
+        "short",
+        Query(f'sort_desc({risk}{{cutoff!=""}})', "{{cutoff}}", now=True),
     )
     by_age = bars(
         "For how long has it been stuck?",
@@ -136,8 +143,9 @@ def _stuck() -> Section:
             Placed(stuck, 6, 8),
             Placed(without, 6, 8),
             Placed(by_process, 12, 8),
-            Placed(by_team, 12, 8),
-            Placed(by_age, 12, 8),
+            Placed(by_cutoff, 8, 8),
+            Placed(by_team, 8, 8),
+            Placed(by_age, 8, 8),
         ],
     )
 

@@ -8,7 +8,7 @@ from kpis.catalogue import Catalogue, load_catalogue
 from kpis.exposition import INFO, TARGET, WARNING, Family, families_of
 from lineage.definitions import load_definitions
 
-TOTAL = 'process="", flow="", legal_entity="", work_owner="", ageing="", region=~"$region"'
+TOTAL = 'process="", flow="", legal_entity="", work_owner="", ageing="", cutoff="", region=~"$region"'
 """Of the whole firm, or of the region that was chosen: its totals have no other label."""
 BY_FLOW = 'flow=~"$flow", flow!=""'
 LEVELS = {"target": TARGET, "warning": WARNING}

@@ -33,6 +33,11 @@ def cycle_of(case: Case) -> str | None:
     return None
 
 
+def cutoff_of(place: Place) -> str | None:
+    """Return what the cut-off of what a cell holds is called, whenever it is: ``billing``; None: it has none."""
+    return (place.value(Dimension.CUTOFF) or "").partition(_OF)[0] or None
+
+
 def next_cutoff(place: Place, calendars: BusinessTime, now: int) -> str | None:
     """Return the next cut-off from now of what a cell holds: ``billing 2026-11-06T18:00:00Z``; None: it has none."""
     cycle = place.value(Dimension.CUTOFF)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -33,12 +34,15 @@ SPLIT = (
     Dimension.LEGAL_ENTITY,
     Dimension.OWNER,
     Dimension.AGEING,
+    Dimension.CUTOFF,
 )
 """The dimensions by which metrics are split, one at a time: the others would be too many series."""
+_OF_NONE = frozenset({Dimension.FLOW, Dimension.CUTOFF})
+"""Those of which None means that there is none: of the others, that nobody says which."""
 
 
 class Current(NamedTuple):
-    """A reading of now; ``values``: of one value of one dimension, empty: of all.
+    """A reading of now; ``values``: of one value of one dimension, empty: of all. A cut-off is told by its name.
 
     ``days``: of how many days up to today; None: of what stands.
     """
@@ -59,6 +63,7 @@ class Latest:
 
     def current(self, moment: Moment) -> list[Current]:
         """Return the readings that metrics show."""
+        moment = replace(moment, names_cutoffs=True)  # a label must be closed, and each next one is another
         return [each for name in self._catalogue.kpis for each in self._current(self._catalogue.kpis[name], moment)]
 
     def _current(self, declaration: Declaration, moment: Moment) -> list[Current]:
@@ -73,7 +78,7 @@ class Latest:
             found += (
                 Current(declaration, dict(zip(by, values, strict=True)), reading, days)
                 for values, reading in part.readings.items()
-                if None not in values
+                if None not in values or not _OF_NONE.intersection(by)
             )
         return found
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from kpis.ageing import Ageing, class_of
 from kpis.cell import Cell, Held, Place, Since, Summing, entry_age
 from kpis.clock import Counting
-from kpis.cycle import next_cutoff
+from kpis.cycle import cutoff_of, next_cutoff
 from kpis.declaration import Declaration, Dimension, Good, Headline, Kind, Unfinished
 from kpis.distribution import ACCURACY, EXACT, Distribution, Estimate, bin_of, value_of
 from kpis.intervals import Interval, wilson, wilson_around
@@ -44,7 +44,7 @@ class Moment:
     """When a reading is made: now, its day, what we see of the sources then, and the rates.
 
     ``gauges``: what lineage keeps by itself, as it stands then, by KPI. ``calendars``: by which cut-offs come; None: of
-    who asks for none.
+    who asks for none. ``names_cutoffs``: they are told by what they are called, and not by when the next one is.
     """
 
     now: int
@@ -53,11 +53,14 @@ class Moment:
     rates: Rates
     gauges: Mapping[str, Reading] = field(default_factory=dict[str, "Reading"])
     calendars: BusinessTime | None = None
+    names_cutoffs: bool = False
 
     def value(self, place: Place, dimension: Dimension) -> str | None:
-        """Return what a place tells of a dimension at this moment: of a cycle of cut-offs the next one."""
+        """Return what a place tells of a dimension at this moment: of a cycle of cut-offs the next one, or its name."""
         if dimension is not Dimension.CUTOFF:
             return place.value(dimension)
+        if self.names_cutoffs:
+            return cutoff_of(place)
         return None if self.calendars is None else next_cutoff(place, self.calendars, self.now)
 
     def seen_to(self, place: Place) -> int:

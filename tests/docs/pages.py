@@ -59,9 +59,10 @@ count, as nobody knows the sum of what has not ended. A KPI of the firm's own ha
 - **No answer is no sample**, never 0, and `throughline_kpi_has_answer` is 0 then.
 - **A quantile that is not reached** ("> x") is no sample either: `…_at_least` has x.
 - A reading is of one value of one dimension: `process`, `flow`, `region`, `legal_entity`, `work_owner` (the team that
-  has to see to it; `owner` is whose KPI it is) or `ageing`. Without any of these labels it is the total; never add them
-  up. `unknown` is what records do not say. Regions and legal entities are those that the estate declares, and no other
-  dimension is a label, so that no series ever holds an id.
+  has to see to it; `owner` is whose KPI it is), `ageing` or `cutoff` (what the [cut-off](kpi.md#cut-offs) that it
+  misses is called, not when that is). Without any of these labels it is the total; never add them up. `unknown` is what
+  nobody says. Regions and legal entities are those that the estate declares, and no other dimension is a label, so that
+  no series ever holds an id.
 - Times are by Throughline's clock; readings were made at `throughline_kpi_read_timestamp_seconds`.
 
 {shared}
