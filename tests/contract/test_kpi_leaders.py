@@ -90,6 +90,25 @@ def test_who_has_lost_its_connection_has_lost_the_lead_with_all_that_was_under_w
         said(store, "again")
 
 
+@pytest.mark.parametrize("amid", [False, True])
+def test_who_stands_still_loses_the_lead(
+    candidate: Callable[[], Candidate], monkeypatch: pytest.MonkeyPatch, amid: bool
+) -> None:
+    monkeypatch.setattr("throughline.core.postgresql.STANDS_STILL_SECONDS", 2)
+    first, second = candidate(), candidate()
+    store = led(first)
+    said(store, "first")
+    if amid:
+        first.connection.execute("BEGIN IMMEDIATE")
+        store.set_meta("said", "half of it")
+    successor = led(second)  # asks until it has it
+    assert successor.meta()["said"] == "first"
+    with pytest.raises(StoreUnavailable, match="terminating connection due to idle"):
+        store.set_meta("said", "stale")
+    said(successor, "second")
+    assert successor.meta()["said"] == "second"
+
+
 def test_whose_lock_somebody_else_was_given_writes_no_more(candidate: Callable[[], Candidate]) -> None:
     first, second = candidate(), candidate()
     store = led(first)

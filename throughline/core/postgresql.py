@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 OLDEST = 15  # the major version
 CONNECT_SECONDS = 5
 LOCK_SECONDS = 5
+STANDS_STILL_SECONDS = 60
+"""For how long a writer may do nothing, amid a transaction or as the one that leads: then it loses its connection."""
 _BATCH_SECONDS = 60  # the longest that a writer waits for the batch of another
 _LOOK_SECONDS = 0.1  # how often the driver sees that nothing has come
 _STREAMED_AT_ONCE = 2_000
@@ -252,7 +254,7 @@ def open_candidate(place: Schema) -> PostgresConnection:
     """
     connection = _open_to_write(place)
     try:
-        connection.set(idle_session_timeout="60s")
+        connection.set(idle_session_timeout=f"{STANDS_STILL_SECONDS}s")
     except BaseException:
         connection.close()
         raise
@@ -279,7 +281,7 @@ def _open_to_write(place: Schema) -> PostgresConnection:
             tcp_keepalives_idle="10",
             tcp_keepalives_interval="5",
             tcp_keepalives_count="3",
-            idle_in_transaction_session_timeout="60s",
+            idle_in_transaction_session_timeout=f"{STANDS_STILL_SECONDS}s",
             client_min_messages="warning",
         )
         if connection.execute("SELECT current_setting('synchronous_commit') = 'off'").fetchone()[0]:
@@ -433,6 +435,7 @@ def _with_nulls(emptied: frozenset[int], row: Any) -> tuple[Any, ...]:
 _FAULTS = {
     _NoAnswer: "the server does not answer: see that its machine and its disk do",
     errors.QueryCanceled: "the server takes too long to answer: see what it is busy with, or ask for less",
+    errors.IdleInTransactionSessionTimeout: "it ended a connection that stood still: see what held this process up",
     errors.LockNotAvailable: "another process has it open: see that no other serve or rebuild works on this store",
     errors.DiskFull: "the server's disk is full: free space there",
     errors.ProgramLimitExceeded: "the server cannot hold a text that came in, which is a fault of ours: report it",
