@@ -22,6 +22,8 @@ CACHE_MIB = 64
 BUSY_SECONDS = 5
 LONGEST_LOG = 256 << 20
 """Bytes of a log from when on readers are waited for, so that it begins anew."""
+LOG_KEEPS = 4 << 20
+"""Bytes that a log keeps on the disk when it begins anew: of what a larger transaction took the rest is given back."""
 _READERS_MAY_TAKE_MS = 500
 
 # Primary result codes that pass when somebody frees space, mounts the disk or lets go of the file.
@@ -136,6 +138,7 @@ def open_writer(
             raise StoreUnavailable(f"{path}: this file system does not allow WAL ({mode}): use a local disk")
         connection.execute(f"PRAGMA synchronous = {durability.value}")
         connection.execute(f"PRAGMA cache_size = {-cache_mib * 1024}")
+        connection.execute(f"PRAGMA journal_size_limit = {LOG_KEEPS}")
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute("PRAGMA foreign_keys = ON")
         stack.pop_all()

@@ -77,6 +77,18 @@ def test_a_log_that_readers_kept_growing_begins_anew_once_they_let_it(
     assert ask(writer, "PRAGMA busy_timeout") == BUSY_SECONDS * 1000
 
 
+def test_what_a_large_transaction_took_of_the_log_is_given_back(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "LOG_KEEPS", 100_000)
+    log = path.with_name(path.name + "-wal")
+    with closing(open_writer(path)) as writer:
+        writer.execute("CREATE TABLE t (a)")
+        writer.execute("INSERT INTO t VALUES (zeroblob(1000000))")
+        writer.execute("PRAGMA wal_checkpoint")  # as it is after so many pages
+        assert log.stat().st_size > 1_000_000
+        writer.execute("INSERT INTO t VALUES (1)")
+        assert log.stat().st_size <= 100_000
+
+
 def test_a_reader_cannot_write(path: Path, writer: sqlite3.Connection) -> None:
     with closing(open_reader(path)) as reader, pytest.raises(StoreUnavailable, match="read-only"), failures_named(path):
         reader.execute("INSERT INTO t VALUES (1)")
