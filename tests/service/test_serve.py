@@ -119,6 +119,12 @@ def test_a_second_serve_is_refused_and_the_first_goes_on(tmp_path: Path) -> None
         serve.folded(serve.send(event("e1", "time.submitted", time_entry="TE-1")))
 
 
+def test_a_closed_standard_output_does_no_harm(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", before=("sh", "-c", 'exec "$@" >&-', "serve")) as serve:
+        serve.folded(serve.send(event("e1", "time.submitted", time_entry="TE-1")))
+        assert serve.stop() == 0
+
+
 def test_what_lies_in_the_current_folder_does_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("collector", "lineage", "http", "uvicorn"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('not this one')\n")

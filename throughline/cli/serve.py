@@ -55,5 +55,6 @@ def banner(settings: Settings, addresses: Mapping[str, str]) -> str:
         lines.append(f"  tokens        {settings.tokens}")
     if settings.clock != "real":
         lines.append(f"  clock         {settings.clock} (for tests and demos)")
-    hint = "Stop it with Ctrl-C." if sys.stdout.isatty() else ""
-    return "\n".join([*lines, hint] if hint else lines)
+    if sys.stdout is not None and sys.stdout.isatty():  # it is None where it was closed
+        lines.append("Stop it with Ctrl-C.")
+    return "\n".join(lines)
