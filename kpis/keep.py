@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -129,6 +129,23 @@ def bookings_of(changes: Iterable[Change]) -> Bookings:
                     else:
                         some.append(booking)
     return found
+
+
+@dataclass
+class _Found:
+    """What there is of some cases: what they contributed and do now, what that was told by, and what is new of them.
+
+    ``split_by``: by which events' traces latencies are split, each by its seq with the case. The last three are as
+    ``Reasons`` has them.
+    """
+
+    before: dict[int, Contributed] = field(default_factory=dict[int, Contributed])
+    after: dict[int, Contributed | None] = field(default_factory=dict[int, Contributed | None])
+    spans: dict[bytes, Sequence[KnownSpan]] = field(default_factory=dict[bytes, Sequence[KnownSpan]])
+    split_by: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    said: dict[int, int] = field(default_factory=dict[int, int])
+    newest: dict[int, int] = field(default_factory=dict[int, int])
+    caused: dict[int, int] = field(default_factory=dict[int, int])
 
 
 class Reasons(NamedTuple):
@@ -435,14 +452,25 @@ class Keeper:
         No snapshot is open for long, and none while that is written: the log of the lineage store grows for as long as
         one is.
         """
-        store = self._store
-        before: dict[int, Contributed] = {}
-        after: dict[int, Contributed | None] = {}
-        spans: dict[bytes, Sequence[KnownSpan]] = {}
-        split_by: list[tuple[int, int]] = []
-        said: dict[int, int] = {}
-        newest: dict[int, int] = {}
-        caused: dict[int, int] = {}
+        store, found = self._store, self._find(snapshots, cases)
+        before, after = found.before, found.after
+        with self._forgetting(), transaction(store):
+            store.put_contributed({case: each for case, each in after.items() if each is not None or case in before})
+            store.put_spans(found.spans)
+            store.put_split_by(found.split_by)
+            store.count(_tallied(before, after))
+            self._looked_at(len(after))
+            reasons = Reasons(why, before, found.said, found.newest, found.caused)
+            for number, changes in self._changes(before, after).items():
+                self._enter(self._kept[number], changes, reasons)
+            if position is not None:
+                store.set_position(position)
+            if walked is not None:
+                store.set_walked(walked)
+
+    def _find(self, snapshots: Snapshots, cases: Sequence[int]) -> _Found:
+        """Return what there is of cases, and of those that change with them; of none that has left."""
+        store, found = self._store, _Found()
         ahead, at, passed = list(dict.fromkeys(cases)), store.position(), set[int]()
         assert at is not None  # ``begin`` has set it
         while ahead:
@@ -451,31 +479,19 @@ class Keeper:
             with snapshots() as snapshot:
                 passed |= self._leaving.among(snapshot.store, at)
                 some = [each for each in some if each not in passed]
-                before |= store.contributed(some)
+                found.before |= store.contributed(some)
                 seen = see(snapshot, some, traced)
-                said |= said_of(snapshot, [each for each in some if each not in seen])
-                said |= {number: each.marks.said for number, each in seen.items()}
-                newest |= {number: each.newest for number, each in seen.items()}
-                further = self._upstream(snapshot, some, before, seen)
+                found.said |= said_of(snapshot, [each for each in some if each not in seen])
+                found.said |= {number: each.marks.said for number, each in seen.items()}
+                found.newest |= {number: each.newest for number, each in seen.items()}
+                further = self._upstream(snapshot, some, found.before, seen)
                 told_by, places = self._told_by(snapshot, seen)
-            spans |= self._read_spans(places, traced)
-            split_by += told_by
-            after |= self._contributions(some, seen)
-            caused = further | caused
-            ahead += sorted(further.keys() - after.keys() - set(ahead) - passed)
-        with self._forgetting(), transaction(store):
-            store.put_contributed({case: each for case, each in after.items() if each is not None or case in before})
-            store.put_spans(spans)
-            store.put_split_by(split_by)
-            store.count(_tallied(before, after))
-            self._looked_at(len(after))
-            reasons = Reasons(why, before, said, newest, caused)
-            for number, changes in self._changes(before, after).items():
-                self._enter(self._kept[number], changes, reasons)
-            if position is not None:
-                store.set_position(position)
-            if walked is not None:
-                store.set_walked(walked)
+            found.spans |= self._read_spans(places, traced)
+            found.split_by += told_by
+            found.after |= self._contributions(some, seen)
+            found.caused = further | found.caused
+            ahead += sorted(further.keys() - found.after.keys() - set(ahead) - passed)
+        return found
 
     @contextmanager
     def _forgetting(self) -> Generator[None]:
