@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from kpis.declaration import Dimension
 from kpis.latency import Traced
@@ -13,11 +13,19 @@ from kpis.money import Money
 from lineage.amounts import decimal_of, latest_hours, latest_share
 from lineage.case_facts import facts_of, seen_by_conditions
 from lineage.due import Place, place_of
-from lineage.fact import CaseState, Derived, Deviation, Exposure, Member
+from lineage.fact import CaseState, Derived, Deviation, Exposure, Member, StepStatus
 from lineage.process import Process
 from lineage.rounds import Course, follow, in_order
 from throughline.core.event import FieldValue
 from throughline.core.key import Key
+
+
+class Unconfirmed(NamedTuple):
+    """A step that is past due, where the systems that would report it have not told so far."""
+
+    step: str
+    systems: tuple[str, ...]
+    due: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +35,9 @@ class Case:
     ``by_id`` holds the keys beside its name by the ids under which its events name them.
 
     ``amount`` and ``hours`` are the latest that its events tell of this very case; None: they are unknown. ``exposure``
-    is what it holds up; ``counted_elsewhere``: sums count that in another case, downstream. ``dimensions`` are
-    those that are the same for all that it contributes. ``memo`` is for what several KPIs work out of it alike.
+    is what it holds up; ``counted_elsewhere``: sums count that in another case, downstream. ``unconfirmed``: what may be
+    late as well. ``dimensions`` are those that are the same for all that it contributes. ``memo`` is for what several
+    KPIs work out of it alike.
     ``traced`` holds the spans of the traces that its latencies are split by, by the ids of these.
     """
 
@@ -44,6 +53,7 @@ class Case:
     amount: Money | None
     hours: Decimal | None
     deviations: tuple[Deviation, ...]
+    unconfirmed: tuple[Unconfirmed, ...]
     exposure: Exposure | None
     counted_elsewhere: bool
     dimensions: Mapping[Dimension, str | None]
@@ -84,11 +94,24 @@ def case_of(
         amount=None if share is None else money_of(*share),
         hours=None if hours is None else decimal_of(hours),
         deviations=derived.deviations,
+        unconfirmed=_unconfirmed(derived),
         exposure=derived.exposure,
         counted_elsewhere=counted_elsewhere,
         dimensions=_dimensions(process, place, facts, by_type),
         traced={} if traced is None else traced,
     )
+
+
+def _unconfirmed(derived: Derived) -> tuple[Unconfirmed, ...]:
+    """Return the steps of an open case that may be late: of its last round, and of what should recur."""
+    if derived.state is not CaseState.OPEN:
+        return ()
+    steps = derived.rounds[-1].steps if derived.rounds else ()
+    found = [(each.step, each.systems, each.due) for each in steps if each.status is StepStatus.UNCONFIRMED]
+    found += [
+        (each.expect, each.systems, each.due) for each in derived.expected if each.status is StepStatus.UNCONFIRMED
+    ]
+    return tuple(Unconfirmed(step, systems, due) for step, systems, due in found if due is not None)
 
 
 def _dimensions(

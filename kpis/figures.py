@@ -39,7 +39,9 @@ def _figure(declaration: Declaration, answer: Answer) -> Figure:
             return NONE if reached is None else Figure(_number(reached.age), reached.beyond)
         case Share():
             return Figure(_number(answer.share), answer.pending > _NOTHING)
-        case Stock() | Total():
+        case Stock():
+            return Figure(_measured(declaration.formula.measure, answer), answer.at_least)
+        case Total():
             return Figure(_measured(declaration.formula.measure, answer))
         case Pace():
             return Figure(_number(answer.per_hour))

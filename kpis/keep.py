@@ -38,7 +38,7 @@ from lineage.retention import SWEPT
 from throughline.core.estate import Estate
 from throughline.core.expressions import Condition
 
-ARITHMETIC = 4
+ARITHMETIC = 5
 """Goes up with each change of how cases are observed or added up: then all of them are looked at anew."""
 
 MADE_BY = "made_by"

@@ -33,6 +33,7 @@ class Unknown(StrEnum):
     OUT_OF_ORDER = "ended before it began"
     BEFORE_WATCHING = "over before watching began"
     NO_DUE_TIME = "no due time known"
+    NOT_CONFIRMED = "past due, for all that its source has told"
 
 
 class LeftOut(StrEnum):

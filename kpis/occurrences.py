@@ -9,16 +9,19 @@ from kpis.case import Case, money_of
 from kpis.cycle import cycle_of
 from kpis.declaration import Attempt, Declaration, Dimension, Measure, Span
 from kpis.hops import Hops
-from kpis.observation import Ending, Observation
+from kpis.observation import Ending, Observation, Unknown
 from lineage.amounts import decimal_of
-from lineage.fact import Fact
+from lineage.fact import DeviationKind, Fact
 from lineage.process import Step
 from lineage.rounds import Round
 from throughline.core.estate import Estate
 
 
 class OfDeviations:
-    """Observes the open deviations of cases: each case once, since the first of them, with what it holds up."""
+    """Observes the open deviations of cases: each case once, since the first of them, with what it holds up.
+
+    Of a case without one that may be late it says that nobody knows.
+    """
 
     def __init__(self, declaration: Declaration, estate: Estate) -> None:
         self._formula = declaration.formula
@@ -39,27 +42,25 @@ class OfDeviations:
             and (not formula.steps or each.step in formula.steps)
         ]
         held = case.exposure
-        if not found or (formula.measure is Measure.AMOUNT and (held is None or case.counted_elsewhere)):
+        if formula.measure is Measure.AMOUNT and case.counted_elsewhere:
+            return ()
+        if not found:
+            return self._unconfirmed(case)
+        if formula.measure is Measure.AMOUNT and held is None:
             return ()
         first = min(found, key=lambda each: (each.since, each.step or ""))
         amount = None
         if held is not None and held.amount is not None and held.currency is not None:
             amount = money_of(held.amount, held.currency)
         hours = None if held is None or held.hours is None else decimal_of(held.hours)
-        version = case.course.version
-        systems = [step.systems for step in version.steps if step.name == first.step]
+        systems = [step.systems for step in case.course.version.steps if step.name == first.step]
         return (
             Observation(
                 process=case.process.name,
                 case=case.name,
                 part="deviation",
                 day=self._estate.calendars.day_of(first.since, None),
-                dimensions={
-                    **case.dimensions,
-                    Dimension.SYSTEM: "+".join(systems[0]) if systems else None,
-                    **({Dimension.OWNER: version.owner_of(first.step)} if self._has_owner else {}),
-                    **({Dimension.CUTOFF: cycle_of(case)} if self._has_cutoff else {}),
-                },
+                dimensions=self._dimensions(case, first.step, systems[0] if systems else ()),
                 ending=Ending.OPEN,
                 began=first.since,
                 ended=None,
@@ -68,6 +69,38 @@ class OfDeviations:
                 region=case.place.region,
             ),
         )
+
+    def _unconfirmed(self, case: Case) -> tuple[Observation, ...]:
+        """Return what may be late and nobody knows: the first of it, under the systems that would tell."""
+        formula = self._formula
+        if formula.deviations and DeviationKind.OVERDUE not in formula.deviations:
+            return ()
+        found = [each for each in case.unconfirmed if not formula.steps or each.step in formula.steps]
+        if not found:
+            return ()
+        first = min(found, key=lambda each: (each.due, each.step))
+        return (
+            Observation(
+                process=case.process.name,
+                case=case.name,
+                part="deviation",
+                day=self._estate.calendars.day_of(first.due, None),
+                dimensions=self._dimensions(case, first.step, first.systems),
+                ending=Ending.UNKNOWN,
+                began=None,
+                ended=None,
+                word=Unknown.NOT_CONFIRMED.value,
+                region=case.place.region,
+            ),
+        )
+
+    def _dimensions(self, case: Case, step: str | None, systems: Sequence[str]) -> Mapping[Dimension, str | None]:
+        return {
+            **case.dimensions,
+            Dimension.SYSTEM: "+".join(systems) or None,
+            **({Dimension.OWNER: case.course.version.owner_of(step)} if self._has_owner else {}),
+            **({Dimension.CUTOFF: cycle_of(case)} if self._has_cutoff else {}),
+        }
 
 
 class _Tried(NamedTuple):

@@ -20,7 +20,7 @@ from kpis.distribution import ACCURACY, EXACT, Distribution, Estimate, bin_of, v
 from kpis.intervals import Interval, wilson, wilson_around
 from kpis.latency import Parts, parts_of
 from kpis.money import EXACTLY, Converted, Sums, convert, total
-from kpis.observation import Ending
+from kpis.observation import Ending, Unknown
 from kpis.survival import Curve, Lives, Reached, curve_of, cut, together
 from lineage.fact import Sight
 from throughline.core.business_time import BusinessTime
@@ -29,6 +29,7 @@ from throughline.core.rates import Rates, RatesOfDay
 
 SHARES = {Headline.MEDIAN: 0.5, Headline.P90: 0.9, Headline.P99: 0.99}
 NO_DATA = "no data"
+SILENT = "a source is silent, or none is declared, and work is past due for all that is known"
 OTHERWISE = "ended otherwise"
 """The word of what had ended otherwise than done at an earlier time: cells count words as of now."""
 
@@ -70,6 +71,11 @@ class Moment:
         """
         watermark = self.sight.watermark(place.roles, place.value(Dimension.LEGAL_ENTITY))
         return min(self.now, watermark.at or 0) if watermark.declared else self.now
+
+    def is_silent(self, place: Place) -> bool:
+        """Tell whether a source of a place has been silent for longer than it ever is, or is not declared."""
+        watermark = self.sight.watermark(place.roles, place.value(Dimension.LEGAL_ENTITY))
+        return not watermark.declared or watermark.blind_since is not None
 
 
 class Beside(NamedTuple):
@@ -125,7 +131,10 @@ class Share(NamedTuple):
 
 
 class Stock(NamedTuple):
-    """What is unfinished: how many, worth what at the rates of the reading, of how many hours, and how old."""
+    """What is unfinished: how many, worth what at the rates of the reading, of how many hours, and how old.
+
+    ``at_least``: there may be more, as a source that would tell is silent or none is declared.
+    """
 
     records: int
     amount: Converted
@@ -134,6 +143,7 @@ class Stock(NamedTuple):
     hours_unknown: int
     ages: Distribution
     median_age: Estimate | None
+    at_least: bool = False
 
 
 class Total(NamedTuple):
@@ -381,14 +391,15 @@ class Reader:
         wanted = list(Ageing) if asked.ageing is None else [Ageing(asked.ageing)]
         if not beside.began and not asked.looked_at:
             return dict.fromkeys(wanted, Reading(None, NO_DATA, beside, known_to))
+        silent = self._is_silent(cells)
         standing: dict[str, list[_Stands]] = {each: [] for each in Ageing}
         for each in self._standing(cells):
             standing[self._ageing(each)].append(each)
-        return {each: self._stock(standing[each], beside)._replace(known_to=known_to) for each in wanted}
+        return {each: self._stock(standing[each], beside, silent)._replace(known_to=known_to) for each in wanted}
 
     def _known_to(self, cells: Cells) -> int:
         happening = self._declaration.formula.kind in _HAPPENING
-        told = (place for place, cell in cells.items() if happening or cell.pending)
+        told = (place for place, cell in cells.items() if happening or cell.pending or _may_be_late(cell))
         return min((self._moment.seen_to(place) for place in told), default=self._moment.now)
 
     def _read(self, cells: Cells, asked: Asked) -> Reading:
@@ -506,7 +517,12 @@ class Reader:
         standing = self._standing(cells)
         if ageing is not None:
             standing = (each for each in standing if self._ageing(each) == ageing)
-        return self._stock(standing, beside)
+        return self._stock(standing, beside, self._is_silent(cells))
+
+    def _is_silent(self, cells: Cells) -> bool:
+        """Tell whether something may be late, and who would tell has been silent for longer than it ever is."""
+        late = (place for place, cell in cells.items() if _may_be_late(cell))
+        return any(self._moment.is_silent(place) for place in late)
 
     def _standing(self, cells: Cells) -> Iterator[_Stands]:
         """Yield what is unfinished and as old as the KPI asks for, with its age."""
@@ -519,13 +535,16 @@ class Reader:
                 if age >= least:
                     yield _Stands(age, place, held)
 
-    def _stock(self, standing: Iterable[_Stands], beside: Beside) -> Reading:
+    def _stock(self, standing: Iterable[_Stands], beside: Beside, silent: bool) -> Reading:
         ages, whole = Distribution(), _Whole()
         for each in standing:
             ages.add(each.age, whole.add(each.held))
         beside = beside._replace(began=ages.size, open=ages.size)
+        if silent and not ages.size:
+            return Reading(None, SILENT, beside)
         amount = convert(whole.sums, self._moment.rates, self._moment.today)
-        stock = Stock(ages.size, amount, whole.sums, whole.known_hours, whole.hours_unknown, ages, ages.quantile(0.5))
+        hours, without = whole.known_hours, whole.hours_unknown
+        stock = Stock(ages.size, amount, whole.sums, hours, without, ages, ages.quantile(0.5), silent)
         return Reading(stock, None, beside)
 
     def sum(self, cells: Cells, looked_at: int) -> Reading:
@@ -605,6 +624,10 @@ class Reader:
             ages.add(age, held.value, rates)
             if entry:
                 known.entered.add(entry, held.value, rates)
+
+
+def _may_be_late(cell: Cell) -> bool:
+    return (Ending.UNKNOWN, Unknown.NOT_CONFIRMED.value) in cell.endings
 
 
 def _pending(cells: Cells) -> Iterator[tuple[Place, Since, Held]]:

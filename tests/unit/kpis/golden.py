@@ -233,6 +233,7 @@ def show_answer(answer: Answer) -> dict[str, Any]:
                 "hours": None if answer.hours is None else str(answer.hours),
                 "hours_unknown": answer.hours_unknown,
                 "median_age": None if answer.median_age is None else answer.median_age.seconds,
+                "at_least": answer.at_least,
             }
         case Total():
             return {
