@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import date
 from typing import Annotated, Any
 
 import msgspec
@@ -25,7 +25,7 @@ from kpis.declaration import Declaration, Dimension, Kind
 from kpis.documents import KpiList, LatestDocument, ReadingsDocument, kpi_document, readings_document, text_of
 from kpis.figures import region_of
 from kpis.latency import LatencyPart, Split, Unsplit
-from kpis.latest import DAYS
+from kpis.latest import window_of_now
 from kpis.observation import Ending
 from kpis.reading import Moment
 from kpis.risk import Assessor, NoDeadline, Risk
@@ -546,14 +546,15 @@ def _refuse_unfit(declaration: Declaration, asked: ReadingsAsked) -> None:
 
 def _window(declaration: Declaration, asked: FigureAsked, moment: Moment) -> Window | None:
     """Return the days asked for; None of what has none. Raises Problem."""
-    if declaration.formula.kind in TIMELESS:
+    now = window_of_now(declaration, moment)
+    if now is None:
         if asked.first is not None or asked.last is not None:
             raise Problem(
                 ProblemKind.INVALID, f"seen from or to, wanted neither: {declaration.name} is of what stands now"
             )
         return None
-    last = asked.last or moment.today
-    first = asked.first or last - timedelta(days=DAYS - 1)
+    last = asked.last or now.last
+    first = asked.first or last - (now.last - now.first)
     if not first <= last:
         raise Problem(ProblemKind.INVALID, f"seen from {first} to {last}, wanted from no later than to")
     if (last - first).days > MOST_DAYS:

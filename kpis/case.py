@@ -35,9 +35,9 @@ class Case:
     ``by_id`` holds the keys beside its name by the ids under which its events name them.
 
     ``amount`` and ``hours`` are the latest that its events tell of this very case; None: they are unknown. ``exposure``
-    is what it holds up; ``counted_elsewhere``: sums count that in another case, downstream. ``unconfirmed``: what may be
-    late as well. ``dimensions`` are those that are the same for all that it contributes. ``memo`` is for what several
-    KPIs work out of it alike.
+    is what it holds up; ``counted_elsewhere``: sums count that in another case, downstream. ``unconfirmed``: what may
+    be late as well. ``dimensions`` are those that are the same for all that it contributes. ``memo`` is for what
+    several KPIs work out of it alike.
     ``traced`` holds the spans of the traces that its latencies are split by, by the ids of these.
     """
 

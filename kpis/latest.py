@@ -21,11 +21,14 @@ from kpis.documents import (
     reading_documents,
 )
 from kpis.reading import Moment, Reading
+from kpis.stretch import PERIOD
 from throughline.core.estate import Estate
 from throughline.core.instants import format_instant
 
 DAYS = 30
 """How many days up to today a reading of now is of, unless it is of what stands."""
+PERIODS_DAYS = 92
+"""As many of what is told of whole periods: a month counts on its first day, and is told once it is over."""
 
 SPLIT = (
     Dimension.PROCESS,
@@ -68,7 +71,7 @@ class Latest:
 
     def _current(self, declaration: Declaration, moment: Moment) -> list[Current]:
         found: list[Current] = []
-        days = None if declaration.formula.kind in TIMELESS else DAYS
+        days = days_of_now(declaration)
         for by in ((), *((each,) for each in SPLIT if each in declaration.dimensions)):
             question = Question(declaration.name, window_of_now(declaration, moment), by=by)
             try:
@@ -98,7 +101,7 @@ class Latest:
         (reading,) = reading_documents(declaration, counting, part, (), currency)
         compared = None
         if window is not None:
-            earlier = Window(*(each - timedelta(days=DAYS) for each in window))
+            earlier = Window(*(each - timedelta(days=DAYS) for each in window))  # windows of periods overlap
             now, before = (
                 figure_document(declaration, counting, self._stood(declaration, each, moment), currency)
                 for each in (window, earlier)
@@ -113,8 +116,14 @@ class Latest:
         return part.readings[()]
 
 
-def window_of_now(declaration: Declaration, moment: Moment) -> Window | None:
-    """Return the days that a reading of now is of; None: it is of what stands."""
+def days_of_now(declaration: Declaration) -> int | None:
+    """Return of how many days up to today a reading of now is; None: it is of what stands."""
     if declaration.formula.kind in TIMELESS:
         return None
-    return Window(moment.today - timedelta(days=DAYS - 1), moment.today)
+    return PERIODS_DAYS if PERIOD in declaration.formula.match else DAYS
+
+
+def window_of_now(declaration: Declaration, moment: Moment) -> Window | None:
+    """Return the days that a reading of now is of; None: it is of what stands."""
+    days = days_of_now(declaration)
+    return None if days is None else Window(moment.today - timedelta(days=days - 1), moment.today)

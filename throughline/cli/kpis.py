@@ -53,7 +53,8 @@ def list_kpis(url: str | None, data: Path | None, as_json: bool) -> None:
         out.print(f"{name} is left out: {'; '.join(faults)}", style="yellow")
     made = min((each["at"] for each in found["kpis"] if each["at"]), default=None)
     if made is not None:
-        out.print(f"Read {moment(made)} UTC; figures of 30 days are up to that day.", style="dim")
+        days = "figures of 30 days (92 where periods are compared) are up to that day"
+        out.print(f"Read {moment(made)} UTC; {days}.", style="dim")
     if found["behind"]:
         out.print(f"{found['behind']:,} changes of cases are not in these figures yet.", style="dim")
     if found["waits"]:

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from pathlib import Path
+
 from kpis.ask import Asker
 from kpis.declaration import Dimension
-from kpis.latest import Latest
-from kpis.reading import Stock
+from kpis.latest import Current, Latest
+from kpis.reading import Stock, Variance
+from kpis.store import open_kpi_writer
+from tests.unit.kpis.golden import FOLDER, golden
 from tests.unit.kpis.test_cycle import moment_at, world
 from tests.unit.kpis.test_keeping import World
 
 __all__ = ["world"]
 
 
-def records_by(world: World, dimension: Dimension) -> dict[str | None, int]:
-    moment = moment_at(world, "2026-11-04 12:00")
+def current(world: World, at: str) -> list[Current]:
     latest = Latest(Asker(world.store, world.catalogue, world.case.estate), world.catalogue, world.case.estate)
+    return latest.current(moment_at(world, at))
+
+
+def records_by(world: World, dimension: Dimension) -> dict[str | None, int]:
     found: dict[str | None, int] = {}
-    for each in latest.current(moment):
+    for each in current(world, "2026-11-04 12:00"):
         if each.kpi.name == "money-at-risk" and list(each.values) == [dimension]:
             assert isinstance(each.reading.answer, Stock)
             found[each.values[dimension]] = each.reading.answer.records
@@ -32,3 +40,16 @@ def test_what_nobody_says_is_told_and_what_there_is_none_of_is_not(world: World)
     assert records_by(world, Dimension.LEGAL_ENTITY) == {None: 5}
     assert records_by(world, Dimension.PROCESS) == {"time-to-bill": 4, "opportunity-to-project": 1}
     assert records_by(world, Dimension.FLOW) == {}
+
+
+def test_what_is_told_of_months_is_there_until_the_next_one_is(tmp_path: Path) -> None:
+    """Actuals of October come in November: a month counts on its first day, which 30 days do not reach."""
+    with closing((store := open_kpi_writer(tmp_path / "kpis.db")).connection):
+        world = World(golden(FOLDER / "forecast-accuracy.yaml"), store)
+        world.fold(world.case.events)
+        world.follow()
+        for at in ("2026-11-10 09:00", "2026-12-05 09:00"):
+            whole = next(each for each in current(world, at) if not each.values)
+            assert isinstance(whole.reading.answer, Variance)
+            assert whole.reading.answer.matched == 2
+            assert whole.days == 92
