@@ -335,7 +335,7 @@ class MatchedReader:
         tally, known_to = _Tally(cells.values()), self._known_to
         given_up = [(sums, place.day) for place, cell in cells.items() for sums in _ended(cell)]
         rest: list[tuple[Sums, date]] = []
-        told = bool(given_up)
+        told, known = bool(given_up), any(Part.NUMERATOR in sides for sides in parts.values())
         for sides in parts.values():
             closed = _closed(sides.get(Part.CLOSING))
             if closed is None:
@@ -348,7 +348,8 @@ class MatchedReader:
                 else:
                     tally.done += 1
                     rest.append((Sums([left] if left.amount else []), closed.day))
-        if not (told or self._looked_at):  # what is open now says nothing of a window that nobody saw
+        # What is open now says nothing of a window that nobody saw, nor do cases where nothing could be lost of any.
+        if not (told or (known and self._looked_at)):
             return tally.reading(None, NO_DATA, known_to)
         too_few = self._too_few(tally.done) if self._declaration.minimum_sample > 1 else None
         if too_few is not None:
