@@ -10,7 +10,7 @@ import msgspec
 from kpis.ask import Answered, Part
 from kpis.clock import Counting
 from kpis.declaration import Declaration, Dimension, Headline, Kind, Unit
-from kpis.figures import Standing, bound_number, figure_of, standing_of
+from kpis.figures import Standing, bound_number, figure_of, standing_of, why_none
 from kpis.latency import LatencyPart, Parts
 from kpis.money import Converted, Sums, rounded
 from kpis.reading import Answer, Balance, Beside, Lag, Newest, Pace, Ratio, Reading, Share, Stock, Total, Variance
@@ -220,6 +220,8 @@ class BesideDocument(msgspec.Struct, frozen=True):
 class ReadingDocument(msgspec.Struct, frozen=True):
     """The answer for some days and dimension values. ``answer`` null: there is none, for the reason ``why_not``.
 
+    An answer without a number in ``figure`` tells in ``why_not`` why that is.
+
     ``known_to``: up to when all was seen that could have ended what is unfinished. ``as_of``: of a lag, the instant at
     which it was known so, where that is not now, so that windows compare. ``day_seconds``: how many seconds of the
     KPI's clock a day has in the region that the reading is of, by which its target is counted.
@@ -396,7 +398,7 @@ def reading_documents(
             last=None if window is None else window.last.isoformat(),
             figure=figure_document(declaration, counting, reading, currency, region),
             answer=None if reading.answer is None else _answer(reading.answer, curves),
-            why_not=reading.why_not,
+            why_not=why_none(declaration, reading),
             beside=_beside(reading.beside),
             known_to=None if reading.known_to is None else format_instant(reading.known_to),
             as_of=None if part.as_of is None else format_instant(part.as_of),

@@ -55,6 +55,28 @@ def _figure(declaration: Declaration, answer: Answer) -> Figure:
             return Figure(answer.amount.amount)
 
 
+NOT_KNOWN_OF_SO_MANY = "nobody can say when so many will have ended"
+AMOUNTS_NOT_KNOWN = "amounts are not known"
+HOURS_NOT_KNOWN = "hours are not known"
+NOTHING_WAITS = "nothing waits"
+
+
+def why_none(declaration: Declaration, reading: Reading) -> str | None:
+    """Return why a reading has no number, which an answer may lack, too; None where it has one."""
+    answer = reading.answer
+    if answer is None or figure_of(declaration, reading).value is not None:
+        return reading.why_not
+    if isinstance(answer, Lag):
+        return NOT_KNOWN_OF_SO_MANY
+    match declaration.formula.measure:
+        case Measure.AGE:
+            return NOTHING_WAITS
+        case Measure.HOURS:
+            return HOURS_NOT_KNOWN
+        case _:
+            return AMOUNTS_NOT_KNOWN
+
+
 def _measured(measure: Measure, answer: Stock | Total) -> Decimal | None:
     match measure:
         case Measure.AMOUNT | Measure.MARGIN:

@@ -12,7 +12,6 @@ from msgspec.structs import replace
 from kpis.declaration import Declaration, Dimension
 from kpis.documents import (
     KpiDocument,
-    LagDocument,
     PaceDocument,
     ReadingDocument,
     ShareDocument,
@@ -29,8 +28,6 @@ ASKED_OF_RISKS = (Dimension.PROCESS, Dimension.FLOW, Dimension.REGION, Dimension
 """The dimensions whose values may be asked for of what is at risk."""
 
 NO_READING = "no reading yet"
-NOT_KNOWN_OF_SO_MANY = "nobody can say when so many will have ended"
-AMOUNTS_NOT_KNOWN = "amounts are not known"
 TOO_FEW_ALIKE = f"fewer than {FEWEST_LEARNT} like it were seen, or none for so long"
 
 
@@ -63,7 +60,7 @@ def _read(signal: Signal, reading: ReadingDocument) -> Signal:
     return replace(
         signal,
         value=value,
-        why_not=_why_not(reading) if value is None else None,
+        why_not=reading.why_not,
         currency=figure.currency,
         at_least=figure.at_least,
         standing=figure.standing,
@@ -76,13 +73,6 @@ def _read(signal: Signal, reading: ReadingDocument) -> Signal:
             known_to=None if reading.known_to is None else datetime.fromisoformat(reading.known_to),
         ),
     )
-
-
-def _why_not(reading: ReadingDocument) -> str:
-    """Return why a reading has no figure; an answer may have none, too."""
-    if reading.why_not is not None:
-        return reading.why_not
-    return NOT_KNOWN_OF_SO_MANY if isinstance(reading.answer, LagDocument) else AMOUNTS_NOT_KNOWN
 
 
 def _count(reading: ReadingDocument) -> int:
