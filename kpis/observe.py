@@ -35,15 +35,15 @@ class Rule(Protocol):
 
 
 class Observer:
-    """Observes cases for one KPI. ``watched_since``: from when on we have seen everything; None: from the beginning.
+    """Observes cases for one KPI.
 
     Raises ValueError for a kind that nothing observes.
     """
 
-    def __init__(self, declaration: Declaration, estate: Estate, watched_since: int | None = None) -> None:
+    def __init__(self, declaration: Declaration, estate: Estate) -> None:
         self.counting = Counting(declaration.clock, estate.calendars)
         self._population = declaration.population
-        self._rule = _rule(declaration, estate, watched_since)
+        self._rule = _rule(declaration, estate)
 
     def concerns(self, case: Case) -> bool:
         """Tell whether the KPI is about the process and steps of a case: its version alone decides."""
@@ -78,12 +78,12 @@ class Observer:
         return LeftOut.POPULATION if outside else None
 
 
-def _rule(declaration: Declaration, estate: Estate, watched_since: int | None) -> Rule | OfSides:
+def _rule(declaration: Declaration, estate: Estate) -> Rule | OfSides:
     match declaration.formula.kind:
         case Kind.RATIO | Kind.VARIANCE | Kind.BALANCE:
             return OfSides(declaration, estate)
         case Kind.LAG | Kind.SHARE | Kind.STOCK:
-            return OfWaits(declaration, estate, watched_since)
+            return OfWaits(declaration, estate)
         case Kind.DEVIATIONS:
             return OfDeviations(declaration, estate)
         case Kind.ATTEMPTS:

@@ -39,14 +39,14 @@ class _Asked(NamedTuple):
 class OfWaits:
     """Observes the waits of cases for one KPI."""
 
-    def __init__(self, declaration: Declaration, estate: Estate, watched_since: int | None) -> None:
+    def __init__(self, declaration: Declaration, estate: Estate) -> None:
         self._formula = declaration.formula
         self._splits = declaration.splits
         self._has_owner = Dimension.OWNER in declaration.dimensions
         self._has_cutoff = Dimension.CUTOFF in declaration.dimensions
         self._counting = Counting(declaration.clock, estate.calendars)
         self._estate = estate
-        self._watched_since = watched_since
+        self._watched_since = estate.firm.watched_since
         self._by_version: dict[tuple[str, str], tuple[_Asked, ...]] = {}
 
     def concerns(self, case: Case) -> bool:

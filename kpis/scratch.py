@@ -90,7 +90,6 @@ def read_from_scratch(
     scope: Scope = EVERYTHING,
     *,
     maturity: int | None = None,
-    watched_since: int | None = None,
     spans_of: SpansOf | None = None,
 ) -> Answers:
     """Return the readings of a KPI over a snapshot; raises ValueError for a kind of which cases alone cannot tell.
@@ -101,7 +100,7 @@ def read_from_scratch(
         return Answers({(): read_gauge(snapshot, declaration)}, {})
     if declaration.formula.kind in MATCHED:
         return _matched_from_scratch(snapshot, declaration, estate, scope)
-    observer = Observer(declaration, estate, watched_since)
+    observer = Observer(declaration, estate)
     summing = Summing(declaration, observer.counting, estate.calendars)
     reader = Reader(declaration, observer.counting, summing, moment_of(snapshot, estate))
     found: list[Observation] = []

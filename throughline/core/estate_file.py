@@ -15,7 +15,7 @@ from throughline.core.calendar import Hours, parse_hours
 from throughline.core.currency import currency_code
 from throughline.core.cutoff import MonthDay, Weekday
 from throughline.core.forms import Form, OneOrMore
-from throughline.core.instants import DAY, HOUR, MICROSECONDS, MINUTE
+from throughline.core.instants import DAY, HOUR, MICROSECONDS, MINUTE, parse_instant
 
 
 class Role(StrEnum):
@@ -82,6 +82,13 @@ def _clock(value: Any) -> int:
     return int(match[1] or match[3]) * 60 + int(match[2] or match[4])
 
 
+def _instant(value: Any) -> int:
+    try:
+        return parse_instant(str(value))
+    except ValueError as error:
+        raise ValueError("a time with its zone, such as 2026-03-01T00:00:00Z") from error
+
+
 def _date(value: Any) -> date:
     try:
         return date.fromisoformat(value if isinstance(value, str) and _DATE.fullmatch(value) else "")
@@ -107,6 +114,11 @@ OpeningHours = Annotated[
 ]
 Clock = Annotated[int, PlainValidator(_clock), WithJsonSchema({"type": "string", "pattern": f"^({_CLOCK.pattern})$"})]
 Day = Annotated[date, PlainValidator(_date), WithJsonSchema({"type": "string", "format": "date"})]
+Instant = Annotated[
+    int,
+    PlainValidator(_instant),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-03-01T00:00:00Z"]}),
+]
 CutoffDay = Annotated[
     Weekday | MonthDay | int,
     PlainValidator(_day),
@@ -125,6 +137,9 @@ class Firm(Form):
     reporting_currency: Currency = "EUR"
     default_region: Name | None = Field(
         default=None, description="for records without a region, or with an unknown one"
+    )
+    watched_since: Instant | None = Field(
+        default=None, description="from when on all events are sent; of what began before only the unfinished was told"
     )
 
 

@@ -74,8 +74,7 @@ def golden(path: Path) -> Golden:
     process = content.get("process") or next((each.process for each in (*formula.of, *formula.numerator)), None)
     name_key = DEFINITIONS.processes[process or "time-to-bill"].name_key
     scope = content.get("scope", {})
-    options = {name: instant(scope[name], zone) for name in ("watched_since",) if name in scope}
-    options |= {name: scope[name] for name in ("maturity",) if name in scope}
+    options = {name: scope[name] for name in ("maturity",) if name in scope}
     return Golden(
         dataclasses.replace(declaration, **content.get("with", {"minimum_sample": 1})),
         estate,
