@@ -15,7 +15,7 @@ from functools import lru_cache, partial
 from typing import NamedTuple
 
 from kpis.clock import Counting
-from kpis.declaration import Declaration, Dimension, Kind, Unfinished
+from kpis.declaration import Declaration, Dimension, Hit, Kind, Unfinished
 from kpis.distribution import EXACT, bin_of, value_of
 from kpis.latency import Splits
 from kpis.money import EXACTLY, Money, Sums
@@ -69,7 +69,7 @@ def judge(declaration: Declaration, observation: Observation) -> tuple[Verdict, 
         return Verdict.NEITHER, 0
     match declaration.formula.kind:
         case Kind.SHARE | Kind.ATTEMPTS:
-            return _judge_share(declaration.unfinished, observation, age)
+            return _judge_share(declaration, observation, age)
         case Kind.STOCK | Kind.DEVIATIONS:
             return (Verdict.PENDING if ending is Ending.OPEN else Verdict.NEITHER), 0
         case Kind.AGE | Kind.SUM:
@@ -86,12 +86,15 @@ _BY_ENDING = {
 }
 
 
-def _judge_share(counted: Unfinished, observation: Observation, age: int) -> tuple[Verdict, int]:
+def _judge_share(declaration: Declaration, observation: Observation, age: int) -> tuple[Verdict, int]:
+    counted = declaration.unfinished
     ending, ended, due = observation.ending, observation.ended, observation.due
     if observation.hit is not None:
         if ending is Ending.OPEN and not observation.hit:
             return Verdict.PENDING, 0
-        if ending is Ending.COMPETING and counted is Unfinished.LEFT_OUT:
+        # What was withdrawn had no need to be reached; what is asked of endings is asked of all of them.
+        to_reach = counted is Unfinished.COUNTED and declaration.formula.hit is Hit.REACHED
+        if ending is Ending.COMPETING and (to_reach or counted is Unfinished.LEFT_OUT):
             return Verdict.NEITHER, 0
         return (Verdict.HIT if observation.hit else Verdict.MISS), age
     if ended is None or due is None:
