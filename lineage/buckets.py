@@ -30,6 +30,8 @@ _KIND = "/4"  # after the name of its table: filters of two bits a key, which ea
 _AT_ONCE = 64  # buckets in one word
 _LANE = 8  # buckets in one byte of it: what is stored of them once all are full
 _LANES = _AT_ONCE // _LANE
+_TO_READ = 1 << 20
+"""Slots of a filter, at most, for who only reads: half the memory, and one foreign key in 450 costs a question."""
 _parts: Callable[[bytes], tuple[int, int, int, int]] = Struct("<IIII").unpack  # pyright: ignore[reportAssignmentType]
 
 
@@ -94,20 +96,28 @@ class Filters:
         return self._words_of(number * _LANE).tobytes()[_offset(number) :: _LANES]
 
     def put_lanes(self, stored: Mapping[int, bytes]) -> None:
-        """Take over lanes that were stored, by their numbers."""
+        """Take over lanes that were stored, by their numbers; also those of filters with more slots than these."""
         by_word: dict[int, list[int]] = {}
         for number in stored:
             by_word.setdefault(number // _LANES, []).append(number)
         for index, numbers in by_word.items():
             words = bytearray(self._words_of(index * _AT_ONCE).tobytes())
             for number in numbers:
-                words[_offset(number) :: _LANES] = stored[number]
+                words[_offset(number) :: _LANES] = _folded(stored[number], self._slots)
             self._words[index] = array("Q", bytes(words))
 
     def _words_of(self, bucket: int) -> array[int]:
         while len(self._words) <= bucket // _AT_ONCE:
             self._words.append(array("Q", bytes(self._slots * 8)))
         return self._words[bucket // _AT_ONCE]
+
+
+def _folded(bits: bytes, slots: int) -> bytes:
+    """Return eight filters in fewer slots: a slot's number loses its highest bit each time that these are halved."""
+    while len(bits) > slots:
+        half = len(bits) // 2
+        bits = (int.from_bytes(bits[:half], "big") | int.from_bytes(bits[half:], "big")).to_bytes(half, "big")
+    return bits
 
 
 def _offset(lane: int) -> int:
@@ -142,7 +152,7 @@ class Lanes:
         with self._lock:
             if opened != self._opened:
                 self._opened, self._filters = opened, {}
-            filters, read = self._filters.setdefault(name, (Filters(slots), set()))
+            filters, read = self._filters.setdefault(name, (Filters(min(slots, _TO_READ)), set()))
             read &= stored
             missing, question = sorted(stored - read), "SELECT bits FROM key_filter WHERE name = ? AND lane = ?"
             for start in range(0, len(missing), _LANES):

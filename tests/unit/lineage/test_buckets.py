@@ -57,6 +57,17 @@ def test_what_is_stored_of_eight_buckets_is_read_back_beside_others() -> None:
         assert list(again.find(some)) == list(filters.find(some))
 
 
+def test_filters_in_fewer_slots_know_all_of_the_keys_too() -> None:
+    filters, held = Filters(), {bucket: keys(BUCKET_KEYS) for bucket in (8, 15)}
+    for bucket, some in held.items():
+        filters.put(bucket, some)
+    again = Filters(1 << 20)
+    again.put_lanes({1: filters.lane(1)})
+    for bucket, some in held.items():
+        assert [place for place, at in again.find(some[:2_000]) if at == bucket] == list(range(2_000))
+    assert sum(1 for _ in again.find(keys(20_000))) < 20_000 * len(held) / 300
+
+
 @pytest.mark.parametrize("spreading", [spread, bytes])
 def test_an_index_finds_each_key_in_its_bucket_also_once_it_is_opened_anew(store: Connection, spreading) -> None:
     index = KeyIndex(store, "trace", "trace_id", spreading)
