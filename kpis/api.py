@@ -365,8 +365,7 @@ class KpiDesk:
             )
         currency = moment.rates.reporting_currency
         return readings_document(
-            declaration,
-            self._counting(declaration),
+            self._counting(answered.declaration),
             answered,
             by,
             moment.now,
@@ -385,12 +384,13 @@ class KpiDesk:
         with self.open() as store, self.cases.snapshot() as snapshot:
             moment = moment_of(snapshot, self._estate)
             question = Question(kpi, _window(declaration, asked, moment), only=_only(asked))
-            finder = Finder(store, Asker(store, self.catalogue, self._estate), self._estate)
+            asker = Asker(store, self.catalogue, self._estate)
+            finder = Finder(store, asker, self._estate)
             with _named(declaration):
                 verdicts = frozenset(asked.counts_as) or None
                 found = finder.find(question, Wanted(endings, asked.at_least, asked.below, verdicts), moment)
                 gone = finder.no_longer_kept(question, moment)
-            counting = self._counting(declaration)
+                counting = self._counting(asker.declared(kpi)[0])
             page = [_behind(each, counting, snapshot) for each in found[after : after + asked.limit]]
         more = write_cursor((after + asked.limit,)) if after + asked.limit < len(found) else None
         return BehindList(kpi, page, len(found), sum(each.observation.times for each in found), more, gone)

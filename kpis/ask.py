@@ -19,6 +19,7 @@ from kpis.reading import Asked, Moment, Reader, Reading, readings
 from kpis.reading_matched import Days, matched_readings
 from kpis.spot import AT_READING, Grain, grain_for
 from kpis.store import KpiReader, VersionRow
+from kpis.terms import told_by
 from throughline.core.calendar import local_instant
 from throughline.core.estate import Estate
 
@@ -75,9 +76,11 @@ class Part(NamedTuple):
 class Answered(NamedTuple):
     """The answer to a question. ``version``: which one answers; ``complete``: it has looked at every case.
 
-    ``looked_at``, ``left_out``: of all cases, how many the KPI concerns, and how many count for nothing and why.
+    ``declaration``: the KPI as that version tells it. ``looked_at``, ``left_out``: of all cases, how many the KPI
+    concerns, and how many count for nothing and why.
     """
 
+    declaration: Declaration
     version: VersionRow
     parts: list[Part]
     looked_at: int
@@ -110,9 +113,9 @@ class Asker:
         looked_at = tally.pop("", 0)
         begun = self.begun(declaration, version) if declaration.formula.kind in _NOTHING_IS_KNOWN else None
         if declaration.formula.kind in MATCHED:
-            parts = self._matched(question, version, looked_at, begun, moment)
-            return Answered(version, parts, looked_at, _left_out(tally))
-        cells = self.cells(question, version, moment)
+            parts = self._matched(question, declaration, version, looked_at, begun, moment)
+            return Answered(declaration, version, parts, looked_at, _left_out(tally))
+        cells = self.cells(question, declaration, version, moment)
         reader = self.reader(declaration, moment)
         parted = _parted(question, grain_of(question, declaration), cells)
         last = parted[-1][0]
@@ -132,14 +135,21 @@ class Asker:
             )
             for window, some in parted
         ]
-        return Answered(version, parts, looked_at, _left_out(tally))
+        return Answered(declaration, version, parts, looked_at, _left_out(tally))
 
     def declared(self, kpi: str) -> tuple[Declaration, VersionRow]:
-        """Return a KPI with the newest version of it that answers; where none does, the newest."""
-        rows = [row for row in self._store.versions() if row.kpi == kpi]
-        if kpi not in self._catalogue.kpis or not rows:
+        """Return the newest version of a KPI that answers, with the KPI as that tells it; where none does, the newest.
+
+        A version of another kind answers nothing that is asked of it now. Raises NoCells.
+        """
+        declaration = self._catalogue.kpis.get(kpi)
+        if declaration is None:
             raise NoCells(kpi)
-        return self._catalogue.kpis[kpi], max(rows, key=lambda row: (row.complete, row.number))
+        told = [(told_by(row, declaration), row) for row in self._store.versions() if row.kpi == kpi]
+        alike = [each for each in told if each[0].formula.kind is declaration.formula.kind]
+        if not alike:
+            raise NoCells(kpi)
+        return max(alike, key=lambda each: (each[1].complete, each[1].number))
 
     def begun(self, declaration: Declaration, version: VersionRow) -> date | None:
         """Return the first day of which anything is known that a KPI could count; None: nothing is.
@@ -160,9 +170,10 @@ class Asker:
         counting = Counting(declaration.clock, self._estate.calendars)
         return Reader(declaration, counting, Summing(declaration, counting, self._estate.calendars), moment)
 
-    def cells(self, question: Question, version: VersionRow, moment: Moment) -> dict[Place, Cell]:
+    def cells(
+        self, question: Question, declaration: Declaration, version: VersionRow, moment: Moment
+    ) -> dict[Place, Cell]:
         """Return the cells that answer a question at a moment."""
-        declaration = self._catalogue.kpis[question.kpi]
         grain, store, number = grain_of(question, declaration), self._store, version.number
         if declaration.formula.kind in STANDING:
             found = _decoded(store.standing_cells(number, grain))
@@ -184,13 +195,18 @@ class Asker:
         declaration = self._catalogue.kpis[question.kpi]
         grain_of(question, declaration)
         version = VersionRow(0, question.kpi, declaration.version, "", 0, complete=True)
-        return Answered(version, [Part(None, {(): reading}, None)], reading.beside.began, {})
+        return Answered(declaration, version, [Part(None, {(): reading}, None)], reading.beside.began, {})
 
     def _matched(
-        self, question: Question, version: VersionRow, looked_at: int, begun: date | None, moment: Moment
+        self,
+        question: Question,
+        declaration: Declaration,
+        version: VersionRow,
+        looked_at: int,
+        begun: date | None,
+        moment: Moment,
     ) -> list[Part]:
         """Return the readings of a KPI that compares across cases, by windows: its cells are of days, or of none."""
-        declaration = self._catalogue.kpis[question.kpi]
         grain_of(question, declaration)
         window = question.window
         assert window is not None  # no such kind is timeless

@@ -349,7 +349,6 @@ def kpi_document(declaration: Declaration, counting: Counting) -> KpiDocument:
 
 
 def readings_document(
-    declaration: Declaration,
     counting: Counting,
     answered: Answered,
     by: tuple[Dimension, ...],
@@ -360,6 +359,7 @@ def readings_document(
     whose: Whose = lambda _: None,
 ) -> ReadingsDocument:
     """Return the answer to a question; ``whose``: as of ``reading_documents``."""
+    declaration = answered.declaration
     return ReadingsDocument(
         kpi=declaration.name,
         version=answered.version.version,

@@ -29,6 +29,7 @@ from kpis.observe import Observer
 from kpis.spans import SpanReader, Whereabouts
 from kpis.spot import Grain, Spot
 from kpis.store import LEFT, KpiWriter, VersionRow, transaction
+from kpis.terms import terms_text
 from lineage.changes import Changes, Position, changes_after, position_of
 from lineage.definitions import state_fingerprint
 from lineage.process import Definitions
@@ -259,8 +260,10 @@ class Keeper:
                 digest = digest_of(declaration)
                 row = known.get((name, digest))
                 if row is None:
-                    row = store.add_version(name, declaration.version, digest, snapshot.now)
+                    row = store.add_version(name, declaration.version, digest, snapshot.now, terms_text(declaration))
                     self._begin_walk(DECLARED_ANEW)
+                elif row.told_as != (terms := terms_text(declaration)):
+                    store.tell_as(row.number, terms)
                 self._keep(row, declaration)
             store.supersede(self._kept)
         self._former = None if store.meta().get(_FORMER) else -1

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from kpis.ask import TIMELESS, Asker, NoCells, Question, Window
+from kpis.ask import TIMELESS, Asker, NoCells, NotTold, Question, Window
 from kpis.catalogue import Catalogue
 from kpis.clock import Counting
 from kpis.declaration import Declaration, Dimension
@@ -75,11 +75,14 @@ class Latest:
         for by in ((), *((each,) for each in SPLIT if each in declaration.dimensions)):
             question = Question(declaration.name, window_of_now(declaration, moment), by=by)
             try:
-                (part,) = self._asker.ask(question, moment).parts
+                answered = self._asker.ask(question, moment)
             except NoCells:
                 return []
+            except NotTold:  # the version that answers so far is not told by it
+                continue
+            (part,) = answered.parts
             found += (
-                Current(declaration, dict(zip(by, values, strict=True)), reading, days)
+                Current(answered.declaration, dict(zip(by, values, strict=True)), reading, days)
                 for values, reading in part.readings.items()
                 if None not in values or not _OF_NONE.intersection(by)
             )
@@ -91,13 +94,15 @@ class Latest:
         return {name: msgspec.json.encode(document) for name, document in found.items()}
 
     def _document(self, declaration: Declaration, moment: Moment) -> LatestDocument:
-        counting, currency = Counting(declaration.clock, self._estate.calendars), moment.rates.reporting_currency
-        shown, at = kpi_document(declaration, counting), format_instant(moment.now)
+        currency, at = moment.rates.reporting_currency, format_instant(moment.now)
         window = window_of_now(declaration, moment)
         try:
-            (part,) = self._asker.ask(Question(declaration.name, window), moment).parts
+            answered = self._asker.ask(Question(declaration.name, window), moment)
         except NoCells:
-            return LatestDocument(shown, None, None, None)
+            return LatestDocument(kpi_document(declaration, self._counting(declaration)), None, None, None)
+        declaration, (part,) = answered.declaration, answered.parts
+        counting = self._counting(declaration)
+        shown = kpi_document(declaration, counting)
         (reading,) = reading_documents(declaration, counting, part, (), currency)
         compared = None
         if window is not None:
@@ -114,6 +119,9 @@ class Latest:
         as_of = moment.now - (moment.today - window.last) // timedelta(microseconds=1)
         (part,) = self._asker.ask(Question(declaration.name, window, as_of=as_of), moment).parts
         return part.readings[()]
+
+    def _counting(self, declaration: Declaration) -> Counting:
+        return Counting(declaration.clock, self._estate.calendars)
 
 
 def days_of_now(declaration: Declaration) -> int | None:

@@ -136,7 +136,7 @@ class Publisher:
         waits = isinstance(reading.answer, Share) and reading.beside.open > 0
         if waits and first > moment.today - timedelta(days=LONGEST_WAIT):
             return None
-        figure = figure_of(declaration, reading)
+        figure = figure_of(answered.declaration, reading)
         return PublishedRow(
             id=0,
             kpi=declaration.name,

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from kpis.ask import Asker, NoCells, Question
+from kpis.ask import Asker, NoCells, NotTold, Question
 from kpis.behind import Finder
 from kpis.catalogue import Catalogue
 from kpis.clock import Counting
@@ -19,7 +19,7 @@ from kpis.declaration import Declaration, Dimension, Kind
 from kpis.documents import LatestDocument, kpi_document, reading_documents
 from kpis.figures import region_of
 from kpis.latest import window_of_now
-from kpis.risk import Assessor, Risk
+from kpis.risk import Assessor, NoDeadline, Risk
 from kpis.scratch import moment_of
 from kpis.signals import signal_of_reading, signal_of_risk
 from kpis.store import KpiReader
@@ -101,8 +101,8 @@ class Signals:
         try:
             declaration, version = self._asker.declared(stage.kpi)
             found = assessor.assess(stage.kpi, {}, self._moment, MOST_OPEN)
-        except NoCells:
-            return Page([], [], following)  # no case was looked at so far: its reading says so
+        except (NoCells, NoDeadline):  # no case was looked at so far, or by what only its successor has: a deadline
+            return Page([], [], following)
         end = stage.after + limit
         some = [
             signal_of_risk(declaration, version.version, each, found.calibration, self._case_of(each), self._moment.now)
@@ -137,10 +137,12 @@ class Signals:
         question = Question(declaration.name, window_of_now(declaration, moment), by=by)
         try:
             answered = self._asker.ask(question, moment)
-        except NoCells:
+        except (NoCells, NotTold):  # the version that answers so far is not told by what only its successor is
             yield signal_of_reading(kpi, kpi.version, None, moment.now)
             return
-        currency, (part,) = moment.rates.reporting_currency, answered.parts
+        declaration = answered.declaration
+        counting = Counting(declaration.clock, self._estate.calendars)
+        kpi, currency, (part,) = kpi_document(declaration, counting), moment.rates.reporting_currency, answered.parts
         for reading in reading_documents(
             declaration, counting, part, by, currency, whose=lambda values: region_of(values, self._estate)
         ):

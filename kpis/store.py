@@ -48,6 +48,7 @@ Tally = Literal["tally", "tally_left"]
 _NO_LEAD: Final = 0  # nothing is fenced
 
 _ADDED: Final = ("split_by", "thinned")  # the last table of each time that some were added to this format
+_ADDED_COLUMNS: Final = (("version", "told_as"),)
 
 _encode_spans = msgspec.msgpack.Encoder().encode
 _decode_spans = msgspec.msgpack.Decoder(list[KnownSpan]).decode
@@ -62,7 +63,10 @@ class Fenced(StoreUnavailable):
 
 
 class VersionRow(NamedTuple):
-    """A version of a KPI by its number; ``since``: when it was first seen, microseconds."""
+    """A version of a KPI by its number; ``since``: when it was first seen, microseconds.
+
+    ``told_as``: its terms as they are kept (kpis/terms.py); None: an earlier version of Throughline noted it.
+    """
 
     number: int
     kpi: str
@@ -70,6 +74,7 @@ class VersionRow(NamedTuple):
     digest: str
     since: int
     complete: bool
+    told_as: str | None = None
 
 
 class RemnantRow(NamedTuple):
@@ -107,6 +112,7 @@ class KpiReader:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self._telling: set[str] = set()  # the tables that say how figures are told, as far as that was asked
 
     def rows(self, sql: str, *parameters: Any) -> list[Any]:
         return self.connection.execute(sql, parameters).fetchall()
@@ -123,8 +129,17 @@ class KpiReader:
 
     def versions(self) -> list[VersionRow]:
         """Return the versions that have cells, oldest first."""
-        found = self.rows("SELECT number, kpi, version, digest, since, complete FROM version ORDER BY number")
-        return [VersionRow(*row)._replace(complete=bool(row[-1])) for row in found]
+        columns = f"number, kpi, version, digest, since, complete, {self._told_as('version')}"
+        found = self.rows(f"SELECT {columns} FROM version ORDER BY number")
+        return [VersionRow(*row)._replace(complete=bool(row[5])) for row in found]
+
+    def _told_as(self, table: str) -> str:
+        """Return the column by which figures are told; nothing where an earlier version keeps these figures."""
+        if table not in self._telling:
+            if not self.connection.has_column(table, "told_as"):
+                return "NULL"
+            self._telling.add(table)
+        return "told_as"
 
     def contributed(self, cases: Iterable[int]) -> dict[int, Contributed]:
         """Return what cases contribute, of those that contribute anything."""
@@ -503,13 +518,18 @@ class KpiWriter(KpiReader):
             (name, store, value),
         )
 
-    def add_version(self, kpi: str, version: str, digest: str, since: int) -> VersionRow:
+    def add_version(self, kpi: str, version: str, digest: str, since: int, told_as: str) -> VersionRow:
         """Note a version that no case has been looked at for."""
         (number,) = self.connection.execute(
-            "INSERT INTO version (kpi, version, digest, since, complete) VALUES (?, ?, ?, ?, 0) RETURNING number",
-            (kpi, version, digest, since),
+            "INSERT INTO version (kpi, version, digest, since, complete, told_as) VALUES (?, ?, ?, ?, 0, ?)"
+            " RETURNING number",
+            (kpi, version, digest, since, told_as),
         ).fetchone()
-        return VersionRow(number, kpi, version, digest, since, False)
+        return VersionRow(number, kpi, version, digest, since, False, told_as)
+
+    def tell_as(self, number: int, told_as: str) -> None:
+        """Keep other terms of a version."""
+        self.connection.execute("UPDATE version SET told_as = ? WHERE number = ?", (told_as, number))
 
     def supersede(self, kept: Iterable[int]) -> None:
         """Let no version but some be found by its digest: the others are no longer kept up to date, if they come back.
@@ -641,18 +661,25 @@ def open_kpi_reader(place: Stand, answer_seconds: float | None = None) -> KpiRea
 
 
 def make_kpis(connection: Connection, place: Stand) -> bool:
-    """Make the tables that are missing, or none; return whether there were none. Raises KpiStoreUnknown."""
+    """Make the tables and columns that are missing, or none; return whether there was no table.
+
+    Raises KpiStoreUnknown.
+    """
     is_made = connection.has_table("meta")
     if is_made:
         _check(connection, place)
-        if all(connection.has_table(each) for each in _ADDED):
+        is_whole = all(connection.has_table(each) for each in _ADDED)
+        if is_whole and all(connection.has_column(*each) for each in _ADDED_COLUMNS):
             return False
-    from kpis.tables import kpi_schema  # only here, as SQLAlchemy takes a third of a second to load
+    from kpis.tables import added_column, kpi_schema  # only here, as SQLAlchemy takes a third of a second to load
 
     connection.execute("BEGIN IMMEDIATE")
     try:
         for statement in kpi_schema(connection.dialect):
             connection.execute(statement)
+        for table, name in _ADDED_COLUMNS:
+            if not connection.has_column(table, name):
+                connection.execute(added_column(connection.dialect, table, name))
         if not is_made:
             connection.execute("INSERT INTO meta (name, value) VALUES ('format', ?)", (FORMAT,))
     except BaseException:

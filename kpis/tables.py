@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, Identity, Index, Integer, LargeBinary, MetaData, Table, func
+from sqlalchemy.schema import CreateColumn
 
-from lineage.tables import Text, schema
+from lineage.tables import DIALECTS, Text, schema
 from throughline.core.sql import Dialect
 
 metadata = MetaData()
@@ -37,7 +38,8 @@ def _required(name: str, kind: Any = _Number) -> Column[Any]:
 
 meta = _table("meta", _key("name", Text), _required("value", Text))
 position = _table("position", _key("name", Text), _required("store", Text), _required("value"))
-# A version of a KPI; ``complete``: every case has been looked at for it, so that it answers.
+# A version of a KPI; ``complete``: every case has been looked at for it, so that it answers. ``told_as``: its terms
+# (kpis/terms.py), as JSON; none: an earlier version of Throughline noted it.
 version = _table(
     "version",
     _given("number"),
@@ -46,6 +48,7 @@ version = _table(
     _required("digest", Text),
     _required("since"),
     _required("complete"),
+    Column("told_as", Text),
     rowid=True,
 )
 contributed = _table("contributed", _key("case_id"), _required("content", LargeBinary), rowid=True)
@@ -121,3 +124,9 @@ def kpi_schema(dialect: Dialect) -> list[str]:
     """Return the statements that create every table and index, if they are missing."""
     others = {f" {each.name} " for name, each in _BY_PLACE.items() if name != dialect}
     return [each for each in schema(dialect, metadata) if not any(name in each for name in others)]
+
+
+def added_column(dialect: Dialect, table: str, name: str) -> str:
+    """Return the statement that adds a column to a table that was made without it."""
+    column = CreateColumn(metadata.tables[table].c[name]).compile(dialect=DIALECTS[dialect]())
+    return f"ALTER TABLE {table} ADD COLUMN {column}"

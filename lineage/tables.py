@@ -32,7 +32,7 @@ metadata = MetaData()
 _Id = BigInteger().with_variant(Integer, "sqlite")
 # Texts are compared and ordered by code point everywhere, as Python and SQLite do.
 Text = AnyText().with_variant(AnyText(collation="C"), "postgresql")
-_DIALECTS = {"sqlite": sqlite.dialect, "postgresql": postgresql.dialect}
+DIALECTS = {"sqlite": sqlite.dialect, "postgresql": postgresql.dialect}
 
 
 def _table(
@@ -190,9 +190,9 @@ def schema(dialect: Dialect, tables: MetaData = metadata) -> list[str]:
     """Return the statements that create every table and index, if they are missing."""
     made: list[str] = []
     for table in tables.sorted_tables:
-        made.append(str(CreateTable(table, if_not_exists=True).compile(dialect=_DIALECTS[dialect]())))
+        made.append(str(CreateTable(table, if_not_exists=True).compile(dialect=DIALECTS[dialect]())))
         made.extend(
-            str(CreateIndex(index, if_not_exists=True).compile(dialect=_DIALECTS[dialect]()))
+            str(CreateIndex(index, if_not_exists=True).compile(dialect=DIALECTS[dialect]()))
             for index in sorted(table.indexes, key=lambda index: str(index.name))
         )
     return made

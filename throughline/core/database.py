@@ -85,6 +85,10 @@ class SqliteConnection(sqlite3.Connection):
     def has_table(self, name: str) -> bool:
         return self.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (name,)).fetchone() is not None
 
+    def has_column(self, table: str, name: str) -> bool:
+        columns = "SELECT 1 FROM pragma_table_info(?) WHERE name = ?"
+        return self.execute(columns, (table, name)).fetchone() is not None
+
     def make_durable(self) -> None:
         """Write the file and its log to the disk: its own commits need not survive a power cut."""
         (_, _, path) = self.execute("PRAGMA database_list").fetchone()

@@ -205,6 +205,10 @@ class PostgresConnection:
     def has_table(self, name: str) -> bool:
         return self.execute("SELECT to_regclass(?) IS NOT NULL", (name,)).fetchone()[0]
 
+    def has_column(self, table: str, name: str) -> bool:
+        columns = "SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass(?) AND attname = ? AND NOT attisdropped"
+        return self.execute(columns, (table, name)).fetchone() is not None
+
     def make_durable(self) -> None:
         """Nothing: a commit of the server is durable, as long as its fsync is on."""
 

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 
@@ -16,8 +17,10 @@ from kpis import cell, distribution
 from kpis.ask import Asker, Question, Window
 from kpis.catalogue import Catalogue
 from kpis.codec import Entry, decode_contributed, decode_entry, encode_contributed
-from kpis.declaration import Declaration, KpiClock
+from kpis.declaration import Bound, Declaration, Dimension, Headline, KpiClock
+from kpis.documents import FigureDocument, LatestDocument
 from kpis.keep import NOT_KEPT, Keeper
+from kpis.latest import Latest
 from kpis.look import ids_after
 from kpis.scratch import Answers, Scope, moment_of, read_from_scratch
 from kpis.spans import SpanReader
@@ -29,11 +32,12 @@ from lineage.engine import Engine, Limits
 from lineage.read import Snapshot, resolve_statements
 from lineage.sight import Heard, Reporting, SourceSight
 from tests.unit.kpis.conftest import Fresh, opened
-from tests.unit.kpis.golden import DEFINITIONS, FOLDER, Golden, golden, traced
+from tests.unit.kpis.golden import DEFINITIONS, FOLDER, Golden, golden, instant, traced
 from tests.unit.lineage.adapter import settle, tick
 from throughline.core.estate import Estate, read_estate
 from throughline.core.event import Event
 from throughline.core.journal import Record, SpanFact
+from throughline.core.signal import Standing
 from throughline.core.statement import Statement
 from throughline.core.yaml_file import YamlDocument
 
@@ -244,10 +248,70 @@ def test_a_declaration_that_is_put_back_before_its_successor_answers_is_worked_o
     assert len(store.versions()) == 1
 
 
+def told(world: World) -> tuple[str, FigureDocument]:
+    """Return by which version the reading of now is, and its figure."""
+    latest = Latest(Asker(world.store, world.catalogue, world.case.estate), world.catalogue, world.case.estate)
+    with world.snapshot() as snapshot:
+        moment = moment_of(snapshot, world.case.estate)
+    (current, *_) = latest.current(moment)
+    document = msgspec.json.decode(latest.documents(moment)[world.case.declaration.name], type=LatestDocument)
+    assert document.reading is not None
+    assert current.kpi.version == document.kpi.version
+    assert document.reading.day_seconds == document.kpi.day_seconds
+    return document.kpi.version, document.reading.figure
+
+
+def test_a_version_that_answers_until_its_successor_does_is_told_as_it_was(store: KpiWriter) -> None:
+    world = World(LAG._replace(now=instant("2026-11-06 12:00", "Europe/Berlin")), store)
+    world.fold(LAG.events)
+    world.follow()
+    before = told(world)
+    other = dataclasses.replace(
+        LAG.declaration,
+        version="2",
+        clock=KpiClock.ELAPSED,
+        headline=Headline.P90,
+        target=Bound("1 h", Decimal(3_600)),
+        warning=None,
+        dimensions=(*LAG.declaration.dimensions, Dimension.PROCESS),
+    )
+    world.declare(other)
+    assert told(world) == before
+    world.follow()
+    assert told(world)[0] == "2"
+    assert told(world)[1].standing is Standing.BAD
+
+
+def test_a_version_of_another_kind_answers_nothing_any_more(store: KpiWriter) -> None:
+    world = World(LAG, store)
+    world.fold(LAG.events)
+    world.follow()
+    stock = golden(FOLDER / "unbilled-approved-value.yaml").declaration
+    world.declare(dataclasses.replace(stock, name=LAG.declaration.name))
+    asker = Asker(store, world.catalogue, world.case.estate)
+    assert asker.declared(LAG.declaration.name)[1].complete is False
+    world.follow()
+    assert asker.declared(LAG.declaration.name)[1].complete is True
+
+
 def test_another_title_or_target_is_no_other_version(store: KpiWriter) -> None:
     world = World(LAG, store)
-    world.declare(dataclasses.replace(LAG.declaration, title="Another", target=None, minimum_sample=5))
+    target = Bound("1 h", Decimal(3_600))
+    world.declare(dataclasses.replace(LAG.declaration, title="Another", target=target, minimum_sample=5))
     assert len(store.versions()) == 1
+    declaration, _ = Asker(store, world.catalogue, LAG.estate).declared(LAG.declaration.name)
+    assert declaration == world.case.declaration
+
+
+def test_a_version_whose_terms_an_earlier_release_did_not_note_is_told_by_the_declaration(store: KpiWriter) -> None:
+    world = World(LAG, store)
+    world.fold(LAG.events)
+    world.follow()
+    terms = store.versions()
+    store.connection.execute("UPDATE version SET told_as = NULL")
+    assert Asker(store, world.catalogue, LAG.estate).declared(LAG.declaration.name)[0] == LAG.declaration
+    world.declare(LAG.declaration)
+    assert store.versions() == terms
 
 
 def test_all_is_looked_at_anew_by_another_calendar(store: KpiWriter) -> None:

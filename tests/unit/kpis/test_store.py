@@ -1,4 +1,4 @@
-"""A transaction of the store of KPIs leaves it as it was where anything is raised, whatever ended it."""
+"""A transaction that fails leaves the store of KPIs as it was; what an earlier release made is brought up to date."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from kpis.store import KpiWriter, open_kpi_writer, transaction
+from kpis.store import KpiWriter, open_kpi_reader, open_kpi_writer, transaction
+from tests.stored_store import tables_of
+from tests.unit.kpis.conftest import Fresh, opened
 
 
 def fill_up(store: KpiWriter) -> None:
@@ -25,3 +27,19 @@ def test_what_ends_a_transaction_by_itself_is_what_is_told(tmp_path: Path) -> No
         with transaction(store):
             store.set_meta("made_by", "us")
         assert store.meta()["made_by"] == "us"
+
+
+def test_a_store_of_an_earlier_release_is_read_as_it_is_and_brought_up_to_date_once_it_is_kept(fresh: Fresh) -> None:
+    place = fresh()
+    opened(place).connection.close()
+    made = tables_of(place)
+    with closing((store := opened(place)).connection):
+        with transaction(store):
+            store.add_version("a", "1", "digest", 5, "{}")
+        store.connection.execute("ALTER TABLE version DROP COLUMN told_as")
+    with closing((reader := open_kpi_reader(place)).connection):
+        assert [(each.version, each.told_as) for each in reader.versions()] == [("1", None)]
+        with closing((store := opened(place)).connection), transaction(store):
+            store.tell_as(store.versions()[0].number, "{}")
+        assert [each.told_as for each in reader.versions()] == ["{}"]
+    assert tables_of(place) == made

@@ -1,0 +1,91 @@
+"""The terms of a version: what of its declaration its cells are read by, and how its figures are told; pure.
+
+They are kept with the version, so that what it answers is told by it, also once another declaration has taken the place
+of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+
+from kpis.declaration import Bound, Declaration, Dimension, Formula, Good, Headline, Kind, KpiClock, Unfinished, Unit
+from kpis.store import VersionRow
+
+
+class ToldAs(msgspec.Struct, frozen=True):
+    """How a value is told. ``headline``: of a lag, which quantile it is."""
+
+    clock: KpiClock
+    unit: Unit
+    headline: Headline | None
+
+
+class Terms(ToldAs, frozen=True):
+    """How the figures of a version are told, and what its cells are read by.
+
+    The formula is without its conditions: by them cells are made, and never read.
+    """
+
+    good: Good
+    target: Bound | None
+    warning: Bound | None
+    formula: Formula
+    dimensions: tuple[Dimension, ...]
+    unfinished: Unfinished
+
+
+_decode_terms = msgspec.json.Decoder(Terms).decode
+
+
+def told_as(declaration: Declaration) -> ToldAs:
+    """Return how the figures of a declaration are told."""
+    return ToldAs(declaration.clock, declaration.unit, _headline(declaration))
+
+
+def terms_text(declaration: Declaration) -> str:
+    """Return the terms of a declaration as they are kept: the same text for the same terms."""
+    terms = Terms(
+        clock=declaration.clock,
+        unit=declaration.unit,
+        headline=_headline(declaration),
+        good=declaration.good,
+        target=declaration.target,
+        warning=declaration.warning,
+        formula=declaration.formula,
+        dimensions=declaration.dimensions,
+        unfinished=declaration.unfinished,
+    )
+    return msgspec.json.encode(terms, enc_hook=_nothing).decode()
+
+
+def told_by(version: VersionRow, declaration: Declaration) -> Declaration:
+    """Return a KPI as a version of it tells its figures; names, owner and least sample are those of the declaration.
+
+    A version whose terms are not known is told by those of the declaration.
+    """
+    declaration = replace(declaration, version=version.version)
+    if version.told_as is None:
+        return declaration
+    terms = _decode_terms(version.told_as)
+    return replace(
+        declaration,
+        clock=terms.clock,
+        unit=terms.unit,
+        headline=terms.headline or declaration.headline,
+        good=terms.good,
+        target=terms.target,
+        warning=terms.warning,
+        formula=terms.formula,
+        dimensions=terms.dimensions,
+        unfinished=terms.unfinished,
+    )
+
+
+def _headline(declaration: Declaration) -> Headline | None:
+    return declaration.headline if declaration.formula.kind is Kind.LAG else None
+
+
+def _nothing(_: object) -> None:
+    """Return what is kept of a condition: nothing else in terms is no plain value."""
