@@ -18,7 +18,7 @@ from kpis.observation import LeftOut
 from kpis.reading import Asked, Moment, Reader, Reading, readings
 from kpis.reading_matched import Days, matched_readings
 from kpis.spot import AT_READING, Grain, grain_for
-from kpis.store import KpiReader, VersionRow
+from kpis.store import KpiReader, PublishedRow, VersionRow
 from kpis.terms import told_by
 from throughline.core.calendar import local_instant
 from throughline.core.estate import Estate
@@ -150,6 +150,12 @@ class Asker:
         if not alike:
             raise NoCells(kpi)
         return max(alike, key=lambda each: (each[1].complete, each[1].number))
+
+    def stood(self, version: VersionRow, day: date) -> PublishedRow | None:
+        """Return how what stands stood when a day began, as a version published it; None: it did not."""
+        here = day.toordinal()
+        row = self._store.standing_published(version.kpi, Every.DAY, here, here).get(here)
+        return row if row is not None and row.version == version.version else None
 
     def begun(self, declaration: Declaration, version: VersionRow) -> date | None:
         """Return the first day of which anything is known that a KPI could count; None: nothing is.

@@ -10,10 +10,11 @@ import msgspec
 from kpis.ask import Answered, Part
 from kpis.clock import Counting
 from kpis.declaration import Declaration, Dimension, Headline, Kind, Unit
-from kpis.figures import Standing, bound_number, figure_of, standing_of, why_none
+from kpis.figures import Figure, Standing, bound_number, figure_of, standing_of, why_none
 from kpis.latency import LatencyPart, Parts
 from kpis.money import Converted, Sums, rounded
 from kpis.reading import Answer, Balance, Beside, Lag, Newest, Pace, Ratio, Reading, Share, Stock, Total, Variance
+from kpis.store import PublishedRow
 from kpis.survival import Reached
 from throughline.core.instants import DAY, MICROSECONDS, format_instant
 
@@ -269,7 +270,10 @@ class KpiDocument(msgspec.Struct, frozen=True):
 
 
 class ComparedDocument(msgspec.Struct, frozen=True):
-    """The figure of some days, and of as many before them, both as they stood as long after their end."""
+    """The figure of some days, and of as many before them, both as they stood as long after their end.
+
+    Of what stands: its figure of now, and that which was published of one day.
+    """
 
     now: FigureDocument
     before: FigureDocument
@@ -280,7 +284,8 @@ class ComparedDocument(msgspec.Struct, frozen=True):
 class LatestDocument(msgspec.Struct, frozen=True):
     """A KPI with its reading of now: of the last days up to today, or of what stands.
 
-    ``compared``: the same days, and as many before, both at equal maturity; null of what stands.
+    ``compared``: the same days, and as many before, both at equal maturity; of what stands how it stood before, null
+    where that was not published.
     """
 
     kpi: KpiDocument
@@ -416,6 +421,16 @@ def figure_document(
     return FigureDocument(
         _plain(figure.value, declaration.unit), figure.at_least, declaration.unit, currency if money else None, standing
     )
+
+
+def published_document(
+    declaration: Declaration, counting: Counting, row: PublishedRow, currency: str
+) -> FigureDocument:
+    """Return a figure that was published by the same version, held against the target."""
+    figure = Figure(None if row.value is None else Decimal(row.value), row.at_least)
+    standing = standing_of(declaration, figure, counting)
+    money = currency if declaration.unit is Unit.MONEY else None
+    return FigureDocument(_plain(figure.value, declaration.unit), figure.at_least, declaration.unit, money, standing)
 
 
 def _plain(value: Decimal | None, unit: Unit) -> int | float | str | None:

@@ -9,15 +9,17 @@ from typing import NamedTuple
 
 import msgspec
 
-from kpis.ask import TIMELESS, Asker, NoCells, NotTold, Question, Window
+from kpis.ask import TIMELESS, Answered, Asker, NoCells, NotTold, Question, Window
 from kpis.catalogue import Catalogue
 from kpis.clock import Counting
 from kpis.declaration import Declaration, Dimension
 from kpis.documents import (
     ComparedDocument,
+    FigureDocument,
     LatestDocument,
     figure_document,
     kpi_document,
+    published_document,
     reading_documents,
 )
 from kpis.reading import Moment, Reading
@@ -104,8 +106,9 @@ class Latest:
         counting = self._counting(declaration)
         shown = kpi_document(declaration, counting)
         (reading,) = reading_documents(declaration, counting, part, (), currency)
-        compared = None
-        if window is not None:
+        if window is None:
+            compared = self._compared(answered, reading.figure, moment, currency)
+        else:
             earlier = Window(*(each - timedelta(days=DAYS) for each in window))  # windows of periods overlap
             now, before = (
                 figure_document(declaration, counting, self._stood(declaration, each, moment), currency)
@@ -113,6 +116,17 @@ class Latest:
             )
             compared = ComparedDocument(now, before, earlier.first.isoformat(), earlier.last.isoformat())
         return LatestDocument(shown, at, reading, compared)
+
+    def _compared(
+        self, answered: Answered, now: FigureDocument, moment: Moment, currency: str
+    ) -> ComparedDocument | None:
+        """Return what stands beside how it stood when a day began, as long ago as windows are compared."""
+        day = moment.today - timedelta(days=DAYS)
+        row, declaration = self._asker.stood(answered.version, day), answered.declaration
+        if row is None:
+            return None
+        before = published_document(declaration, self._counting(declaration), row, currency)
+        return ComparedDocument(now, before, day.isoformat(), day.isoformat())
 
     def _stood(self, declaration: Declaration, window: Window, moment: Moment) -> Reading:
         """Return a reading as it stood when its last day was as far as today is now."""

@@ -5,9 +5,13 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
+
 from kpis.ask import Asker
 from kpis.declaration import Dimension
+from kpis.documents import ComparedDocument, LatestDocument
 from kpis.latest import Current, Latest
+from kpis.publish import Publisher
 from kpis.reading import Stock, Variance
 from kpis.store import open_kpi_writer
 from tests.unit.kpis.golden import FOLDER, golden
@@ -18,8 +22,11 @@ __all__ = ["world"]
 
 
 def current(world: World, at: str) -> list[Current]:
-    latest = Latest(Asker(world.store, world.catalogue, world.case.estate), world.catalogue, world.case.estate)
-    return latest.current(moment_at(world, at))
+    return latest_of(world).current(moment_at(world, at))
+
+
+def latest_of(world: World) -> Latest:
+    return Latest(Asker(world.store, world.catalogue, world.case.estate), world.catalogue, world.case.estate)
 
 
 def records_by(world: World, dimension: Dimension) -> dict[str | None, int]:
@@ -53,3 +60,17 @@ def test_what_is_told_of_months_is_there_until_the_next_one_is(tmp_path: Path) -
             assert isinstance(whole.reading.answer, Variance)
             assert whole.reading.answer.matched == 2
             assert whole.days == 92
+
+
+def test_what_stands_is_told_beside_how_it_stood_thirty_days_before(world: World) -> None:
+    def compared(at: str) -> ComparedDocument | None:
+        content = latest_of(world).documents(moment_at(world, at))["money-at-risk"]
+        return msgspec.json.decode(content, type=LatestDocument).compared
+
+    asker = Asker(world.store, world.catalogue, world.case.estate)
+    Publisher(world.store, asker, world.catalogue).publish(moment_at(world, "2026-11-04 12:00"))
+    assert compared("2026-11-04 12:00") is None  # nobody published how it stood in October
+    found = compared("2026-12-04 12:00")
+    assert found is not None
+    assert (found.before.value, found.before.currency, found.before.standing) == ("11111.00", "EUR", "bad")
+    assert (found.first, found.last) == ("2026-11-04", "2026-11-04")
