@@ -15,7 +15,7 @@ from kpis.codec import decode_cell, decode_matched
 from kpis.contribution import NO_DAY
 from kpis.declaration import MATCHED, Declaration, Dimension, Kind
 from kpis.observation import LeftOut
-from kpis.reading import Asked, Moment, Reader, Reading, readings
+from kpis.reading import NO_DATA, Asked, Moment, Reader, Reading, beside_of, readings
 from kpis.reading_matched import Days, matched_readings
 from kpis.spot import AT_READING, Grain, grain_for
 from kpis.store import KpiReader, PublishedRow, VersionRow
@@ -231,6 +231,8 @@ class Asker:
                 for values, reading in made.items()
                 if all(want in (_ANY, value) for want, value in zip(wanted, values, strict=True))
             }
+            if not kept and not question.by:  # nothing is told of what was asked for
+                kept[()] = Reading(None, NO_DATA, beside_of({}))
             parts.append(Part(each, kept, None))
         return parts
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from kpis.ask import Asker, Every, Question, Window
 from kpis.catalogue import Catalogue
 from kpis.codec import encode_place
+from kpis.declaration import Dimension
 from kpis.publish import Publisher
 from kpis.reading import NO_DATA, Pace
 from kpis.scratch import moment_of
@@ -115,3 +116,13 @@ def test_nothing_is_published_of_days_before_anything_was_known(store: KpiWriter
         pass
     days = [row.day for row in store.published("revenue-leakage") if row.every == "day"]
     assert min(days) == date(2026, 10, 7).toordinal()  # the first day on which anything was given up
+
+
+def test_a_region_that_nothing_is_told_of_has_a_reading_without_an_answer(store: KpiWriter) -> None:
+    world = world_of("revenue-leakage", store)
+    question = Question(
+        "revenue-leakage", Window(date(2026, 11, 1), date(2026, 11, 20)), only={Dimension.REGION: "GCC"}
+    )
+    with world.snapshot() as snapshot:
+        (part,) = asker_of(world).ask(question, moment_of(snapshot, world.case.estate)).parts
+    assert [(values, each.answer, each.why_not) for values, each in part.readings.items()] == [((), None, NO_DATA)]
