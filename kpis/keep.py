@@ -15,6 +15,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 import msgspec
+import structlog
 
 from kpis.book import AnyCell, Book, Item, book_of
 from kpis.case import Case
@@ -29,7 +30,7 @@ from kpis.observe import Observer
 from kpis.spans import SpanReader, Whereabouts
 from kpis.spot import Grain, Spot
 from kpis.store import LEFT, KpiWriter, VersionRow, transaction
-from kpis.terms import terms_text
+from kpis.terms import terms_of, terms_text
 from lineage.changes import Changes, Position, changes_after, position_of
 from lineage.definitions import state_fingerprint
 from lineage.process import Definitions
@@ -58,6 +59,8 @@ ROWS_AT_ONCE = 20_000  # of the queue: what changes often is looked at once for 
 CASES_AT_ONCE = 500
 CASES_IN_SIGHT = 50  # that one snapshot is for
 
+
+_log = structlog.get_logger(__name__)
 
 Snapshots = Callable[[], AbstractContextManager[Snapshot]]
 
@@ -222,6 +225,7 @@ class Keeper:
         self._estate = estate
         self._made_by = f"{ARITHMETIC}/{state_fingerprint(definitions)}/{estate.fingerprint}"
         self._kept: dict[int, Kept] = {}
+        self._declared_anew: frozenset[int] = frozenset()  # those that take the place of another
         self._concerned: dict[tuple[str, str], list[tuple[int, Kept]]] = {}  # by the version of a process
         # Cells that were of use, by version, with their ids: as they are stored, while no transaction is under way.
         self._near: dict[int, dict[Spot, tuple[int, AnyCell]]] = {}
@@ -243,6 +247,8 @@ class Keeper:
         """Find the version of each KPI, and begin to look at all cases where one is new or stored anew."""
         store = self._store
         self._concerned.clear()
+        with transaction(store):
+            self._note_terms()
         self._keep_known()
         anew = store.position() is None or store.meta().get(MADE_BY) != self._made_by
         if anew:
@@ -253,26 +259,53 @@ class Keeper:
             if anew:
                 self._begin_anew(snapshot, DERIVED_ANEW)
                 store.set_meta(MADE_BY, self._made_by)
-            known = {(row.kpi, row.digest): row for row in store.versions()}
+            known, newest = _by_identity(store.versions()), {row.kpi: row for row in store.versions()}
             for name, declaration in self._catalogue.kpis.items():
                 if declaration.formula.kind in NOT_KEPT:
                     continue
-                digest = digest_of(declaration)
-                row = known.get((name, digest))
+                row = known.get(identity_of(declaration))
                 if row is None:
-                    row = store.add_version(name, declaration.version, digest, snapshot.now, terms_text(declaration))
-                    self._begin_walk(DECLARED_ANEW)
-                elif row.told_as != (terms := terms_text(declaration)):
-                    store.tell_as(row.number, terms)
+                    row = self._add_version(declaration, newest.get(name), snapshot.now)
+                elif row.told_as != (terms := terms_text(declaration, ARITHMETIC)):
+                    store.tell_as(row.number, row.digest, terms)
                 self._keep(row, declaration)
             store.supersede(self._kept)
+            self._declared_anew = self._taking_over(store.versions())
         self._former = None if store.meta().get(_FORMER) else -1
+
+    def _note_terms(self) -> None:
+        """Note the terms of versions that an earlier release noted without, of those that are as they are declared."""
+        for row in self._store.versions():
+            declaration = self._catalogue.kpis.get(row.kpi)
+            if row.told_as is None and declaration is not None and row.digest == former_digest_of(declaration):
+                self._store.tell_as(row.number, digest_of(declaration), terms_text(declaration, ARITHMETIC))
+
+    def _add_version(self, declaration: Declaration, former: VersionRow | None, now: int) -> VersionRow:
+        """Note another version of a KPI, and begin to look at all cases for it."""
+        store, digest = self._store, digest_of(declaration)
+        row = store.add_version(declaration.name, declaration.version, digest, now, terms_text(declaration, ARITHMETIC))
+        self._begin_walk(DECLARED_ANEW)
+        if former is not None and _is_of_our_arithmetic(former):
+            store.forget_touched(declaration.name, BACKFILLED)  # this version touches these days for what it is
+            if former.version == declaration.version:
+                _log.warning(
+                    "kpi_declared_anew_under_one_version",
+                    kpi=declaration.name,
+                    version=declaration.version,
+                    wanted="another `version` in its declaration, by which figures before and after are told apart",
+                )
+        return row
+
+    def _taking_over(self, rows: Sequence[VersionRow]) -> frozenset[int]:
+        """Return the versions that take the place of another, which was declared otherwise."""
+        former = {row.kpi for row in rows if row.number not in self._kept and _is_of_our_arithmetic(row)}
+        return frozenset(number for number, kept in self._kept.items() if kept.declaration.name in former)
 
     def _keep_known(self) -> None:
         """Keep the versions that are there already."""
-        known = {(row.kpi, row.digest): row for row in self._store.versions()}
-        for name, declaration in self._catalogue.kpis.items():
-            row = known.get((name, digest_of(declaration))) if declaration.formula.kind not in NOT_KEPT else None
+        known = _by_identity(self._store.versions())
+        for declaration in self._catalogue.kpis.values():
+            row = known.get(identity_of(declaration)) if declaration.formula.kind not in NOT_KEPT else None
             if row is not None:
                 self._keep(row, declaration)
 
@@ -436,6 +469,7 @@ class Keeper:
             for row in self._store.versions():
                 if row.number not in self._kept:
                     self._store.drop_version(row.number)
+        self._declared_anew = frozenset()
         return False
 
     def look_at(
@@ -465,7 +499,9 @@ class Keeper:
             self._looked_at(len(after))
             reasons = Reasons(why, before, found.said, found.newest, found.caused)
             for number, changes in self._changes(before, after).items():
-                self._enter(self._kept[number], changes, reasons)
+                is_declared_anew = why is not None and number in self._declared_anew
+                told = reasons._replace(why=DECLARED_ANEW) if is_declared_anew else reasons
+                self._enter(self._kept[number], changes, told)
             if position is not None:
                 store.set_position(position)
             if walked is not None:
@@ -668,9 +704,42 @@ def _tallied(
     return [(number, label, count) for (number, label), count in counted.items() if count]
 
 
+class Identity(NamedTuple):
+    """What makes a version of a KPI: where any of it is another, so is the version."""
+
+    kpi: str
+    digest: str
+    version: str
+
+
+def identity_of(declaration: Declaration) -> Identity:
+    """Return which version of a KPI a declaration is."""
+    return Identity(declaration.name, digest_of(declaration), declaration.version)
+
+
+def _by_identity(rows: Iterable[VersionRow]) -> dict[Identity, VersionRow]:
+    return {Identity(row.kpi, row.digest, row.version): row for row in rows}
+
+
+def _is_of_our_arithmetic(row: VersionRow) -> bool:
+    """Tell whether it is by a declaration alone that a version differs from what is kept now."""
+    terms = terms_of(row)
+    return terms is None or terms.arithmetic == ARITHMETIC
+
+
 def digest_of(declaration: Declaration) -> str:
-    """Return what changes with all that decides what a case contributes to a KPI, and with nothing else."""
-    decisive = [
+    """Return what changes with all that decides what the figure of a KPI is, and with nothing else."""
+    return _digest([*_decisive(declaration), declaration.unit, declaration.headline])
+
+
+def former_digest_of(declaration: Declaration) -> str:
+    """Return the digest of a version that an earlier release noted without its terms."""
+    return _digest(_decisive(declaration))
+
+
+def _decisive(declaration: Declaration) -> list[object]:
+    """Return what decides what a case contributes to a KPI."""
+    return [
         ARITHMETIC,
         declaration.clock,
         declaration.formula,
@@ -678,6 +747,9 @@ def digest_of(declaration: Declaration) -> str:
         declaration.unfinished,
         declaration.dimensions,
     ]
+
+
+def _digest(decisive: list[object]) -> str:
     return sha256(msgspec.json.encode(decisive, enc_hook=_plain)).hexdigest()[:32]
 
 

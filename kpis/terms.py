@@ -25,7 +25,7 @@ class ToldAs(msgspec.Struct, frozen=True):
 class Terms(ToldAs, frozen=True):
     """How the figures of a version are told, and what its cells are read by.
 
-    The formula is without its conditions: by them cells are made, and never read.
+    The formula is without its conditions: by them cells are made, and never read. ``arithmetic``: by which one of ours.
     """
 
     good: Good
@@ -34,6 +34,7 @@ class Terms(ToldAs, frozen=True):
     formula: Formula
     dimensions: tuple[Dimension, ...]
     unfinished: Unfinished
+    arithmetic: int
 
 
 _decode_terms = msgspec.json.Decoder(Terms).decode
@@ -44,7 +45,7 @@ def told_as(declaration: Declaration) -> ToldAs:
     return ToldAs(declaration.clock, declaration.unit, _headline(declaration))
 
 
-def terms_text(declaration: Declaration) -> str:
+def terms_text(declaration: Declaration, arithmetic: int) -> str:
     """Return the terms of a declaration as they are kept: the same text for the same terms."""
     terms = Terms(
         clock=declaration.clock,
@@ -56,8 +57,14 @@ def terms_text(declaration: Declaration) -> str:
         formula=declaration.formula,
         dimensions=declaration.dimensions,
         unfinished=declaration.unfinished,
+        arithmetic=arithmetic,
     )
     return msgspec.json.encode(terms, enc_hook=_nothing).decode()
+
+
+def terms_of(version: VersionRow) -> Terms | None:
+    """Return the terms of a version; None: an earlier release noted it."""
+    return None if version.told_as is None else _decode_terms(version.told_as)
 
 
 def told_by(version: VersionRow, declaration: Declaration) -> Declaration:
@@ -66,9 +73,9 @@ def told_by(version: VersionRow, declaration: Declaration) -> Declaration:
     A version whose terms are not known is told by those of the declaration.
     """
     declaration = replace(declaration, version=version.version)
-    if version.told_as is None:
+    terms = terms_of(version)
+    if terms is None:
         return declaration
-    terms = _decode_terms(version.told_as)
     return replace(
         declaration,
         clock=terms.clock,

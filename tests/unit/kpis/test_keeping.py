@@ -9,9 +9,11 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from kpis import cell, distribution
 from kpis.ask import Asker, Question, Window
@@ -19,7 +21,7 @@ from kpis.catalogue import Catalogue
 from kpis.codec import Entry, decode_contributed, decode_entry, encode_contributed
 from kpis.declaration import Bound, Declaration, Dimension, Headline, KpiClock
 from kpis.documents import FigureDocument, LatestDocument
-from kpis.keep import NOT_KEPT, Keeper
+from kpis.keep import NOT_KEPT, Keeper, former_digest_of
 from kpis.latest import Latest
 from kpis.look import ids_after
 from kpis.scratch import Answers, Scope, moment_of, read_from_scratch
@@ -294,6 +296,33 @@ def test_a_version_of_another_kind_answers_nothing_any_more(store: KpiWriter) ->
     assert asker.declared(LAG.declaration.name)[1].complete is True
 
 
+@pytest.mark.parametrize("other", [{"version": "7"}, {"headline": Headline.P90}])
+def test_another_version_or_headline_is_another_version(store: KpiWriter, other: dict[str, Any]) -> None:
+    world = World(LAG, store)
+    world.fold(LAG.events)
+    world.follow()
+    world.declare(dataclasses.replace(LAG.declaration, **other))
+    assert len(store.versions()) == 2
+    world.follow()
+    (row,) = store.versions()
+    assert row.version == other.get("version", "1")
+    world.declare(world.case.declaration)
+    assert store.versions() == [row]
+
+
+def test_a_declaration_that_changes_without_its_version_is_warned_of(store: KpiWriter) -> None:
+    world = World(LAG, store)
+    with capture_logs() as logs:
+        world.declare(dataclasses.replace(LAG.declaration, headline=Headline.P90, version="2"))
+        world.declare(dataclasses.replace(LAG.declaration, headline=Headline.P90, version="2", title="Another"))
+    assert logs == []
+    with capture_logs() as logs:
+        world.declare(dataclasses.replace(LAG.declaration, clock=KpiClock.ELAPSED, version="2"))
+    (told,) = logs
+    assert (told["kpi"], told["version"], told["log_level"]) == (LAG.declaration.name, "2", "warning")
+    assert "another `version`" in told["wanted"]
+
+
 def test_another_title_or_target_is_no_other_version(store: KpiWriter) -> None:
     world = World(LAG, store)
     target = Bound("1 h", Decimal(3_600))
@@ -308,10 +337,14 @@ def test_a_version_whose_terms_an_earlier_release_did_not_note_is_told_by_the_de
     world.fold(LAG.events)
     world.follow()
     terms = store.versions()
-    store.connection.execute("UPDATE version SET told_as = NULL")
+    former = former_digest_of(LAG.declaration)
+    store.connection.execute("UPDATE version SET told_as = NULL, digest = ?", (former,))
     assert Asker(store, world.catalogue, LAG.estate).declared(LAG.declaration.name)[0] == LAG.declaration
     world.declare(LAG.declaration)
     assert store.versions() == terms
+    store.connection.execute("UPDATE version SET told_as = NULL, digest = ?", (former,))
+    world.declare(dataclasses.replace(LAG.declaration, version="2"))
+    assert [row.told_as for row in store.versions()] == [terms[0].told_as] * 2
 
 
 def test_all_is_looked_at_anew_by_another_calendar(store: KpiWriter) -> None:

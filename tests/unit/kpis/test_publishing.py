@@ -7,7 +7,7 @@ import dataclasses
 import msgspec
 
 from kpis.ask import Asker
-from kpis.declaration import KpiClock
+from kpis.declaration import Headline, KpiClock
 from kpis.keep import DECLARED_ANEW, LATE_DATA, STATED
 from kpis.publish import PUBLISHED, STOOD, Publisher
 from kpis.scratch import moment_of
@@ -168,6 +168,31 @@ def test_another_definition_restates_what_it_works_out_otherwise(store: KpiWrite
     rows = published(world)
     assert days(rows) == [("34200", PUBLISHED), ("90000", DECLARED_ANEW)]
     assert [row.version for row in rows] == ["1", "2"]
+
+
+def test_another_headline_restates_what_it_works_out_otherwise_also_after_a_look_at_every_case(
+    store: KpiWriter,
+) -> None:
+    world = world_of(LAG, store)
+    published(world)
+    with world.snapshot() as snapshot:
+        world.keeper.backfill(snapshot)
+    world.follow()
+    world.declare(dataclasses.replace(LAG.declaration, headline=Headline.P90, version="2b"))
+    rows = published(world)
+    assert [(row.version, row.why) for row in rows if row.every == "day" and row.records] == [
+        ("1", PUBLISHED),
+        ("2b", DECLARED_ANEW),
+    ]
+
+
+def test_a_definition_that_changes_while_every_case_is_looked_at_is_told_as_the_reason(store: KpiWriter) -> None:
+    world = world_of(LAG, store)
+    published(world)
+    with world.snapshot() as snapshot:
+        world.keeper.backfill(snapshot)
+    world.declare(dataclasses.replace(LAG.declaration, clock=KpiClock.ELAPSED, version="2"))
+    assert days(published(world)) == [("34200", PUBLISHED), ("90000", DECLARED_ANEW)]
 
 
 def test_a_share_is_published_once_nothing_of_it_is_left_to_be_told(store: KpiWriter) -> None:

@@ -40,6 +40,6 @@ def test_a_store_of_an_earlier_release_is_read_as_it_is_and_brought_up_to_date_o
     with closing((reader := open_kpi_reader(place)).connection):
         assert [(each.version, each.told_as) for each in reader.versions()] == [("1", None)]
         with closing((store := opened(place)).connection), transaction(store):
-            store.tell_as(store.versions()[0].number, "{}")
+            store.tell_as(store.versions()[0].number, "digest", "{}")
         assert [each.told_as for each in reader.versions()] == ["{}"]
     assert tables_of(place) == made
