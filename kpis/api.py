@@ -33,6 +33,7 @@ from kpis.scratch import moment_of
 from kpis.signal_pages import Signals, Stage
 from kpis.signal_pages import Wanted as SignalsWanted
 from kpis.store import KpiReader, PublishedRow, open_kpi_reader
+from kpis.values import Values
 from lineage.changes import position_of
 from lineage.places import Place
 from lineage.read import CaseReader, Snapshot
@@ -42,6 +43,7 @@ from throughline.core.case_reference import CaseReference
 from throughline.core.cursor import read_cursor, write_cursor
 from throughline.core.errors import StoreUnavailable
 from throughline.core.estate import Estate
+from throughline.core.faults import show
 from throughline.core.instants import MICROSECONDS, format_instant
 from throughline.core.key import Key
 from throughline.core.problem import Problem, ProblemKind
@@ -354,7 +356,7 @@ class KpiDesk:
                 _window(declaration, asked, moment),
                 asked.every,
                 by,
-                _only(asked),
+                self._only(declaration, asked, store),
                 equal_maturity=asked.equal_maturity,
             )
             with _named(declaration):
@@ -383,7 +385,7 @@ class KpiDesk:
             raise Problem(ProblemKind.INVALID, f"seen counts_as, wanted none: {kpi} is no share of anything")
         with self.open() as store, self.cases.snapshot() as snapshot:
             moment = moment_of(snapshot, self._estate)
-            question = Question(kpi, _window(declaration, asked, moment), only=_only(asked))
+            question = Question(kpi, _window(declaration, asked, moment), only=self._only(declaration, asked, store))
             asker = Asker(store, self.catalogue, self._estate)
             finder = Finder(store, asker, self._estate)
             with _named(declaration):
@@ -403,7 +405,8 @@ class KpiDesk:
             moment = moment_of(snapshot, self._estate)
             asker = Asker(store, self.catalogue, self._estate)
             with _named(declaration):
-                found = Assessor(asker, Finder(store, asker, self._estate)).assess(kpi, _only(asked), moment)
+                only = self._only(declaration, asked, store)
+                found = Assessor(asker, Finder(store, asker, self._estate)).assess(kpi, only, moment)
             page = [_risk(each, snapshot) for each in found.open[after : after + asked.limit]]
         more = write_cursor((after + asked.limit,)) if after + asked.limit < len(found.open) else None
         bins = [
@@ -448,6 +451,21 @@ class KpiDesk:
 
     def _counting(self, declaration: Declaration) -> Counting:
         return Counting(declaration.clock, self._estate.calendars)
+
+    def _only(self, declaration: Declaration, asked: BaseModel, store: KpiReader) -> dict[Dimension, str | None]:
+        """Return the values asked for, by dimension; raises Problem where a KPI that is told by one cannot have it."""
+        only, values = _only(asked), Values(self.cases.definitions, self._estate, store)
+        faults = [
+            {"in": "query", "parameter": each.value, "seen": show(value), "wanted": wanted}
+            for each, value in only.items()
+            if value is not None and each in declaration.dimensions
+            if (wanted := values.wanted(each, value)) is not None
+        ]
+        if faults:
+            first = faults[0]
+            sentence = f"{first['parameter']}: seen {first['seen']}, wanted {first['wanted']}"
+            raise Problem(ProblemKind.INVALID, sentence, faults=faults)
+        return only
 
 
 def routes(desk: KpiDesk) -> APIRouter:

@@ -175,6 +175,9 @@ def test_a_customer_has_figures_by_whole_months(serve: Serving) -> None:
         ("/api/v1/kpis/correlation-coverage/cases", 404, "is counted from events, not from cases"),
         (f"{LAG}/cases?counts_as=hit", 422, "is no share of anything"),
         (f"{LAG}/cases?category=timeout", 422, "those are what billing-readiness-lag is told by"),
+        ("/api/v1/kpis/failure-rate/readings?category=time-out", 422, "category: seen 'time-out', wanted timeout, or"),
+        ("/api/v1/kpis/money-at-risk/cases?owner=finance_ops", 422, "owner: seen 'finance_ops', wanted finance-ops,"),
+        ("/api/v1/kpis/sla-adherence/at-risk?process=nothing", 422, "process: seen 'nothing', wanted one of"),
     ],
 )
 def test_what_cannot_be_answered_is_refused_in_words(serve: Serving, path: str, status: int, words: str) -> None:
@@ -197,6 +200,13 @@ def test_the_commands_say_what_the_api_does(serve: Serving, tmp_path: Path) -> N
     assert "No published figure" in said(serve, "restatements", "billing-readiness-lag")
     assert "seen 'x'" in refused(serve, "show", "billing-readiness-lag", "--where", "x")
     assert "wanted the id of a KPI" in refused(serve, "show", "nothing")
+    for words in (
+        ("show", "failure-rate"),
+        ("explain", "failure-rate"),
+        ("cases", "failure-rate"),
+        ("risks", "sla-adherence"),
+    ):
+        assert "flow: seen 'nothing', wanted" in refused(serve, *words, "--where", "flow=nothing")
     assert ".csv or .parquet" in refused(serve, "export", str(tmp_path / "r.txt"))
     assert "cannot be written: No such file" in refused(serve, "export", str(tmp_path / "nowhere" / "r.csv"))
     assert "--by: seen colour, wanted" in refused(serve, "export", str(tmp_path / "r.csv"), "--by", "colour")
