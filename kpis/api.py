@@ -22,6 +22,7 @@ from kpis.cell import Verdict
 from kpis.clock import Counting
 from kpis.contribution import NO_DAY
 from kpis.declaration import Declaration, Dimension, Kind
+from kpis.defined import DefinedDocument, defined, definition_document
 from kpis.documents import KpiList, LatestDocument, ReadingsDocument, kpi_document, readings_document, text_of
 from kpis.figures import region_of
 from kpis.latency import LatencyPart, Split, Unsplit
@@ -197,6 +198,7 @@ class BackfillDocument(msgspec.Struct, frozen=True):
 DOCUMENTS = (
     KpiList,
     LatestDocument,
+    DefinedDocument,
     ReadingsDocument,
     BehindList,
     RiskList,
@@ -335,14 +337,16 @@ class KpiDesk:
         left_out = {name: [str(fault) for fault in faults] for name, faults in self.catalogue.left_out.items()}
         return KpiList(kpis, left_out, behind, walking, unheard, self._waits())
 
-    def one(self, kpi: str) -> LatestDocument:
-        """Return one KPI with its reading of now."""
+    def one(self, kpi: str) -> DefinedDocument:
+        """Return one KPI with what it is and its reading of now."""
         declaration = self.declared(kpi)
         with self.open() as store:
             content = store.latest().get(kpi)
         if content is None:
-            return LatestDocument(kpi_document(declaration, self._counting(declaration)), None, None, None)
-        return _latest(content)
+            latest = LatestDocument(kpi_document(declaration, self._counting(declaration)), None, None, None)
+        else:
+            latest = _latest(content)
+        return defined(latest, definition_document(declaration, self.cases.definitions, self._estate))
 
     def readings(self, kpi: str, asked: ReadingsAsked) -> ReadingsDocument:
         """Return the readings that were asked for."""
@@ -494,9 +498,9 @@ def _routes(desk: KpiDesk) -> APIRouter:
         """Figures are made anew from all cases that are kept; published ones that come out otherwise are restated."""
         return Response(msgspec.json.encode(desk.backfill()), 202, media_type="application/json")
 
-    @router.get("/{kpi}", summary="One KPI, with its reading of now", **_answers(LatestDocument))
+    @router.get("/{kpi}", summary="One KPI, with its reading of now", **_answers(DefinedDocument))
     def kpi(kpi: str) -> Response:
-        """The declaration with its formula, and the reading that lists show."""
+        """The declaration, what the KPI is in words and by steps, and the reading that lists show."""
         return _answer(desk.one(kpi))
 
     @router.get("/{kpi}/readings", summary="Readings of a KPI, by days and dimensions", **_answers(ReadingsDocument))

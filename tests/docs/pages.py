@@ -8,6 +8,7 @@ from pathlib import Path
 from kpis.catalogue import load_catalogue
 from kpis.declaration import Declaration, Kind
 from kpis.exposition import SHARED, Family, families_of
+from kpis.wording import UNFINISHED, define
 from lineage.definitions import load_definitions
 from throughline.core.metric_names import METRICS
 from throughline.core.metrics import Metric, Part
@@ -79,13 +80,6 @@ than the minimum sample, or without data, there is no answer. Money is in the re
 rates of the reading, what happened at the rates of its day.
 """
 
-_UNFINISHED = {
-    "censored": "last longer than they have (censored)",
-    "late": "are missed once they are due, and left out before",
-    "counted": "are counted",
-    "left_out": "are left out",
-}
-
 _PARTS = {
     Part.COLLECTOR: "The collector: what came in, and the journal",
     Part.ENGINE: "The engine: from the journal to cases",
@@ -135,20 +129,26 @@ def kpis_page() -> str:
 
 
 def _kpi(kpi: Declaration) -> str:
+    definition = define(kpi)
     rows = [
-        ("formula", f"`{kpi.formula.kind.value}`: {kpi.source.partition('; ')[2]}"),
+        ("formula", f"`{kpi.formula.kind.value}`: {definition.formula}"),
+        ("population", definition.population),
+        ("numerator", definition.numerator or "none yet"),
+        ("denominator", definition.denominator or "none: nothing is divided"),
         ("unit, clock", f"{kpi.unit.value}, {kpi.clock.value}"),
         ("good", kpi.good.value + _levels(kpi)),
         ("minimum sample", str(kpi.minimum_sample)),
-        ("unfinished", _UNFINISHED[kpi.unfinished.value]),
+        ("unfinished work", UNFINISHED[kpi.unfinished]),
         ("by", ", ".join(dimension.value for dimension in kpi.dimensions) or "nothing"),
         ("metrics", ", ".join(f"`{family.name}`" for family in families_of(kpi)) or "none yet"),
-        ("owner, source", f"{kpi.owner}, {kpi.source.partition('; ')[0]}"),
+        ("owner", kpi.owner),
+        ("source", kpi.source),
         ("version", kpi.version),
     ]
     if kpi.formula.kind is Kind.NONE:
         rows = [("no source yet", f"it lacks {kpi.formula.lacks}"), *rows]
-    table = "".join(f"| {name} | {text} |\n" for name, text in rows)
+    cells = ((name, text.replace("|", r"\|")) for name, text in rows)
+    table = "".join(f"| {name} | {text} |\n" for name, text in cells)
     return f"\n### {kpi.title} (`{kpi.name}`)\n\n{kpi.question}\n\n| | |\n|---|---|\n{table}{_example(kpi.name)}"
 
 

@@ -195,6 +195,10 @@ def test_the_commands_say_what_the_api_does(serve: Serving, tmp_path: Path) -> N
     parted = said(serve, "show", "unbilled-approved-hours", "--by", "cutoff").splitlines()
     assert any(line.startswith("none ") for line in parted)  # nothing declares when billing cuts off
     assert "30: 25 done, 5 unfinished" in told
+    assert "Definition: The median of how long it takes from approved to released in time-to-bill" in told
+    assert "Population: Cases of time-to-bill, expense-to-bill" in told
+    assert "Numerator: waits that are done by an age" in told
+    assert "Denominator: all waits that began in the window" in told
     assert "What weighs most, of 30" in told
     assert "TE-" in said(serve, "cases", "billing-readiness-lag", *days, "--ending", "open")
     assert "No published figure" in said(serve, "restatements", "billing-readiness-lag")
@@ -210,6 +214,15 @@ def test_the_commands_say_what_the_api_does(serve: Serving, tmp_path: Path) -> N
     assert ".csv or .parquet" in refused(serve, "export", str(tmp_path / "r.txt"))
     assert "cannot be written: No such file" in refused(serve, "export", str(tmp_path / "nowhere" / "r.csv"))
     assert "--by: seen colour, wanted" in refused(serve, "export", str(tmp_path / "r.csv"), "--by", "colour")
+
+
+def test_one_kpi_says_what_it_is_and_lists_do_not(serve: Serving) -> None:
+    definition = serve.get(LAG).json["definition"]
+    assert definition["population"].startswith("Cases of time-to-bill")
+    assert (definition["minimum_sample"], definition["condition"]) == (20, None)
+    assert {"process": "time-to-bill", "from": "approved", "to": "released"}.items() <= definition["steps"][0].items()
+    assert all("definition" not in each for each in serve.get("/api/v1/kpis").json["kpis"])
+    assert json.loads(said(serve, "explain", "billing-readiness-lag", "--json"))["definition"] == definition
 
 
 def test_every_kpi_is_explained_whatever_its_kind(serve: Serving) -> None:

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from throughline.cli.client import Client, Document, api_place
+from throughline.cli.kpi_definition import say_definition
 from throughline.cli.printing import console, print_json
 from throughline.cli.words import key_text, moment, spoken
 from throughline.core.errors import StartRefused
@@ -130,7 +131,7 @@ def _say_where(out: Console, where: Iterable[str]) -> None:
 def _say_lacks(out: Console, kpi: Document) -> None:
     """Say what a KPI asks, and why there is no figure of it."""
     out.print(Text.assemble((kpi["title"], "bold"), "  ", kpi["question"]))
-    out.print(f"Formula: {kpi['source']}; {kpi['owner']} owns it.")
+    out.print(f"Source: {kpi['source']}; {kpi['owner']} owns it.")
     out.print(f"No source yet: it lacks {kpi['lacks']}.")
 
 
@@ -260,13 +261,12 @@ def explain(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data:
     found = client.get(f"{_path(kpi)}/readings", asked)
     behind = _weighing_most(client, declared, asked)
     if as_json:
-        print_json({"kpi": declared, "readings": found, "cases": behind})
+        print_json({"kpi": declared, "definition": kept["definition"], "readings": found, "cases": behind})
         return
     out = console()
     _say_what(out, declared, found)
     _say_where(out, where)
-    out.print(f"Formula: {declared['source']}.")
-    out.print(f"Unfinished work {_UNFINISHED[declared['unfinished']]}; {_least(declared['minimum_sample'])}.")
+    say_definition(out, declared, kept["definition"])
     for each in found["readings"]:
         by_its_day = {**declared, "day_seconds": each["day_seconds"]}
         out.print(Text.assemble(f"\n{_days(each)}: ", _now(by_its_day, each), _of_which(declared, each)))
@@ -281,17 +281,7 @@ def explain(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data:
         _say_no_longer_kept(out, behind)
 
 
-_UNFINISHED = {
-    "censored": "lasts longer than it has (censored)",
-    "late": "is missed once it is due, and left out before",
-    "counted": "is counted",
-    "left_out": "is left out",
-}
 _WEIGHTS = {"hit": "What counts and weighs most", "miss": "What missed and weighs most"}
-
-
-def _least(sample: int) -> str:
-    return "without any there is no answer" if sample == 1 else f"with fewer than {sample} there is no answer"
 
 
 def _weighing_most(client: Client, kpi: Document, asked: list[tuple[str, object]]) -> Document | None:
