@@ -17,7 +17,7 @@ from throughline.core.errors import StartRefused
 
 _COLUMNS = (
     *("kpi", "version", "unit", "currency", "at", "first", "last"),
-    *("value", "at_least", "standing", "why_not", "began", "done", "open", "otherwise", "unknown"),
+    *("value", "at_least", "standing", "why_not", "began", "done", "open", "otherwise", "unknown", "without_amount"),
     *("median_seconds", "p90_seconds", "p99_seconds", "low", "high"),
     *("split", *(f"{each}_mean_seconds" for each in LATENCY_PARTS)),
 )
@@ -74,6 +74,7 @@ def _row(kpi: Document, found: Document, reading: Document, by: Sequence[str]) -
     figure, beside = reading["figure"], reading["beside"]
     answer: Document = reading["answer"] or {}
     parts: Document = answer.get("parts") or {}
+    money: Document = answer.get("money") or {}
     value = figure["value"]
     return {
         "kpi": kpi["id"],
@@ -93,6 +94,7 @@ def _row(kpi: Document, found: Document, reading: Document, by: Sequence[str]) -
         "open": beside["open"],
         "otherwise": sum(beside["otherwise"].values()),
         "unknown": sum(beside["unknown"].values()),
+        "without_amount": money.get("unknown"),
         **{f"{each}_seconds": _reached(answer.get(each)) for each in ("median", "p90", "p99")},
         "low": answer.get("low"),
         "high": answer.get("high"),
@@ -128,7 +130,7 @@ def _parquet(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> bytes:
         ) from None
     whole, part, truth = arrow.int64(), arrow.float64(), arrow.bool_()
     kinds = {
-        **dict.fromkeys(("began", "done", "open", "otherwise", "unknown", "split"), whole),
+        **dict.fromkeys(("began", "done", "open", "otherwise", "unknown", "without_amount", "split"), whole),
         **dict.fromkeys(("value", "low", "high", *(each for each in columns if each.endswith("_seconds"))), part),
         "at_least": truth,
     }

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from throughline.cli.client import Client, Document, api_place
 from throughline.cli.kpi_definition import say_definition
+from throughline.cli.kpi_money import of_unknown, records, sums_by_currency, without_text, worth
 from throughline.cli.printing import console, print_json
 from throughline.cli.words import key_text, moment, spoken
 from throughline.core.errors import StartRefused
@@ -80,6 +81,8 @@ def _line(each: Document) -> tuple[str | Text, ...]:
     now = _now(kpi, reading)
     if reading is not None and reading["figure"]["value"] is None:
         now = Text("no answer", "dim")  # why, `kpis show` says
+    if reading is not None and (without := without_text(kpi, reading["answer"])):
+        now.append(f" {without}", "dim")
     return f"  {kpi['id']}", now, _target(kpi) or "–", before, kpi["question"]
 
 
@@ -163,7 +166,7 @@ def _readings(kpi: Document, readings: list[Document]) -> Table:
             f"{beside['open']:,}",
             f"{sum(beside['otherwise'].values()):,}",
             f"{sum(beside['unknown'].values()):,}",
-            _also(by_its_day, each["answer"]),
+            "\n".join([_also(by_its_day, each["answer"]), *sums_by_currency(each["answer"])]),
         )
     return table
 
@@ -191,9 +194,9 @@ def _also(kpi: Mapping[str, Any], answer: Document | None) -> str:
             interval = f"{answer['low']:.1%} to {answer['high']:.1%}"
             return f"{answer['hits']:,} of {answer['of']:,}{decided}, {interval}{pending}"
         case {"kind": "stock"} | {"kind": "total"}:
-            return _money_text(answer)
+            return _money_text(kpi, answer)
         case {"kind": "pace"}:
-            return _records(answer["records"])
+            return records(answer["records"])
         case {"kind": "ratio"}:
             return f"{_number(answer['numerator'])} ÷ {_number(answer['denominator'])}"
         case {"kind": "variance"}:
@@ -201,7 +204,7 @@ def _also(kpi: Mapping[str, Any], answer: Document | None) -> str:
             return f"off by {difference} of {actual}, {answer['matched']:,} compared"
         case {"kind": "balance"}:
             given_up, left = answer["given_up"], answer["left"]
-            return f"{_worth(given_up)} given up + {_worth(left)} left{_of_unknown(answer['money'])}"
+            return f"{worth(given_up)} given up + {worth(left)} left{of_unknown(answer['money'])}"
         case _:
             return ""
 
@@ -217,21 +220,11 @@ def _share(share: float) -> str:
     return "< 1%" if 0 < share < 0.01 else f"{share:.0%}"
 
 
-def _money_text(answer: Mapping[str, Any]) -> str:
+def _money_text(kpi: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
     hours = f", {answer['hours']} h" if answer["hours"] not in (None, "0") else ""
-    return f"{_records(answer['records'])}, {_worth(answer['money'])}{_of_unknown(answer['money'])}{hours}"
-
-
-def _worth(money: Mapping[str, Any]) -> str:
-    return "amount unknown" if money["amount"] is None else f"{money['currency']} {Decimal(money['amount']):,f}"
-
-
-def _of_unknown(money: Mapping[str, Any]) -> str:
-    return f", {money['unknown']:,} of unknown amount" if money["unknown"] else ""
-
-
-def _records(count: int) -> str:
-    return f"{count:,} record{'' if count == 1 else 's'}"
+    if kpi["unit"] == "hours" and answer["hours_unknown"]:
+        hours += f", {answer['hours_unknown']:,} of unknown hours"
+    return f"{records(answer['records'])}, {worth(answer['money'])}{of_unknown(answer['money'])}{hours}"
 
 
 def _number(text: str) -> str:
@@ -309,6 +302,8 @@ def _say_parts(out: Console, kpi: Document, reading: Document) -> None:
     also = _also(kpi, answer)
     if also:
         out.print(f"  {also}")
+    for line in sums_by_currency(answer):
+        out.print(f"    {line}")
     if kpi["kind"] in ("attempts", "count", "sum", "age"):  # all of it was over at once
         out.print(f"  in it        {beside['began']:,}")
     elif kpi["kind"] in ("ratio", "variance", "balance", "gauge"):

@@ -1,0 +1,124 @@
+"""What the commands ``kpis …`` print of documents, from an API that answers with these."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import msgspec
+import pytest
+
+from kpis.ask import Part
+from kpis.clock import Counting
+from kpis.defined import definition_document
+from kpis.documents import kpi_document, reading_documents
+from tests.unit.kpis.golden import DEFINITIONS, FOLDER, answers, golden
+from throughline.cli.kpi_export import export
+from throughline.cli.kpis import explain, list_kpis, show_kpi
+
+Documents = dict[str, Any]
+Serve = Callable[[Mapping[str, Documents]], str]
+UNBILLED = "unbilled-approved-value"
+"""Of three records one is of USD, and one has no amount."""
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
+    """Answer at a path with a document; give the URL."""
+    monkeypatch.setenv("COLUMNS", "200")
+    servers: list[ThreadingHTTPServer] = []
+
+    def start(documents: Mapping[str, Documents]) -> str:
+        class Door(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                body = msgspec.json.encode(documents[self.path.partition("?")[0]])
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
+        servers.append(server)
+        Thread(target=server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{server.server_address[1]}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def documents(name: str, **changed: Any) -> dict[str, Documents]:
+    """Return what an API answers about the KPI of a golden case; ``changed``: other entries of its reading."""
+    case = golden(FOLDER / f"{name}.yaml")
+    kpi, counting = case.declaration, Counting(case.declaration.clock, case.estate.calendars)
+    part = Part(None, answers(case, [case.events]).readings, None)
+    made = [msgspec.to_builtins(each) for each in reading_documents(kpi, counting, part, case.scope.by, "EUR")]
+    readings = [{**each, **changed} for each in made]
+    at, path = "2026-11-13T09:00:00Z", f"/api/v1/kpis/{kpi.name}"
+    shown = msgspec.to_builtins(kpi_document(kpi, counting))
+    definition = msgspec.to_builtins(definition_document(kpi, DEFINITIONS, case.estate))
+    latest: Documents = {"kpi": shown, "at": at, "reading": readings[0], "compared": None}
+    listed: Documents = {"kpis": [latest], "left_out": {}, "behind": 0, "walking": False, "unheard": [], "waits": None}
+    found = {"kpi": kpi.name, "version": kpi.version, "complete": True, "at": at, "readings": readings}
+    return {
+        "/api/v1/kpis": listed,
+        path: {**latest, "definition": definition},
+        f"{path}/readings": {**found, "cases": 3, "left_out": {}},
+        f"{path}/cases": {"kpi": kpi.name, "cases": [], "total": 0, "times": 0, "next": None, "no_longer_kept": 0},
+    }
+
+
+def test_a_list_counts_beside_a_sum_what_has_no_amount(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+    list_kpis(serve(documents(UNBILLED)), None, False)
+    assert "EUR 145.00 (1 of 3 without amount)" in capsys.readouterr().out
+
+
+def test_show_tells_each_currency_of_a_sum_with_its_rate(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+    show_kpi(UNBILLED, (), (), serve(documents(UNBILLED)), None, False)
+    told = capsys.readouterr().out
+    assert "3 records, EUR 145.00, 1 of unknown amount" in told
+    assert "EUR 100 of 1 record " in told
+    assert "USD 50 of 1 record at a rate of 0.9 since 2026-11-04" in told
+
+
+def test_explain_tells_each_currency_of_a_sum_with_its_rate(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+    explain(UNBILLED, (), (), serve(documents(UNBILLED)), None, False)
+    told = capsys.readouterr().out
+    assert "    EUR 100 of 1 record\n    USD 50 of 1 record at a rate of 0.9 since 2026-11-04\n" in told
+
+
+def test_what_has_no_rate_is_told_as_not_in_the_sum(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+    found = documents(UNBILLED)
+    for money in (each["answer"]["money"] for each in found[f"/api/v1/kpis/{UNBILLED}/readings"]["readings"]):
+        money["by_currency"][1] |= {"rate": None, "rate_since": None}
+        money |= {"known": 1, "unknown": 2}
+    url = serve(found)
+    show_kpi(UNBILLED, (), (), url, None, False)
+    list_kpis(url, None, False)
+    told = capsys.readouterr().out
+    assert "USD 50 of 1 record, no rate: not in the sum" in told
+    assert "(2 of 3 without amount or rate)" in told
+
+
+def test_a_sum_in_the_reporting_currency_is_told_once(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+    name = "unbilled-approved-value-by-ageing"
+    explain(UNBILLED, (), (), serve(documents(name)), None, False)
+    assert " at a rate of " not in capsys.readouterr().out
+
+
+def test_an_export_has_how_many_are_without_amount(serve: Serve, tmp_path: Path) -> None:
+    url = serve(documents(UNBILLED))
+    for name in ("r.csv", "r.parquet"):
+        export(tmp_path / name, [UNBILLED], (), (), url, None)
+    (line,) = csv.DictReader((tmp_path / "r.csv").read_text().splitlines())
+    (row,) = import_module("pyarrow.parquet").read_table(tmp_path / "r.parquet").to_pylist()
+    assert (line["value"], line["without_amount"]) == ("145.0", "1")
+    assert (row["value"], row["without_amount"]) == (145.0, 1)
