@@ -135,13 +135,17 @@ class ShareDocument(msgspec.Struct, frozen=True, tag="share", tag_field="kind"):
 
 
 class StockDocument(msgspec.Struct, frozen=True, tag="stock", tag_field="kind"):
-    """What stands now: how many, worth what, of how many hours, and how old at the median."""
+    """What stands now: how many, worth what, of how many hours, and how old at the median.
+
+    ``median_age_error``: how far off that may be, as a share of it.
+    """
 
     records: int
     money: MoneyDocument
     hours: str | None
     hours_unknown: int
     median_age: float | None
+    median_age_error: float = 0.0  # a reading that was made by an earlier release does not tell
 
 
 class TotalDocument(msgspec.Struct, frozen=True, tag="total", tag_field="kind"):
@@ -473,9 +477,7 @@ def _answer(answer: Answer, curves: bool) -> AnswerDocument:
                 counted=answer.counted,
             )
         case Stock():
-            median = None if answer.median_age is None else answer.median_age.seconds
-            money = _money(answer.amount, answer.sums)
-            return StockDocument(answer.records, money, text_of(answer.hours), answer.hours_unknown, median)
+            return _stock(answer)
         case Total():
             return TotalDocument(answer.records, _money(answer.amount), text_of(answer.hours), answer.hours_unknown)
         case Pace():
@@ -488,6 +490,12 @@ def _answer(answer: Answer, curves: bool) -> AnswerDocument:
             return _variance(answer)
         case Balance():
             return BalanceDocument(_money(answer.amount), _money(answer.given_up), _money(answer.left))
+
+
+def _stock(stock: Stock) -> StockDocument:
+    age, error = (None, 0.0) if stock.median_age is None else stock.median_age
+    money = _money(stock.amount, stock.sums)
+    return StockDocument(stock.records, money, text_of(stock.hours), stock.hours_unknown, age, error)
 
 
 def _variance(variance: Variance) -> VarianceDocument:

@@ -281,10 +281,10 @@ def test_up_to_when_sources_have_told_is_said(folder: Path) -> None:
         days = ("--from", "2026-03-01", "--to", "2026-03-31")
         told = said(serve, "show", "billing-readiness-lag", *days, "--where", "region=EMEA")
         assert "Only region EMEA." in told
-        assert "sources have told up to no time yet" in " ".join(told.split())
+        assert "Of some of it nothing told so far" in " ".join(told.split())
         assert serve.get("/api/v1/kpis").json["unheard"] == ["/erp/other"]
         assert "Never told how far they have reported: /erp/other." in said(serve, "list")
-        assert "known up to  no time yet" in said(serve, "explain", "billing-readiness-lag", *days)
+        assert "known up to  nothing told so far" in said(serve, "explain", "billing-readiness-lag", *days)
 
 
 def test_of_a_share_each_number_leads_to_its_cases(serve: Serving) -> None:

@@ -119,7 +119,9 @@ def show_kpi(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data
     out.print(_readings(kept, found["readings"]))
     _say_left_out(out, found)
     known_to = min((each["known_to"] for each in found["readings"] if each["known_to"]), default=found["at"])
-    if known_to < found["at"]:
+    if known_to == _NEVER:
+        out.print("Of some of it nothing told so far: a source that would tell has never reported.", style="yellow")
+    elif known_to < found["at"]:
         out.print(f"Of some of it sources have told up to {_known_to(known_to)}.", style="yellow")
 
 
@@ -187,13 +189,16 @@ def _also(kpi: Mapping[str, Any], answer: Document | None) -> str:
     match answer:
         case {"kind": "lag"}:
             quantiles = [f"{name} {_reached(kpi, answer[name])}" for name in ("median", "p90", "p99")]
-            return ", ".join(quantiles) + _shares(answer["parts"])
+            return ", ".join(quantiles) + _within(answer["error"]) + _shares(answer["parts"])
         case {"kind": "share"}:
             pending = f", {answer['pending']:.1%} to be told" if answer["pending"] else ""
             decided = "" if answer["counted"] else " decided"
             interval = f"{answer['low']:.1%} to {answer['high']:.1%}"
             return f"{answer['hits']:,} of {answer['of']:,}{decided}, {interval}{pending}"
-        case {"kind": "stock"} | {"kind": "total"}:
+        case {"kind": "stock"}:
+            error = answer["median_age_error"] if kpi["unit"] == "seconds" else 0.0
+            return _money_text(kpi, answer) + _within(error, "median age")
+        case {"kind": "total"}:
             return _money_text(kpi, answer)
         case {"kind": "pace"}:
             return records(answer["records"])
@@ -207,6 +212,11 @@ def _also(kpi: Mapping[str, Any], answer: Document | None) -> str:
             return f"{worth(given_up)} given up + {worth(left)} left{of_unknown(answer['money'])}"
         case _:
             return ""
+
+
+def _within(error: float, what: str = "each") -> str:
+    """Say how far off what a distribution tells may be, where it is not exact."""
+    return f", {what} within {error:.1%}" if error else ""
 
 
 def _shares(parts: Document | None) -> str:
@@ -240,7 +250,8 @@ def _reached(kpi: Mapping[str, Any], reached: Mapping[str, Any] | None) -> str:
 
 def _say_left_out(out: Console, found: Document) -> None:
     left_out = ", ".join(f"{count:,} {reason}" for reason, count in found["left_out"].items())
-    out.print(f"It concerns {found['cases']:,} cases{f'; left out: {left_out}' if left_out else ''}.", style="dim")
+    cases = f"{found['cases']:,} case{'' if found['cases'] == 1 else 's'}"
+    out.print(f"It concerns {cases}{f'; left out: {left_out}' if left_out else ''}.", style="dim")
 
 
 def explain(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data: Path | None, as_json: bool) -> None:
@@ -328,7 +339,7 @@ def _say_parts(out: Console, kpi: Document, reading: Document) -> None:
 
 def _known_to(at: str) -> str:
     """Say up to when sources have told; one that was never heard of has told nothing."""
-    return "no time yet: one that would tell has never reported" if at == _NEVER else f"{moment(at)} UTC"
+    return "nothing told so far: a source that would tell has never reported" if at == _NEVER else f"{moment(at)} UTC"
 
 
 def _sides(answer: Document | None) -> list[tuple[str, str]]:
@@ -348,7 +359,9 @@ def _sides(answer: Document | None) -> list[tuple[str, str]]:
 
 def _say_latency(out: Console, parts: Document) -> None:
     """Say of what latencies consist, and how many could not be split."""
-    out.print(f"  split        {parts['split']:,} by the spans of their traces")
+    out.print(
+        f"  split        {parts['split']:,} by the spans of their traces{_within(parts['error'], 'median and p90')}"
+    )
     for name in LATENCY_PARTS if parts["waiting"] is not None else ():
         part = parts[name]
         quantiles = ", ".join(f"{each} {_short(part[each])}" for each in ("median", "p90", "mean"))
@@ -468,11 +481,18 @@ def risks(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data: P
     out = console()
     if found["missed"]:
         out.print(f"{found['missed']:,} have missed their deadline and are open still.")
-    if not found["at_risk"]:
+    if found["at_risk"]:
+        _say_at_risk(out, found["at_risk"])
+    else:
         out.print("No open work of it is due yet.")
-        return
+    _say_calibration(out, found["calibration"])
+    if found["next"]:
+        out.print(f"There is more: add --cursor {found['next']}", style="dim", soft_wrap=True)
+
+
+def _say_at_risk(out: Console, at_risk: list[Document]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    passed = any(each["due_passed"] for each in found["at_risk"])
+    passed = any(each["due_passed"] for each in at_risk)
     for title in (
         "process",
         "name",
@@ -483,7 +503,7 @@ def risks(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data: P
         "worth",
     ):
         table.add_column(title, overflow="fold")
-    for each in found["at_risk"]:
+    for each in at_risk:
         case, chance = each["case"], each["chance"]
         told = "" if not each["due_passed"] else moment(each["told_until"]) if each["told_until"] else "never"
         table.add_row(
@@ -498,14 +518,21 @@ def risks(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data: P
     out.print(table)
     if passed:
         out.print("What a system has not told yet may be done, though its deadline has passed.", style="dim")
-    for each in found["calibration"]:
+
+
+def _say_calibration(out: Console, calibration: list[Document]) -> None:
+    """Say how good such chances were, or that nobody can say yet."""
+    if not calibration:
+        out.print(
+            "How good such chances are nobody can say yet: nothing of the last 30 days had one and was decided.",
+            style="dim",
+        )
+    for each in calibration:
         out.print(
             f"Of {each['count']:,} with a chance of {each['from']:.0%} to {each['to']:.0%} (mean {each['said']:.0%})"
             f" {each['missed']:.0%} missed it.",
             style="dim",
         )
-    if found["next"]:
-        out.print(f"There is more: add --cursor {found['next']}", style="dim", soft_wrap=True)
 
 
 def restatements(kpi: str, asked: Asked, url: str | None, data: Path | None, as_json: bool) -> None:

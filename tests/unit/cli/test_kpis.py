@@ -19,7 +19,7 @@ from kpis.defined import definition_document
 from kpis.documents import kpi_document, reading_documents
 from tests.unit.kpis.golden import DEFINITIONS, FOLDER, answers, golden
 from throughline.cli.kpi_export import export
-from throughline.cli.kpis import explain, list_kpis, show_kpi
+from throughline.cli.kpis import explain, list_kpis, risks, show_kpi
 
 Documents = dict[str, Any]
 Serve = Callable[[Mapping[str, Documents]], str]
@@ -122,3 +122,66 @@ def test_an_export_has_how_many_are_without_amount(serve: Serve, tmp_path: Path)
     (row,) = import_module("pyarrow.parquet").read_table(tmp_path / "r.parquet").to_pylist()
     assert (line["value"], line["without_amount"]) == ("145.0", "1")
     assert (row["value"], row["without_amount"]) == (145.0, 1)
+
+
+@pytest.mark.parametrize(("count", "told"), [(0, "0 cases."), (1, "1 case."), (2, "2 cases.")])
+def test_one_case_is_told_as_one(serve: Serve, capsys: pytest.CaptureFixture[str], count: int, told: str) -> None:
+    found = documents(UNBILLED)
+    found[f"/api/v1/kpis/{UNBILLED}/readings"]["cases"] = count
+    show_kpi(UNBILLED, (), (), serve(found), None, False)
+    assert f"It concerns {told}" in capsys.readouterr().out
+
+
+def test_how_far_off_a_distribution_may_be_is_told_where_it_is_not_exact(
+    serve: Serve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lag, name = "billing-readiness-lag", "billing-readiness-lag-two-currencies"
+    for command in (show_kpi, explain):
+        command(lag, (), (), serve(documents(name)), None, False)
+        assert " within " not in capsys.readouterr().out
+        found = documents(name)
+        for each in found[f"/api/v1/kpis/{lag}/readings"]["readings"]:
+            each["answer"]["error"] = 0.005
+        command(lag, (), (), serve(found), None, False)
+        assert ", each within 0.5%" in capsys.readouterr().out
+
+
+def test_how_far_off_a_median_age_may_be_is_told(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+    name = "staffing-request-ageing"
+    found = documents(name)
+    for each in found[f"/api/v1/kpis/{name}/readings"]["readings"]:
+        each["answer"]["median_age_error"] = 0.005
+    show_kpi(name, (), (), serve(found), None, False)
+    assert ", median age within 0.5%" in capsys.readouterr().out
+
+
+def test_a_source_that_never_told_is_no_time_of_1970(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+    found = documents(UNBILLED, known_to="1970-01-01T00:00:00Z")
+    for command in (show_kpi, explain):
+        command(UNBILLED, (), (), serve(found), None, False)
+        told = capsys.readouterr().out
+        assert "nothing told so far: a source that would tell has never reported" in told
+        assert "1970" not in told
+
+
+@pytest.mark.parametrize("at_risk", [0, 1])
+def test_that_chances_were_not_held_against_what_came_of_them_is_said(
+    serve: Serve, capsys: pytest.CaptureFixture[str], at_risk: int
+) -> None:
+    case: Documents = {"process": "time-to-bill", "key_type": "time_entry", "name": "TE-1", "scope": {}}
+    line: Documents = {"case": case, "due": "2026-11-13T09:00:00Z", "due_passed": False, "chance": None, "amount": None}
+    found: Documents = {
+        "kpi": "sla-adherence",
+        "at_risk": [line] * at_risk,
+        "missed": 0,
+        "calibration": [],
+        "next": None,
+    }
+    path, asked = "/api/v1/kpis/sla-adherence/at-risk", ("sla-adherence", (), ())
+    risks(*asked, serve({path: found}), None, False)
+    assert "How good such chances are nobody can say yet" in capsys.readouterr().out
+    some = {"from": 0.2, "to": 0.3, "count": 10, "said": 0.25, "missed": 0.3, "low": 0.1, "high": 0.6}
+    risks(*asked, serve({path: {**found, "calibration": [some]}}), None, False)
+    told = capsys.readouterr().out
+    assert "Of 10 with a chance of 20% to 30% (mean 25%) 30% missed it." in told
+    assert "nobody can say yet" not in told
