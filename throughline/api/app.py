@@ -8,12 +8,13 @@ from importlib.metadata import version
 from typing import Any
 
 import msgspec
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from throughline.api.access import ASKER, Access
 from throughline.api.answers import answer_problems, problem_answer
+from throughline.api.parameters import refuse_repeated
 from throughline.core.metric_names import API_REQUESTS, API_SECONDS
 from throughline.core.metrics import TRACE, Meter
 from throughline.core.problem import Problem
@@ -48,7 +49,12 @@ def create_app(routers: Iterable[APIRouter], documents: Iterable[type], access: 
     OpenAPI is at ``/openapi.json``; there is no page for it, since that would load its parts from elsewhere.
     """
     app = FastAPI(
-        title="Throughline", version=version("throughline"), description=_DESCRIPTION, docs_url=None, redoc_url=None
+        title="Throughline",
+        version=version("throughline"),
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        dependencies=[Depends(refuse_repeated)],
     )
     answer_problems(app)
     for router in routers:
