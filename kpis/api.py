@@ -210,6 +210,12 @@ DOCUMENTS = (
 Text = Annotated[str, Field(max_length=1024)]
 
 
+class NothingAsked(BaseModel):
+    """What takes no parameters."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
 class FigureAsked(BaseModel):
     """Which figure: of which days, and of which values of dimensions; an empty value: where it is not known."""
 
@@ -489,7 +495,7 @@ def _routes(desk: KpiDesk) -> APIRouter:
     router = APIRouter(prefix="/kpis")
 
     @router.get("", summary="Every KPI, with its reading of now", **_answers(KpiList))
-    def kpis() -> Response:
+    def kpis(_: Annotated[NothingAsked, Query()]) -> Response:
         """Readings of now are made every few seconds; a KPI without a source yet is listed with what it lacks."""
         return _answer(desk.listed())
 
@@ -499,7 +505,7 @@ def _routes(desk: KpiDesk) -> APIRouter:
         return Response(msgspec.json.encode(desk.backfill()), 202, media_type="application/json")
 
     @router.get("/{kpi}", summary="One KPI, with its reading of now", **_answers(DefinedDocument))
-    def kpi(kpi: str) -> Response:
+    def kpi(kpi: str, _: Annotated[NothingAsked, Query()]) -> Response:
         """The declaration, what the KPI is in words and by steps, and the reading that lists show."""
         return _answer(desk.one(kpi))
 

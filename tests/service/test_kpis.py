@@ -169,6 +169,8 @@ def test_a_customer_has_figures_by_whole_months(serve: Serving) -> None:
         ("/api/v1/kpis/money-at-risk/readings?ageing=old", 422, "ageing: seen 'old', wanted 'under_1_day'"),
         (f"{LAG}/readings?ageing=under_1_day", 422, "those are what billing-readiness-lag is told by"),
         (f"{LAG}/readings?region=EMEA&region=AMER", 422, 'region: seen ["EMEA", "AMER"], wanted one value'),
+        ("/api/v1/kpis?region=EMEA", 422, "region: seen 'EMEA', wanted no such entry"),
+        (f"{LAG}?region=EMEA", 422, "region: seen 'EMEA', wanted no such entry"),
         ("/api/v1/signals?name=nothing", 404, "wanted the id of a KPI"),
         ("/api/v1/signals?kind=feeling", 422, "kind"),
         ("/api/v1/signals?cursor=rubbish", 422, "cursor"),
