@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from starlette.responses import Response
 
 from kpis.ageing import Ageing
@@ -261,6 +261,15 @@ class BehindAsked(FigureAsked):
     limit: int = Field(100, ge=1, le=MOST_CASES)
     cursor: str | None = Field(None, description="The `next` of the page before.")
 
+    @field_validator("below")
+    @classmethod
+    def _leaves_some(cls, below: int | None, asked: ValidationInfo) -> int | None:
+        """Refuse bounds between which no length lies."""
+        at_least = asked.data.get("at_least")
+        if below is not None and at_least is not None and below <= at_least:
+            raise ValueError(f"seen {below} with at_least {at_least}, wanted more than at_least")
+        return below
+
 
 class RiskAsked(BaseModel):
     """Which open work to tell the chances of."""
@@ -456,7 +465,7 @@ class KpiDesk:
         """Return a KPI of the catalogue; raises Problem."""
         declaration = self.catalogue.kpis.get(kpi)
         if declaration is None:
-            raise Problem(ProblemKind.NOT_FOUND, f"seen {kpi!r}, wanted the id of a KPI: /api/v1/kpis lists them")
+            raise Problem(ProblemKind.NOT_FOUND, f"seen {show(kpi)}, wanted the id of a KPI: /api/v1/kpis lists them")
         return declaration
 
     def _counting(self, declaration: Declaration) -> Counting:

@@ -91,6 +91,7 @@ TABLE: Table = {
     "a trace of zeros": (get("/api/v1/traces/" + "0" * 32), WRONG),
     "a trace of other digits": (get("/api/v1/traces/" + quote("\u0661" * 32)), WRONG),
     "a trace that there is not": (get("/api/v1/traces/" + "ab" * 16), UNKNOWN),
+    "a KPI of five thousand letters": (get("/api/v1/kpis/" + "x" * 5_000), UNKNOWN),
     "an entry that there is not": (get("/api/v1/quarantine/q999999"), UNKNOWN),
     "an entry beyond 64 bits": (get("/api/v1/quarantine/q9223372036854775808"), UNKNOWN),
     "an entry of many digits": (get("/api/v1/quarantine/q" + "9" * 5_000), UNKNOWN),

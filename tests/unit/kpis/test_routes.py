@@ -26,3 +26,22 @@ def test_a_list_and_one_kpi_take_no_parameters(caller: TestClient, path: str) ->
     answer = caller.get(path, params={"region": "EMEA"})
     assert answer.status_code == 422
     assert answer.json()["detail"] == "region: seen 'EMEA', wanted no such entry: its name is unknown here"
+
+
+@pytest.mark.parametrize(("at_least", "below"), [(9000, 10), (10, 10)])
+def test_bounds_between_which_no_length_lies_are_refused(caller: TestClient, at_least: int, below: int) -> None:
+    answer = caller.get(f"{KPIS}/billing-readiness-lag/cases", params={"at_least": at_least, "below": below})
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["detail"] == f"below: seen {below} with at_least {at_least}, wanted more than at_least"
+    assert answer.json()["faults"][0]["parameter"] == "below"
+
+
+def test_bounds_of_one_second_are_taken(caller: TestClient) -> None:
+    assert caller.get(f"{KPIS}/billing-readiness-lag/cases", params={"at_least": 9, "below": 10}).status_code == 200
+
+
+@pytest.mark.parametrize("path", [f"{KPIS}/{{}}", f"{KPIS}/{{}}/cases", "/api/v1/signals?name={}"])
+def test_a_long_id_is_cut_short_where_it_is_told(caller: TestClient, path: str) -> None:
+    answer = caller.get(path.format("x" * 1_000))
+    assert answer.status_code == 404
+    assert answer.json()["detail"] == f"seen '{'x' * 59}…, wanted the id of a KPI: /api/v1/kpis lists them"
