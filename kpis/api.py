@@ -1,4 +1,7 @@
-"""The routes of KPIs: the catalogue with its readings of now, readings, what is behind a figure, and restatements."""
+"""The routes of KPIs: the catalogue with its readings of now, readings, what is behind a figure, and restatements.
+
+That of the backfill takes a body: it is in throughline/api/backfill.py.
+"""
 
 from __future__ import annotations
 
@@ -508,11 +511,6 @@ def _routes(desk: KpiDesk) -> APIRouter:
         """Readings of now are made every few seconds; a KPI without a source yet is listed with what it lacks."""
         return _answer(desk.listed())
 
-    @router.post("/backfill", summary="Look at every case anew", status_code=202, **_answers(BackfillDocument, 202))
-    def backfill() -> Response:
-        """Figures are made anew from all cases that are kept; published ones that come out otherwise are restated."""
-        return Response(msgspec.json.encode(desk.backfill()), 202, media_type="application/json")
-
     @router.get("/{kpi}", summary="One KPI, with its reading of now", **_answers(DefinedDocument))
     def kpi(kpi: str, _: Annotated[NothingAsked, Query()]) -> Response:
         """The declaration, what the KPI is in words and by steps, and the reading that lists show."""
@@ -677,7 +675,7 @@ def _answer(document: Any) -> Response:
     return Response(msgspec.json.encode(document), media_type="application/json")
 
 
-def _answers(document: type, status: int = 200) -> Mapping[str, Any]:
+def _answers(document: type) -> Mapping[str, Any]:
     schema = {"$ref": f"#/components/schemas/{document.__name__}"}
     told = {"description": "Found", "content": {"application/json": {"schema": schema}}}
-    return {"response_class": Response, "responses": {status: told}}
+    return {"response_class": Response, "responses": {200: told}}

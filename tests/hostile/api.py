@@ -15,6 +15,7 @@ from tests.hostile.transport import Table, Way
 JSON = "application/json"
 STATEMENTS = "/api/v1/statements"
 REPLAY = "/api/v1/quarantine/replay"
+BACKFILL = "/api/v1/kpis/backfill"
 MOST_BODY = 4 * 1024 * 1024
 LISTS = ("cases", "orphans", "events", "records", "unmapped", "quarantine", "statements")
 UNKNOWN, WRONG = 404, 422
@@ -255,6 +256,14 @@ TABLE: Table = {
     "a replay of an entry beyond 64 bits": _posted(
         b'{"by": "b"}', UNKNOWN, "/api/v1/quarantine/q9223372036854775808/replay"
     ),
+    # backfills
+    "a backfill of nonsense": _posted(b"{", 400, BACKFILL),
+    "a backfill of bytes": _posted(b"\xff", 400, BACKFILL),
+    "a backfill of an array": _posted(b"[]", WRONG, BACKFILL),
+    "a backfill of null": _posted(b"null", WRONG, BACKFILL),
+    "a backfill of an unknown member": _posted(b'{"kpi": "hostile"}', WRONG, BACKFILL),
+    "a backfill of a megabyte": _posted(b" " * 1_000_000, 413, BACKFILL),
+    "a backfill of another media type": (request(BACKFILL, "text/plain", b"{}"), 415),
 }
 
 _NEEDED = {"records": "&type=time_entry&value=x"}

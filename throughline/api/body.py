@@ -22,16 +22,37 @@ async def read_json(request: Request, most_bytes: int) -> object:
     Only ``application/json`` is taken: no page of a browser can send that to another host without asking first.
     Raises Problem for another content type, a body that is too large, and one that is no JSON.
     """
+    _want_json(request)
+    return _decoded(await _received(request, most_bytes))
+
+
+async def read_json_if_any(request: Request, most_bytes: int) -> object:
+    """Return the JSON body of a request, an empty object where it has none; raises as ``read_json``."""
+    body = await _received(request, most_bytes)
+    if not body:
+        return {}
+    _want_json(request)
+    return _decoded(body)
+
+
+def _want_json(request: Request) -> None:
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type != "application/json":
         raise Problem(
             ProblemKind.WRONG_MEDIA_TYPE, f"seen the content type {content_type[:64]!r}, wanted application/json"
         )
+
+
+async def _received(request: Request, most_bytes: int) -> bytearray:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > most_bytes:
             raise Problem(ProblemKind.TOO_LARGE, f"seen more than {most_bytes} bytes, wanted at most so many")
+    return body
+
+
+def _decoded(body: bytearray) -> object:
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -27,7 +27,7 @@ from lineage.generations import store_place
 from lineage.process import Definitions
 from lineage.read import CaseReader
 from lineage.trace_documents import TraceReader
-from throughline.api import health, quarantine, replay, statements, status, unmapped
+from throughline.api import backfill, health, quarantine, replay, statements, status, unmapped
 from throughline.api.access import Access
 from throughline.api.adopting import Adopting
 from throughline.api.app import create_app
@@ -115,6 +115,7 @@ def build_app(ground: Ground, standing: Standing, stack: ExitStack) -> FastAPI:
     return create_app(
         routers=[
             lineage_routes(reader, TraceReader(journal())),
+            backfill.routes(desk),
             kpi_routes(desk),
             statements.routes(log, decisions, definitions, reader),
             quarantine.routes(journal(), reader),
