@@ -26,7 +26,16 @@ from kpis.clock import Counting
 from kpis.contribution import NO_DAY
 from kpis.declaration import Declaration, Dimension, Kind
 from kpis.defined import DefinedDocument, defined, definition_document
-from kpis.documents import KpiList, LatestDocument, ReadingsDocument, kpi_document, readings_document, text_of
+from kpis.documents import (
+    KpiList,
+    LatestDocument,
+    ReadingsDocument,
+    ToldAsDocument,
+    kpi_document,
+    readings_document,
+    text_of,
+    told_as_document,
+)
 from kpis.figures import region_of
 from kpis.latency import LatencyPart, Split, Unsplit
 from kpis.latest import window_of_now
@@ -37,12 +46,14 @@ from kpis.scratch import moment_of
 from kpis.signal_pages import Signals, Stage
 from kpis.signal_pages import Wanted as SignalsWanted
 from kpis.store import KpiReader, PublishedRow, open_kpi_reader
+from kpis.terms import told_as_of
 from kpis.values import Values
 from lineage.changes import position_of
 from lineage.places import Place
 from lineage.read import CaseReader, Snapshot
 from lineage.readers import ANSWER_SECONDS, Readers
 from lineage.sight import Heard, unheard_sources
+from throughline.core.business_time import BusinessTime
 from throughline.core.case_reference import CaseReference
 from throughline.core.cursor import read_cursor, write_cursor
 from throughline.core.errors import StoreUnavailable
@@ -156,17 +167,20 @@ class RiskList(msgspec.Struct, frozen=True):
 class RestatementDocument(msgspec.Struct, frozen=True):
     """A published figure that another one has taken the place of. ``every``: day, or the month that begins on ``day``.
 
-    ``was`` and ``is``, in the unit of the KPI: null is no answer; ``at_least``: greater than that.
+    ``was`` and ``now``: null is no answer; ``at_least``: greater than that. ``was_told_as`` and ``told_as``: in what
+    each is told; null: it was published by an earlier release, under a declaration that is not known any more.
     """
 
     every: Every
     day: str
     was: str | None
     was_at_least: bool
+    was_told_as: ToldAsDocument | None
     was_version: str
     was_published: str
     now: str | None
     now_at_least: bool
+    told_as: ToldAsDocument | None
     version: str
     at: str
     why: str
@@ -457,7 +471,7 @@ class KpiDesk:
             rows = store.restated(kpi, after, asked.limit + 1)
         page = rows[: asked.limit]
         more = write_cursor((page[-1][1].id,)) if len(rows) > asked.limit else None
-        return RestatementList(kpi, [_restatement(*each) for each in page], more)
+        return RestatementList(kpi, [_restatement(*each, self._estate.calendars) for each in page], more)
 
     def backfill(self) -> BackfillDocument:
         """Have every case looked at anew."""
@@ -647,20 +661,27 @@ def _risk(each: Risk, snapshot: Snapshot) -> RiskDocument:
     )
 
 
-def _restatement(former: PublishedRow, now: PublishedRow) -> RestatementDocument:
+def _restatement(former: PublishedRow, now: PublishedRow, calendars: BusinessTime) -> RestatementDocument:
     return RestatementDocument(
         every=Every(now.every),
         day=date.fromordinal(now.day).isoformat(),
         was=former.value,
         was_at_least=former.at_least,
+        was_told_as=_told_as(former, calendars),
         was_version=former.version,
         was_published=format_instant(former.at),
         now=now.value,
         now_at_least=now.at_least,
+        told_as=_told_as(now, calendars),
         version=now.version,
         at=format_instant(now.at),
         why=now.why,
     )
+
+
+def _told_as(published: PublishedRow, calendars: BusinessTime) -> ToldAsDocument | None:
+    told = told_as_of(published)
+    return None if told is None else told_as_document(told, calendars)
 
 
 def _instant(at: int | None) -> str | None:

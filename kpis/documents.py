@@ -9,13 +9,15 @@ import msgspec
 
 from kpis.ask import Answered, Part
 from kpis.clock import Counting
-from kpis.declaration import Declaration, Dimension, Headline, Kind, Unit
+from kpis.declaration import Declaration, Dimension, Headline, Kind, KpiClock, Unit
 from kpis.figures import Figure, Standing, bound_number, figure_of, standing_of, why_none
 from kpis.latency import LatencyPart, Parts
 from kpis.money import Converted, Sums, rounded
 from kpis.reading import Answer, Balance, Beside, Lag, Newest, Pace, Ratio, Reading, Share, Stock, Total, Variance
 from kpis.store import PublishedRow
 from kpis.survival import Reached
+from kpis.terms import ToldAs
+from throughline.core.business_time import BusinessTime
 from throughline.core.instants import DAY, MICROSECONDS, format_instant
 
 Whose = Callable[[Mapping[Dimension, str | None]], str | None]
@@ -33,6 +35,18 @@ class FigureDocument(msgspec.Struct, frozen=True):
     unit: Unit
     currency: str | None
     standing: Standing | None
+
+
+class ToldAsDocument(msgspec.Struct, frozen=True):
+    """How a value is told: by which clock, in which unit, and of a lag as which quantile.
+
+    ``day_seconds``: seconds of that clock in a day: by the business clock those of the default region's hours.
+    """
+
+    clock: KpiClock
+    unit: Unit
+    headline: Headline | None
+    day_seconds: int
 
 
 class ReachedDocument(msgspec.Struct, frozen=True):
@@ -327,6 +341,11 @@ class ReadingsDocument(msgspec.Struct, frozen=True):
     readings: list[ReadingDocument]
     cases: int
     left_out: dict[str, int]
+
+
+def told_as_document(told: ToldAs, calendars: BusinessTime) -> ToldAsDocument:
+    """Return how a value is told, with the day of its clock."""
+    return ToldAsDocument(told.clock, told.unit, told.headline, Counting(told.clock, calendars).day_seconds)
 
 
 def kpi_document(declaration: Declaration, counting: Counting) -> KpiDocument:

@@ -30,7 +30,7 @@ from kpis.observe import Observer
 from kpis.spans import SpanReader, Whereabouts
 from kpis.spot import Grain, Spot
 from kpis.store import LEFT, KpiWriter, VersionRow, transaction
-from kpis.terms import terms_of, terms_text
+from kpis.terms import terms_of, terms_text, told_as_text
 from lineage.changes import Changes, Position, changes_after, position_of
 from lineage.definitions import state_fingerprint
 from lineage.process import Definitions
@@ -274,11 +274,16 @@ class Keeper:
         self._former = None if store.meta().get(_FORMER) else -1
 
     def _note_terms(self) -> None:
-        """Note the terms of versions that an earlier release noted without, of those that are as they are declared."""
+        """Note the terms of versions that an earlier release noted without, of those that are as they are declared.
+
+        What was published since such a version was first seen is of it, as its predecessor may have answered until
+        then.
+        """
         for row in self._store.versions():
             declaration = self._catalogue.kpis.get(row.kpi)
             if row.told_as is None and declaration is not None and row.digest == former_digest_of(declaration):
                 self._store.tell_as(row.number, digest_of(declaration), terms_text(declaration, ARITHMETIC))
+                self._store.tell_published_as(row.kpi, row.since, told_as_text(declaration))
 
     def _add_version(self, declaration: Declaration, former: VersionRow | None, now: int) -> VersionRow:
         """Note another version of a KPI, and begin to look at all cases for it."""

@@ -19,7 +19,6 @@ from kpis.store import (
     KpiReader,
     KpiStoreUnknown,
     KpiWriter,
-    PublishedRow,
     make_kpis,
     open_kpi_reader,
     transaction,
@@ -97,8 +96,8 @@ def _taken_along(store: KpiWriter, file: KpiReader) -> bool:
     if store.last_published():
         return False
     with transaction(store):
-        for row in file.rows(f"SELECT {', '.join(PublishedRow._fields)} FROM published ORDER BY id"):
-            store.publish(PublishedRow(*row))
+        for row in file.all_published():
+            store.publish(row)
         store.put_thinned(file.days_left())
         if file.connection.has_table("traced"):
             store.connection.executemany(

@@ -17,6 +17,7 @@ from kpis.declaration import Declaration, Kind
 from kpis.figures import figure_of
 from kpis.reading import Moment, Share
 from kpis.store import APART, KpiWriter, PublishedRow, transaction
+from kpis.terms import told_as_text
 
 PUBLISHED = "published"
 STOOD = "stood"
@@ -149,6 +150,7 @@ class Publisher:
             records=reading.beside.began,
             as_of=as_of,
             why=why,
+            told_as=told_as_text(answered.declaration),
         )
 
 

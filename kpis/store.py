@@ -48,7 +48,7 @@ Tally = Literal["tally", "tally_left"]
 _NO_LEAD: Final = 0  # nothing is fenced
 
 _ADDED: Final = ("split_by", "thinned")  # the last table of each time that some were added to this format
-_ADDED_COLUMNS: Final = (("version", "told_as"),)
+_ADDED_COLUMNS: Final = (("version", "told_as"), ("published", "told_as"))
 
 _encode_spans = msgspec.msgpack.Encoder().encode
 _decode_spans = msgspec.msgpack.Decoder(list[KnownSpan]).decode
@@ -88,7 +88,8 @@ class RemnantRow(NamedTuple):
 class PublishedRow(NamedTuple):
     """A figure of a day, or of the month that begins with it (``every``), and when and why it was published.
 
-    ``value``: a decimal text in the unit of the KPI; None: no answer. ``as_of``: the instant as of which it was read.
+    ``value``: a decimal text; None: no answer. ``as_of``: the instant as of which it was read. ``told_as``: how the
+    value is told, as it is kept (kpis/terms.py); None: an earlier release published it, by terms that nobody knows.
     """
 
     id: int
@@ -102,9 +103,10 @@ class PublishedRow(NamedTuple):
     records: int
     as_of: int | None
     why: str
+    told_as: str | None = None
 
 
-_PUBLISHED = ", ".join(PublishedRow._fields)
+_PUBLISHED = ", ".join(PublishedRow._fields[:-1])
 
 
 class KpiReader:
@@ -304,10 +306,17 @@ class KpiReader:
 
     def published(self, kpi: str, after: int = 0, limit: int = _ALL) -> list[PublishedRow]:
         """Return what was published of a KPI, in that order, after an id."""
-        found = self.rows(
-            f"SELECT {_PUBLISHED} FROM published WHERE kpi = ? AND id > ? ORDER BY id LIMIT ?", kpi, after, limit
-        )
-        return [_published(row) for row in found]
+        sql = f"SELECT {self._columns} FROM published WHERE kpi = ? AND id > ? ORDER BY id LIMIT ?"
+        return [_published(row) for row in self.rows(sql, kpi, after, limit)]
+
+    def all_published(self) -> list[PublishedRow]:
+        """Return what was published of every KPI, in that order."""
+        return [_published(row) for row in self.rows(f"SELECT {self._columns} FROM published ORDER BY id")]
+
+    @property
+    def _columns(self) -> str:
+        """The columns of a published figure."""
+        return f"{_PUBLISHED}, {self._told_as('published')}"
 
     def restated(self, kpi: str, after: int, limit: int) -> list[tuple[PublishedRow, PublishedRow]]:
         """Return figures that took the place of others, after an id, each with the one before it."""
@@ -316,14 +325,15 @@ class KpiReader:
             " AND earlier.every = published.every AND earlier.day = published.day AND earlier.id < published.id"
         )
         rows = self.rows(
-            f"SELECT former, {_PUBLISHED} FROM (SELECT ({former}) AS former, {_PUBLISHED} FROM published"
+            f"SELECT former, {_PUBLISHED}, told_as FROM (SELECT ({former}) AS former, {_PUBLISHED},"
+            f" {self._told_as('published')} AS told_as FROM published"
             " WHERE kpi = ? AND id > ?) AS told WHERE former IS NOT NULL ORDER BY id LIMIT ?",
             kpi,
             after,
             limit,
         )
         before = self.rows(
-            f"SELECT {_PUBLISHED} FROM published WHERE id IN (SELECT value FROM json_each(?))",
+            f"SELECT {self._columns} FROM published WHERE id IN (SELECT value FROM json_each(?))",
             self.connection.array(row[0] for row in rows),
         )
         by_id = {row[0]: _published(row) for row in before}
@@ -332,7 +342,7 @@ class KpiReader:
     def standing_published(self, kpi: str, every: str, first: int, last: int) -> dict[int, PublishedRow]:
         """Return the figures in force of some days (ordinals, both included), by day."""
         found = self.rows(
-            f"SELECT {_PUBLISHED} FROM published WHERE kpi = ? AND every = ? AND day BETWEEN ? AND ? ORDER BY id",
+            f"SELECT {self._columns} FROM published WHERE kpi = ? AND every = ? AND day BETWEEN ? AND ? ORDER BY id",
             kpi,
             every,
             first,
@@ -585,6 +595,12 @@ class KpiWriter(KpiReader):
         self.connection.execute(
             f"INSERT INTO published ({', '.join(PublishedRow._fields[1:])}) VALUES ({marks})",
             row._replace(at_least=int(row.at_least))[1:],
+        )
+
+    def tell_published_as(self, kpi: str, since: int, told_as: str) -> None:
+        """Note how the figures of a KPI are told that were published since an instant, of those of which it is not."""
+        self.connection.execute(
+            "UPDATE published SET told_as = ? WHERE kpi = ? AND at >= ? AND told_as IS NULL", (told_as, kpi, since)
         )
 
     def put_latest(self, contents: Mapping[str, bytes]) -> None:

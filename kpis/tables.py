@@ -80,6 +80,7 @@ behind = _table("behind", _key("cell"), _key("case_id"))
 # How many cases a version concerns, by the reason why they count for nothing; an empty one: they count.
 tally = _table("tally", _key("kpi"), _key("label", Text), _required("count"))
 # Figures of days and months that are over, and each that took the place of one; nothing here is ever changed.
+# ``told_as``: by which clock, in which unit and of which headline, as JSON; none: nobody knows.
 published = _table(
     "published",
     _given("id"),
@@ -93,6 +94,7 @@ published = _table(
     _required("records"),
     Column("as_of", _Number),
     _required("why", Text),
+    Column("told_as", Text),
     rowid=True,
 )
 Index("published_by_day", published.c.kpi, published.c.every, published.c.day, published.c.id)

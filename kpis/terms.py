@@ -11,7 +11,7 @@ from dataclasses import replace
 import msgspec
 
 from kpis.declaration import Bound, Declaration, Dimension, Formula, Good, Headline, Kind, KpiClock, Unfinished, Unit
-from kpis.store import VersionRow
+from kpis.store import PublishedRow, VersionRow
 
 
 class ToldAs(msgspec.Struct, frozen=True):
@@ -38,11 +38,22 @@ class Terms(ToldAs, frozen=True):
 
 
 _decode_terms = msgspec.json.Decoder(Terms).decode
+_decode_told_as = msgspec.json.Decoder(ToldAs).decode
 
 
 def told_as(declaration: Declaration) -> ToldAs:
     """Return how the figures of a declaration are told."""
     return ToldAs(declaration.clock, declaration.unit, _headline(declaration))
+
+
+def told_as_text(declaration: Declaration) -> str:
+    """Return how the figures of a declaration are told, as it is kept with what is published."""
+    return msgspec.json.encode(told_as(declaration)).decode()
+
+
+def told_as_of(published: PublishedRow) -> ToldAs | None:
+    """Return how a published figure is told; None: nobody knows."""
+    return None if published.told_as is None else _decode_told_as(published.told_as)
 
 
 def terms_text(declaration: Declaration, arithmetic: int) -> str:

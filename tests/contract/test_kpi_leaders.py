@@ -160,15 +160,15 @@ def test_figures_that_were_published_in_a_folder_go_along_once(
     assert isinstance(file, Path)
     with closing((former := open_kpi_writer(file)).connection), transaction(former):
         former.publish(FIGURE)
-        former.publish(FIGURE._replace(value="8", why="late data"))
+        former.publish(FIGURE._replace(value="8", why="late data", told_as="{}"))
         former.put_spans({b"trace": []})
         former.put_thinned([("a", FIGURE.day)])
     first = candidate()
     store = first.lead(tmp_path)
     assert store is not None
-    assert [(row.value, row.why, row.at_least) for row in store.published("a")] == [
-        ("7", "published", True),
-        ("8", "late data", True),
+    assert [(row.value, row.why, row.at_least, row.told_as) for row in store.published("a")] == [
+        ("7", "published", True, None),
+        ("8", "late data", True, "{}"),
     ]
     assert [former.value for former, _ in store.restated("a", 0, 10)] == ["7"]
     assert store.spans_known([b"trace"]) == {b"trace": []}
@@ -184,6 +184,38 @@ def test_figures_that_were_published_in_a_folder_go_along_once(
     assert kept is not None
     assert len(kept.published("a")) == 2
     assert file.is_file()  # what is in it stands nowhere else
+
+
+def test_figures_that_an_earlier_release_published_in_a_folder_go_along(
+    candidate: Callable[[], Candidate], tmp_path: Path
+) -> None:
+    file = kpi_place(tmp_path, None)
+    assert isinstance(file, Path)
+    with closing((former := open_kpi_writer(file)).connection):
+        with transaction(former):
+            former.publish(FIGURE)
+        for table in ("version", "published"):
+            former.connection.execute(f"ALTER TABLE {table} DROP COLUMN told_as")
+    store = candidate().lead(tmp_path)
+    assert store is not None
+    assert [(row.value, row.told_as) for row in store.published("a")] == [("7", None)]
+
+
+def test_a_leader_of_an_earlier_release_is_followed_by_one_that_brings_the_tables_up_to_date(
+    candidate: Callable[[], Candidate], database: StoreUrl
+) -> None:
+    first = candidate()
+    with transaction(store := led(first)):
+        store.add_version("a", "1", "digest", 5, "{}")
+        store.publish(FIGURE)
+    for table in ("version", "published"):
+        first.connection.execute(f"ALTER TABLE {table} DROP COLUMN told_as")
+    with closing((reader := open_kpi_reader(Schema(database, SCHEMA))).connection):
+        assert [row.told_as for row in (*reader.versions(), *reader.published("a"))] == [None, None]
+        first.close()
+        with transaction(successor := led(candidate())):
+            successor.tell_as(1, "digest", "{}")
+        assert [row.told_as for row in (*reader.versions(), *reader.published("a"))] == ["{}", None]
 
 
 def test_the_engine_drops_no_change_that_the_leader_has_not_worked_off(

@@ -271,6 +271,67 @@ def test_why_figures_stand_still_is_said_while_they_do(folder: Path) -> None:
         assert serve.get("/api/v1/kpis").json["waits"] is None
 
 
+OWN = """
+kpi: approval-to-release
+version: {version}
+title: Approval to release
+group: work to bill
+question: How long does an approved time entry wait for its release?
+unit: seconds
+clock: {clock}
+formula:
+  kind: lag
+  of: {{process: time-to-bill, from: approved, to: released}}
+good: low
+minimum_sample: 1
+owner: pmo
+source: delivery handbook, page 12
+"""
+
+
+def published(data: Path) -> int:
+    with closing(sqlite3.connect(data / "kpis.db", timeout=60)) as tool:
+        kpi = ("approval-to-release",)
+        return tool.execute("SELECT count(*) FROM published WHERE kpi = ? AND records > 0", kpi).fetchone()[0]
+
+
+def test_each_value_of_a_restatement_is_told_as_it_was_published(folder: Path) -> None:
+    """Approved on Monday at 9:00 and released on Friday at 12:00: 4 business days of 8 hours, and 3 hours."""
+    (folder / "clock").write_text("2026-03-20T12:00:00Z")
+    own, data = folder / "definitions" / "kpis" / "own.yaml", folder / "data"
+    own.parent.mkdir(parents=True)
+    words = ("--clock", str(folder / "clock"), "--definitions", str(folder / "definitions"))
+    path = "/api/v1/kpis/approval-to-release"
+
+    def is_answered(serve: Serving, version: str, done: int = 5) -> bool:
+        answer = serve.get(f"{path}/readings", **{"from": "2026-03-02", "to": "2026-03-02"})
+        if answer.status != 200 or answer.json["version"] != version or not answer.json["complete"]:
+            return False
+        return answer.json["readings"][0]["beside"]["done"] == done
+
+    own.write_text(OWN.format(version=1, clock="business"))
+    with serving(data, *words) as serve:
+        serve.send(*(approved(n) for n in range(25)), *(released(n) for n in range(25)))
+        until(lambda: is_answered(serve, "1"), "the figures")
+    with serving(data, *words):  # what is mature is published at a start, and each minute
+        until(lambda: published(data) > 0, "what is published first")
+    first = published(data)
+    own.write_text(OWN.format(version=2, clock="elapsed"))
+    with serving(data, *words) as serve:
+        until(lambda: is_answered(serve, "2"), "the other version")
+    with serving(data, *words) as serve:
+        until(lambda: published(data) > first, "what is restated")
+        restated = serve.get(f"{path}/restatements").json["restatements"]
+        (each,) = (each for each in restated if (each["every"], each["day"]) == ("day", "2026-03-02"))
+        assert (each["was"], each["now"], each["why"]) == ("126000", "356400", "a declaration changed")
+        unit = {"unit": "seconds", "headline": "median"}
+        assert each["was_told_as"] == {"clock": "business", **unit, "day_seconds": 28_800}
+        assert each["told_as"] == {"clock": "elapsed", **unit, "day_seconds": 86_400}
+        told = said(serve, "restatements", "approval-to-release")
+        assert "4.4 bd (business, median)" in told
+        assert "4 d 3 h (elapsed, median)" in told
+
+
 def test_up_to_when_sources_have_told_is_said(folder: Path) -> None:
     """Of two declared sources of the ERP one was never heard of: nobody can say that what is open is open still."""
     (folder / "definitions").mkdir()

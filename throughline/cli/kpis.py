@@ -542,7 +542,7 @@ def restatements(kpi: str, asked: Asked, url: str | None, data: Path | None, as_
     if as_json:
         print_json(found)
         return
-    out, declared = console(), client.get(_path(kpi))["kpi"]
+    out = console()
     if not found["restatements"]:
         out.print("No published figure of it has changed.")
         return
@@ -552,9 +552,9 @@ def restatements(kpi: str, asked: Asked, url: str | None, data: Path | None, as_
     for each in found["restatements"]:
         table.add_row(
             f"{each['every']} {each['day']}",
-            _published(declared, each["was"], each["was_at_least"]),
+            _published(each, "was"),
             moment(each["was_published"]),
-            _published(declared, each["now"], each["now_at_least"]),
+            _published(each, "now"),
             moment(each["at"]),
             _why(each),
         )
@@ -568,8 +568,17 @@ def _why(each: Document) -> str:
     return f"{each['why']}{versions}"
 
 
-def _published(kpi: Mapping[str, Any], value: str | None, at_least: bool) -> str:
-    return figure_text(kpi, {"value": value, "at_least": at_least, "unit": kpi["unit"], "currency": None})
+def _published(each: Document, side: str) -> str:
+    """Write one value of a restatement in its own unit; where the two are told in different ways, with which it is."""
+    value, at_least = each[side], each[f"{side}_at_least"]
+    told, other = each["was_told_as"], each["told_as"]
+    if side == "now":
+        told, other = other, told
+    if told is None:
+        return "no answer" if value is None else f"{'> ' if at_least else ''}{value} (its unit is not known)"
+    text = figure_text(told, {"value": value, "at_least": at_least, "unit": told["unit"], "currency": None})
+    words = ", ".join(str(told[word]) for word in ("clock", "headline") if told[word])
+    return text if value is None or told == other else f"{text} ({words})"
 
 
 def backfill(wait: bool, url: str | None, data: Path | None, as_json: bool) -> None:

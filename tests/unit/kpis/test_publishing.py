@@ -7,11 +7,12 @@ import dataclasses
 import msgspec
 
 from kpis.ask import Asker
-from kpis.declaration import Headline, KpiClock
-from kpis.keep import DECLARED_ANEW, LATE_DATA, STATED
+from kpis.declaration import Headline, KpiClock, Unit
+from kpis.keep import DECLARED_ANEW, LATE_DATA, STATED, former_digest_of
 from kpis.publish import PUBLISHED, STOOD, Publisher
 from kpis.scratch import moment_of
-from kpis.store import APART, KpiWriter, PublishedRow
+from kpis.store import APART, KpiWriter, PublishedRow, transaction
+from kpis.terms import ToldAs, told_as, told_as_of
 from tests.unit.kpis.golden import FOLDER, Golden, event, golden, instant
 from tests.unit.kpis.test_keeping import World
 from throughline.core.instants import DAY, HOUR
@@ -168,6 +169,30 @@ def test_another_definition_restates_what_it_works_out_otherwise(store: KpiWrite
     rows = published(world)
     assert days(rows) == [("34200", PUBLISHED), ("90000", DECLARED_ANEW)]
     assert [row.version for row in rows] == ["1", "2"]
+
+
+def test_each_value_is_told_as_it_was_declared_when_it_was_published(store: KpiWriter) -> None:
+    world = world_of(LAG, store)
+    published(world)
+    world.declare(dataclasses.replace(LAG.declaration, clock=KpiClock.ELAPSED, headline=Headline.P99, version="2"))
+    published(world)
+    ((former, now),) = store.restated(LAG.declaration.name, 0, 10)
+    assert told_as_of(former) == ToldAs(KpiClock.BUSINESS, Unit.SECONDS, LAG.declaration.headline)
+    assert told_as_of(now) == ToldAs(KpiClock.ELAPSED, Unit.SECONDS, Headline.P99)
+
+
+def test_what_an_earlier_release_published_is_told_by_the_version_that_is_there_since(store: KpiWriter) -> None:
+    world = world_of(LAG, store)
+    rows = published(world)
+    before = rows[0]._replace(at=store.versions()[0].since - 1)
+    with transaction(store):
+        store.publish(before)
+        store.connection.execute("UPDATE published SET told_as = NULL")
+        former = former_digest_of(LAG.declaration)
+        store.connection.execute("UPDATE version SET told_as = NULL, digest = ?", (former,))
+    world.declare(LAG.declaration)
+    told = [told_as_of(row) for row in store.published(LAG.declaration.name)]
+    assert told == [*(told_as(LAG.declaration) for _ in rows), None]
 
 
 def test_another_headline_restates_what_it_works_out_otherwise_also_after_a_look_at_every_case(

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from kpis.store import KpiWriter, open_kpi_reader, open_kpi_writer, transaction
+from kpis.store import KpiWriter, PublishedRow, open_kpi_reader, open_kpi_writer, transaction
 from tests.stored_store import tables_of
 from tests.unit.kpis.conftest import Fresh, opened
+
+FIGURE = PublishedRow(0, "a", "day", 739_676, "1", 5, "7", False, 1, None, "published")
 
 
 def fill_up(store: KpiWriter) -> None:
@@ -36,10 +38,17 @@ def test_a_store_of_an_earlier_release_is_read_as_it_is_and_brought_up_to_date_o
     with closing((store := opened(place)).connection):
         with transaction(store):
             store.add_version("a", "1", "digest", 5, "{}")
-        store.connection.execute("ALTER TABLE version DROP COLUMN told_as")
+            store.publish(FIGURE)
+            store.publish(FIGURE._replace(value="8"))
+        for table in ("version", "published"):
+            store.connection.execute(f"ALTER TABLE {table} DROP COLUMN told_as")
     with closing((reader := open_kpi_reader(place)).connection):
         assert [(each.version, each.told_as) for each in reader.versions()] == [("1", None)]
+        ((former, now),) = reader.restated("a", 0, 10)
+        assert [(each.value, each.told_as) for each in (former, now)] == [("7", None), ("8", None)]
         with closing((store := opened(place)).connection), transaction(store):
+            store.tell_published_as("a", 5, "{}")
             store.tell_as(store.versions()[0].number, "digest", "{}")
         assert [each.told_as for each in reader.versions()] == ["{}"]
+        assert [each.told_as for each in reader.published("a")] == ["{}", "{}"]
     assert tables_of(place) == made
