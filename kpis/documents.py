@@ -16,7 +16,7 @@ from kpis.money import Converted, Sums, rounded
 from kpis.reading import Answer, Balance, Beside, Lag, Newest, Pace, Ratio, Reading, Share, Stock, Total, Variance
 from kpis.store import PublishedRow
 from kpis.survival import Reached
-from kpis.terms import ToldAs
+from kpis.terms import ToldAs, told_as
 from throughline.core.business_time import BusinessTime
 from throughline.core.instants import DAY, MICROSECONDS, format_instant
 
@@ -331,11 +331,13 @@ class KpiList(msgspec.Struct, frozen=True):
 class ReadingsDocument(msgspec.Struct, frozen=True):
     """Readings of a KPI. ``version``: that of the declaration which they are by; ``complete``: it has seen all cases.
 
+    ``told_as``: how that one tells figures, whatever is declared by now.
     ``cases``: how many the KPI concerns; ``left_out``: how many of all count for nothing, by reason.
     """
 
     kpi: str
     version: str
+    told_as: ToldAsDocument
     complete: bool
     at: str
     readings: list[ReadingDocument]
@@ -345,7 +347,11 @@ class ReadingsDocument(msgspec.Struct, frozen=True):
 
 def told_as_document(told: ToldAs, calendars: BusinessTime) -> ToldAsDocument:
     """Return how a value is told, with the day of its clock."""
-    return ToldAsDocument(told.clock, told.unit, told.headline, Counting(told.clock, calendars).day_seconds)
+    return _told_as(told, Counting(told.clock, calendars))
+
+
+def _told_as(told: ToldAs, counting: Counting) -> ToldAsDocument:
+    return ToldAsDocument(told.clock, told.unit, told.headline, counting.day_seconds)
 
 
 def kpi_document(declaration: Declaration, counting: Counting) -> KpiDocument:
@@ -391,6 +397,7 @@ def readings_document(
     return ReadingsDocument(
         kpi=declaration.name,
         version=answered.version.version,
+        told_as=_told_as(told_as(declaration), counting),
         complete=answered.version.complete,
         at=format_instant(now),
         readings=[

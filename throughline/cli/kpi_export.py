@@ -79,7 +79,7 @@ def _row(kpi: Document, found: Document, reading: Document, by: Sequence[str]) -
     return {
         "kpi": kpi["id"],
         "version": found["version"],
-        "unit": kpi["unit"],
+        "unit": found["told_as"]["unit"],
         "currency": figure["currency"],
         "at": found["at"],
         "first": reading["first"],

@@ -113,7 +113,7 @@ def show_kpi(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data
     if as_json:
         print_json(found)
         return
-    out = console()
+    out, kept = console(), as_told(kept, found)
     _say_what(out, kept, found)
     _say_where(out, where)
     out.print(_readings(kept, found["readings"]))
@@ -123,6 +123,11 @@ def show_kpi(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data
         out.print("Of some of it nothing told so far: a source that would tell has never reported.", style="yellow")
     elif known_to < found["at"]:
         out.print(f"Of some of it sources have told up to {_known_to(known_to)}.", style="yellow")
+
+
+def as_told(kpi: Document, found: Document) -> Document:
+    """Return a KPI as the version tells it that readings are by: the KPI itself may be of a moment before or after."""
+    return {**kpi, **found["told_as"]}
 
 
 def _say_where(out: Console, where: Iterable[str]) -> None:
@@ -267,7 +272,7 @@ def explain(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data:
     if as_json:
         print_json({"kpi": declared, "definition": kept["definition"], "readings": found, "cases": behind})
         return
-    out = console()
+    out, declared = console(), as_told(declared, found)
     _say_what(out, declared, found)
     _say_where(out, where)
     say_definition(out, declared, kept["definition"])

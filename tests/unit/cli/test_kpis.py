@@ -16,7 +16,8 @@ import pytest
 from kpis.ask import Part
 from kpis.clock import Counting
 from kpis.defined import definition_document
-from kpis.documents import kpi_document, reading_documents
+from kpis.documents import kpi_document, reading_documents, told_as_document
+from kpis.terms import told_as
 from tests.unit.kpis.golden import DEFINITIONS, FOLDER, answers, golden
 from throughline.cli.kpi_export import export
 from throughline.cli.kpis import explain, list_kpis, risks, show_kpi
@@ -67,7 +68,8 @@ def documents(name: str, **changed: Any) -> dict[str, Documents]:
     definition = msgspec.to_builtins(definition_document(kpi, DEFINITIONS, case.estate))
     latest: Documents = {"kpi": shown, "at": at, "reading": readings[0], "compared": None}
     listed: Documents = {"kpis": [latest], "left_out": {}, "behind": 0, "walking": False, "unheard": [], "waits": None}
-    found = {"kpi": kpi.name, "version": kpi.version, "complete": True, "at": at, "readings": readings}
+    told = msgspec.to_builtins(told_as_document(told_as(kpi), case.estate.calendars))
+    found = {"kpi": kpi.name, "version": kpi.version, "told_as": told, "complete": True, "at": at, "readings": readings}
     return {
         "/api/v1/kpis": listed,
         path: {**latest, "definition": definition},

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from kpis.ask import Part
+from kpis.ask import Answered, Part
 from kpis.clock import Counting
+from kpis.declaration import Headline, KpiClock, Unit
 from kpis.distribution import Estimate
-from kpis.documents import ShareDocument, StockDocument, reading_documents
+from kpis.documents import ShareDocument, StockDocument, ToldAsDocument, reading_documents, readings_document
 from kpis.reading import Stock
+from kpis.store import VersionRow
 from tests.unit.kpis.golden import FOLDER, answers, golden
+from throughline.cli.kpis import as_told
 
 
 @pytest.mark.parametrize(
@@ -37,3 +40,15 @@ def test_a_stock_says_how_far_off_its_median_age_may_be() -> None:
         (reading,) = reading_documents(case.declaration, counting, part, case.scope.by, "EUR")
         assert isinstance(reading.answer, StockDocument)
         assert reading.answer.median_age_error == error
+
+
+def test_readings_say_how_the_version_tells_them_that_they_are_by() -> None:
+    case = golden(FOLDER / "billing-readiness-lag.yaml")
+    counting = Counting(case.declaration.clock, case.estate.calendars)
+    version = VersionRow(1, case.declaration.name, "1", "", 0, True)
+    answered = Answered(case.declaration, version, [], 0, {})
+    document = readings_document(counting, answered, (), case.now, "EUR")
+    assert document.told_as == ToldAsDocument(KpiClock.BUSINESS, Unit.SECONDS, Headline.MEDIAN, 30_600)
+    found = {"told_as": {"clock": "business", "day_seconds": 30_600}}
+    kpi = {"id": "a", "clock": "elapsed", "day_seconds": 86_400}
+    assert as_told(kpi, found) == {"id": "a", "clock": "business", "day_seconds": 30_600}
