@@ -42,6 +42,8 @@ from throughline.core.expressions import Condition
 
 ARITHMETIC = 5
 """Goes up with each change of how cases are observed or added up: then all of them are looked at anew."""
+_WITHOUT_TERMS = 4
+"""The arithmetic of the last release that noted versions without their terms."""
 
 MADE_BY = "made_by"
 LATE_DATA = "late data"
@@ -267,14 +269,14 @@ class Keeper:
                 if row is None:
                     row = self._add_version(declaration, newest.get(name), snapshot.now)
                 elif row.told_as != (terms := terms_text(declaration, ARITHMETIC)):
-                    store.tell_as(row.number, row.digest, terms)
+                    store.tell_as(row.number, terms)
                 self._keep(row, declaration)
             store.supersede(self._kept)
             self._declared_anew = self._taking_over(store.versions())
         self._former = None if store.meta().get(_FORMER) else -1
 
     def _note_terms(self) -> None:
-        """Note the terms of versions that an earlier release noted without, of those that are as they are declared.
+        """Note the terms of versions that an earlier release noted without, of those that are as they were declared.
 
         What was published since such a version was first seen is of it, as its predecessor may have answered until
         then.
@@ -282,7 +284,7 @@ class Keeper:
         for row in self._store.versions():
             declaration = self._catalogue.kpis.get(row.kpi)
             if row.told_as is None and declaration is not None and row.digest == former_digest_of(declaration):
-                self._store.tell_as(row.number, digest_of(declaration), terms_text(declaration, ARITHMETIC))
+                self._store.tell_as(row.number, terms_text(declaration, _WITHOUT_TERMS))
                 self._store.tell_published_as(row.kpi, row.since, told_as_text(declaration))
 
     def _add_version(self, declaration: Declaration, former: VersionRow | None, now: int) -> VersionRow:
@@ -734,18 +736,18 @@ def _is_of_our_arithmetic(row: VersionRow) -> bool:
 
 def digest_of(declaration: Declaration) -> str:
     """Return what changes with all that decides what the figure of a KPI is, and with nothing else."""
-    return _digest([*_decisive(declaration), declaration.unit, declaration.headline])
+    return _digest([*_decisive(declaration, ARITHMETIC), declaration.unit, declaration.headline])
 
 
 def former_digest_of(declaration: Declaration) -> str:
     """Return the digest of a version that an earlier release noted without its terms."""
-    return _digest(_decisive(declaration))
+    return _digest(_decisive(declaration, _WITHOUT_TERMS))
 
 
-def _decisive(declaration: Declaration) -> list[object]:
+def _decisive(declaration: Declaration, arithmetic: int) -> list[object]:
     """Return what decides what a case contributes to a KPI."""
     return [
-        ARITHMETIC,
+        arithmetic,
         declaration.clock,
         declaration.formula,
         declaration.population,

@@ -537,10 +537,9 @@ class KpiWriter(KpiReader):
         ).fetchone()
         return VersionRow(number, kpi, version, digest, since, False, told_as)
 
-    def tell_as(self, number: int, digest: str, told_as: str) -> None:
-        """Keep other terms of a version, and by which digest it is found."""
-        sql = "UPDATE version SET digest = ?, told_as = ? WHERE number = ?"
-        self.connection.execute(sql, (digest, told_as, number))
+    def tell_as(self, number: int, told_as: str) -> None:
+        """Keep other terms of a version."""
+        self.connection.execute("UPDATE version SET told_as = ? WHERE number = ?", (told_as, number))
 
     def supersede(self, kept: Iterable[int]) -> None:
         """Let no version but some be found by its digest: the others are no longer kept up to date, if they come back.

@@ -214,7 +214,7 @@ def test_a_leader_of_an_earlier_release_is_followed_by_one_that_brings_the_table
         assert [row.told_as for row in (*reader.versions(), *reader.published("a"))] == [None, None]
         first.close()
         with transaction(successor := led(candidate())):
-            successor.tell_as(1, "digest", "{}")
+            successor.tell_as(1, "{}")
         assert [row.told_as for row in (*reader.versions(), *reader.published("a"))] == ["{}", None]
 
 
