@@ -20,7 +20,7 @@ from throughline.core.estate import Estate
 class OfDeviations:
     """Observes the open deviations of cases: each case once, since the first of them, with what it holds up.
 
-    Of a case without one that may be late it says that nobody knows.
+    Of a case that may be late, and has none that counts, it says that nobody knows.
     """
 
     def __init__(self, declaration: Declaration, estate: Estate) -> None:
@@ -44,10 +44,8 @@ class OfDeviations:
         held = case.exposure
         if formula.measure is Measure.AMOUNT and case.counted_elsewhere:
             return ()
-        if not found:
+        if not found or (formula.measure is Measure.AMOUNT and held is None):
             return self._unconfirmed(case)
-        if formula.measure is Measure.AMOUNT and held is None:
-            return ()
         first = min(found, key=lambda each: (each.since, each.step or ""))
         amount = None
         if held is not None and held.amount is not None and held.currency is not None:
