@@ -20,9 +20,9 @@ from grafana.panels import (
     rows,
     trend,
 )
-from grafana.series import TOTAL, family_of, level, of_total, quantile_of, with_info
+from grafana.series import TOTAL, family_of, headline, level, of_total, quantile_of, with_info
 from kpis.ageing import Ageing
-from kpis.exposition import HAS_ANSWER, HEADLINE, OPEN, SAMPLE_SIZE, WITHOUT_AMOUNT
+from kpis.exposition import HAS_ANSWER, OPEN, SAMPLE_SIZE, WITHOUT_AMOUNT
 
 LAG, VALUE, RISK = "billing-readiness-lag", "unbilled-approved-value", "money-at-risk"
 SHARES = ("timely-billing-rate", "released-by-first-cut-off", "untouched-billing-rate")
@@ -40,8 +40,8 @@ def _told(expr: str) -> str:
 
 def _months(name: str) -> Query:
     """Return by how much a KPI's headline changed in 30 days, as a share."""
-    now = of_total(HEADLINE, name)
-    return Query(f"{now} / ({now} offset 30d) - 1", name.replace("-", " "), now=True)
+    change = f"{headline(name)} / {headline(name, ' offset 30d')} - 1"
+    return Query(change, name.replace("-", " "), now=True)
 
 
 STANDING = f"throughline:kpi_standing{{{TOTAL}}}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from kpis.catalogue import Catalogue, load_catalogue
-from kpis.exposition import INFO, TARGET, WARNING, Family, families_of
+from kpis.exposition import HEADLINE, HEADLINE_AT_LEAST, INFO, TARGET, WARNING, Family, families_of
 from lineage.definitions import load_definitions
 
 TOTAL = 'process="", flow="", legal_entity="", work_owner="", ageing="", cutoff="", region=~"$region"'
@@ -35,6 +35,11 @@ def of_total(family: Family, kpi: str) -> str:
     """Return a series that all KPIs have, of one of them: a figure's or what stands beside it."""
     assert kpi in _shipped().kpis
     return f'{family.name}{{kpi="{kpi}", {TOTAL}}}'
+
+
+def headline(kpi: str, offset: str = "") -> str:
+    """Return the figure of a KPI, or what it is at least, some time ago (`` offset 30d``)."""
+    return f"({of_total(HEADLINE, kpi)}{offset} or {of_total(HEADLINE_AT_LEAST, kpi)}{offset})"
 
 
 def by_flow(family: Family, kpi: str) -> str:

@@ -395,6 +395,8 @@ class Reader:
         standing: dict[str, list[_Stands]] = {each: [] for each in Ageing}
         for each in self._standing(cells):
             standing[self._ageing(each)].append(each)
+        if silent and not any(standing.values()):
+            return dict.fromkeys(wanted, Reading(None, SILENT, beside, known_to))
         return {each: self._stock(standing[each], beside, silent)._replace(known_to=known_to) for each in wanted}
 
     def _known_to(self, cells: Cells) -> int:
@@ -514,10 +516,12 @@ class Reader:
         beside = standing_of(cells)
         if not beside.began and not looked_at:
             return Reading(None, NO_DATA, beside)
-        standing = self._standing(cells)
+        standing, silent = list(self._standing(cells)), self._is_silent(cells)
+        if silent and not standing:
+            return Reading(None, SILENT, beside)
         if ageing is not None:
-            standing = (each for each in standing if self._ageing(each) == ageing)
-        return self._stock(standing, beside, self._is_silent(cells))
+            standing = [each for each in standing if self._ageing(each) == ageing]
+        return self._stock(standing, beside, silent)
 
     def _is_silent(self, cells: Cells) -> bool:
         """Tell whether something may be late, and who would tell has been silent for longer than it ever is."""
@@ -540,8 +544,6 @@ class Reader:
         for each in standing:
             ages.add(each.age, whole.add(each.held))
         beside = beside._replace(began=ages.size, open=ages.size)
-        if silent and not ages.size:
-            return Reading(None, SILENT, beside)
         amount = convert(whole.sums, self._moment.rates, self._moment.today)
         hours, without = whole.known_hours, whole.hours_unknown
         stock = Stock(ages.size, amount, whole.sums, hours, without, ages, ages.quantile(0.5), silent)
