@@ -397,7 +397,11 @@ class Reader:
             standing[self._ageing(each)].append(each)
         if silent and not any(standing.values()):
             return dict.fromkeys(wanted, Reading(None, SILENT, beside, known_to))
-        return {each: self._stock(standing[each], beside, silent)._replace(known_to=known_to) for each in wanted}
+        # Of a class that nothing is in that is all that is known: at least nothing would be beyond a target of none.
+        return {
+            each: self._stock(standing[each], beside, silent and bool(standing[each]))._replace(known_to=known_to)
+            for each in wanted
+        }
 
     def _known_to(self, cells: Cells) -> int:
         happening = self._declaration.formula.kind in _HAPPENING
@@ -521,7 +525,7 @@ class Reader:
             return Reading(None, SILENT, beside)
         if ageing is not None:
             standing = [each for each in standing if self._ageing(each) == ageing]
-        return self._stock(standing, beside, silent)
+        return self._stock(standing, beside, silent and bool(standing))
 
     def _is_silent(self, cells: Cells) -> bool:
         """Tell whether something may be late, and who would tell has been silent for longer than it ever is."""

@@ -112,9 +112,11 @@ def _lag(declaration: Declaration) -> _Sides:
 def _share(declaration: Declaration) -> _Sides:
     formula = declaration.formula
     hit = _hit(formula, _CLOCKS[declaration.clock])
+    to_reach = declaration.unfinished is Unfinished.COUNTED and formula.hit is Hit.REACHED
+    withdrawn = ", not what ended otherwise" if to_reach else ""
     return _Sides(
         f"waits that {hit}",
-        _OF_ALL[declaration.unfinished],
+        _OF_ALL[declaration.unfinished] + withdrawn,
         f"the share of the waits {_waits(formula)} that {hit}",
     )
 
