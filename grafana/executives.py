@@ -105,6 +105,17 @@ def _stuck() -> Section:
         "short",
         Query(f"{risk}{{{TOTAL}}}", "{{currency}}"),
     )
+    without = figure(
+        "Of how many records is the amount unknown?",
+        "They are in no sum: their amount, or a rate for it, is not known.",
+        "short",
+        *(Query(of_total(WITHOUT_AMOUNT, name), name.replace("-", " "), now=True) for name in (VALUE, RISK)),
+    )
+    return Section("What is stuck?", [Placed(stuck, 6, 8), Placed(without, 6, 8), *_stuck_by(risk)])
+
+
+def _stuck_by(risk: str) -> list[Placed]:
+    """Return what is stuck by process, cut-off, team and age; ``risk``: the family of its figure."""
     by_process = bars(
         "In which processes is it stuck?",
         "As the figure beside it, by process. Piece by piece in `throughline cases`.",
@@ -131,23 +142,7 @@ def _stuck() -> Section:
         "short",
         *(Query(f'{risk}{{ageing="{each.value}"}}', each.value.replace("_", " "), now=True) for each in Ageing),
     )
-    without = figure(
-        "Of how many records is the amount unknown?",
-        "They are in no sum: their amount, or a rate for it, is not known.",
-        "short",
-        *(Query(of_total(WITHOUT_AMOUNT, name), name.replace("-", " "), now=True) for name in (VALUE, RISK)),
-    )
-    return Section(
-        "What is stuck?",
-        [
-            Placed(stuck, 6, 8),
-            Placed(without, 6, 8),
-            Placed(by_process, 12, 8),
-            Placed(by_cutoff, 8, 8),
-            Placed(by_team, 8, 8),
-            Placed(by_age, 8, 8),
-        ],
-    )
+    return [Placed(by_process, 12, 8), Placed(by_cutoff, 8, 8), Placed(by_team, 8, 8), Placed(by_age, 8, 8)]
 
 
 def _standings() -> Section:
