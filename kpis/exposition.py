@@ -105,6 +105,9 @@ KNOWN_TO = _shared(
 )
 WINDOW = Family("throughline_kpi_window_seconds", "The length of a KPI's window, where it has one.", ("kpi",))
 READ_AT = Family("throughline_kpi_read_timestamp_seconds", "When the readings were made, by Throughline's clock.")
+READ_BEHIND = Family(
+    "throughline_kpi_read_behind_changes", "Saves of cases that the KPIs had not been brought up to at that time."
+)
 
 SHARED = (
     INFO,
@@ -125,6 +128,7 @@ SHARED = (
     KNOWN_TO,
     WINDOW,
     READ_AT,
+    READ_BEHIND,
 )
 
 
@@ -209,15 +213,17 @@ class _Sample(NamedTuple):
 
 
 def expose_readings(
-    kpis: Iterable[Declaration], currents: Iterable[Current], estate: Estate, read_at: int
+    kpis: Iterable[Declaration], currents: Iterable[Current], estate: Estate, read_at: int, behind: int
 ) -> list[Samples]:
     """Return the samples of the readings of now by family, for an exposition by prometheus_client.
 
     A KPI that has no reading has no answer. Readings by a dimension that is no label, or of a value that nothing
-    declares, are left out. ``read_at``: when they were made (microseconds). Every family is there from the start.
+    declares, are left out. ``read_at``: when they were made (microseconds); ``behind``: how many saves of cases had not
+    been counted. Every family is there from the start.
     """
     found = {family.name: _samples(family) for family in SHARED}
     found[READ_AT.name].add_sample(READ_AT.name, {}, read_at / MICROSECONDS)
+    found[READ_BEHIND.name].add_sample(READ_BEHIND.name, {}, behind)
     declared, read = list(kpis), list(currents)
     for family in (family for kpi in declared for family in families_of(kpi)):
         found.setdefault(family.name, _samples(family))

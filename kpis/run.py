@@ -66,6 +66,7 @@ _METRICS_EVERY = 5.0
 _COLLECT_EVERY = 60.0
 _LATEST_SHARE = 20  # readings of now may take one part in so many of the time, while cases change
 _IDLE_SHARE = 600  # and while they do not
+_CAUGHT_UP_SHARE, _FAR_BEHIND = 5, 1_000  # and once they follow again, where the last were so many changes behind
 _GAUGES_SHARE = 100
 
 _log = structlog.get_logger(__name__)
@@ -178,7 +179,7 @@ class _Loop:
         self._publisher = Publisher(self._store, asker, subject.catalogue)
         self._meter = Meter(Part.WATCH, METRICS)
         self._wanted: SimpleQueue[Callable[[], None]] = SimpleQueue()
-        self._changed = True
+        self._changed, self._read_behind = True, 0
         self._sparing_latest, self._sparing_gauges = Sparing(), Sparing()
         self._gauges: Mapping[str, Reading] = {}
         self._pace = Pace()
@@ -259,12 +260,14 @@ class _Loop:
 
     def _make_latest(self) -> None:
         """Make the readings of now, if that does not take too much of the time."""
-        at = time.monotonic()
-        if not self._sparing_latest.is_due(at, _LATEST_SHARE if self._changed else _IDLE_SHARE):
+        at, behind = time.monotonic(), self._behind()
+        follows_again = behind <= _FAR_BEHIND < self._read_behind
+        share = _CAUGHT_UP_SHARE if follows_again else _LATEST_SHARE if self._changed else _IDLE_SHARE
+        if not self._sparing_latest.is_due(at, share):
             return
-        self._changed, worked = False, time.thread_time()
+        self._changed, self._read_behind, worked = False, behind, time.thread_time()
         moment = self._moment()
-        documents, told = self._latest.documents(moment), self._told(moment)
+        documents, told = self._latest.documents(moment), self._told(moment, behind)
         with transaction(self._store):
             self._store.put_latest(documents)
             self._store.set_meta(READINGS_ROW, told)
@@ -284,10 +287,14 @@ class _Loop:
             self._sparing_gauges.note(time.monotonic(), time.thread_time() - worked)
         return replace(moment, gauges=self._gauges)
 
-    def _told(self, moment: Moment) -> str:
+    def _behind(self) -> int:
+        with self._reader.snapshot() as snapshot:
+            return self._keeper.behind(snapshot)
+
+    def _told(self, moment: Moment, behind: int) -> str:
         """Return the readings of now as metrics."""
         kpis, estate = self._subject.catalogue.kpis.values(), self._subject.estate
-        return expose_samples(expose_readings(kpis, self._latest.current(moment), estate, moment.now))
+        return expose_samples(expose_readings(kpis, self._latest.current(moment), estate, moment.now, behind))
 
     def _publish(self) -> None:
         moment = self._moment()
@@ -297,8 +304,7 @@ class _Loop:
         self._meter.counter(KPI_PUBLISHED).inc(self._store.last_published() - before)
 
     def _leave_metrics(self) -> None:
-        with self._reader.snapshot() as snapshot:
-            self._meter.gauge(KPI_BEHIND).set(self._keeper.behind(snapshot))
+        self._meter.gauge(KPI_BEHIND).set(self._behind())
         self._meter.gauge(KPI_WALKING).set(int(self._store.walked() is not None))
         self._meter.gauge(KPI_BYTES).set(self._store.connection.size())
         with transaction(self._store):

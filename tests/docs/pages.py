@@ -64,7 +64,8 @@ count, as nobody knows the sum of what has not ended. A KPI of the firm's own ha
   misses is called, not when that is). Without any of these labels it is the total; never add them up. `unknown` is what
   nobody says. Regions and legal entities are those that the estate declares, and no other dimension is a label, so that
   no series ever holds an id.
-- Times are by Throughline's clock; readings were made at `throughline_kpi_read_timestamp_seconds`.
+- Times are by Throughline's clock; readings were made at `throughline_kpi_read_timestamp_seconds`, while
+  `throughline_kpi_read_behind_changes` saves of cases waited to be counted.
 
 {shared}
 {own}"""

@@ -30,9 +30,9 @@ def _opener(context: ssl.SSLContext | None) -> OpenerDirector:
     return build_opener(ProxyHandler({}), *tls)
 
 
-def until(holds: Callable[[], bool], what: str) -> None:
+def until(holds: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> None:
     """Wait for a condition; fail, saying what for, where it does not come true in time."""
-    end = time.monotonic() + PATIENCE_SECONDS
+    end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, f"waited in vain for {what}"
         time.sleep(LOOK_AGAIN_SECONDS)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from kpis.catalogue import load_catalogue
-from kpis.exposition import HAS_ANSWER, HEADLINE, READ_AT
+from kpis.exposition import HAS_ANSWER, HEADLINE, READ_AT, READ_BEHIND
 from lineage.definitions import load_definitions
 from tests.prometheus_server import Prometheus, prometheus
 from tests.service.boards import BOARDS, RULES, Asked, asked, rules, selectors, variables
@@ -81,8 +81,10 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Generator[Watched]:
         until(lambda: len(server.values("throughline_ready")) > 0, "the first scrape")
         ended = play(firm, on.programs, on.clock, IN_A_HURRY, lambda _: None)
         wait_until_folded(on.api, ended.position)
-        read_at = f"min_over_time({READ_AT.name}[5s]) >= {firm.ends // MICROSECONDS}"  # by all scrapes and rules since
-        until(lambda: len(server.values(read_at)) > 0, "readings of the firm's last moment")
+        # By all scrapes and rules since. What is read before all is counted stays for twenty times what it took.
+        read = f"min_over_time({READ_AT.name}[5s]) >= {firm.ends // MICROSECONDS}"
+        of_all = f"max_over_time({READ_BEHIND.name}[5s]) == 0"
+        until(lambda: len(server.values(f"{read} and {of_all}")) > 0, "readings of all at the firm's last moment", 300)
         yield Watched(server, on.product.addresses.api)
 
 

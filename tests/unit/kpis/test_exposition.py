@@ -49,6 +49,7 @@ from throughline.core.yaml_file import YamlDocument
 
 KPIS = CATALOGUE.kpis
 READ_AT = 1_800_000_000
+BEHIND = 3
 BUSINESS_DAY = {"EMEA": 30_600, "AMER": 28_800}
 ESTATE = read_estate(
     YamlDocument(
@@ -79,7 +80,7 @@ def series(name: str, **labels: str) -> Series:
 
 def told(*currents: Current, estate: Estate = ESTATE) -> dict[Series, float]:
     """Return every sample that stands in the text, as a scraper reads it."""
-    text = expose_samples(expose_readings((), currents, estate, READ_AT * MICROSECONDS))
+    text = expose_samples(expose_readings((), currents, estate, READ_AT * MICROSECONDS, BEHIND))
     return {
         series(sample.name, **sample.labels): sample.value
         for family in text_string_to_metric_families(text)
@@ -137,7 +138,9 @@ def test_the_headline_is_the_quantile_that_the_levels_speak_of() -> None:
 
 
 def test_a_kpi_that_nobody_reads_is_told_to_have_no_answer() -> None:
-    text = expose_samples(expose_readings(KPIS.values(), [current(LAG, lag(median=Reached(1)))], ESTATE, READ_AT))
+    text = expose_samples(
+        expose_readings(KPIS.values(), [current(LAG, lag(median=Reached(1)))], ESTATE, READ_AT, BEHIND)
+    )
     answers = {
         sample.labels["kpi"]: sample.value
         for family in text_string_to_metric_families(text)
@@ -297,6 +300,7 @@ def test_what_stands_beside_is_told_of_every_reading() -> None:
     for name, value in (("sample_size", 9), ("open", 3), ("unknown", 3), ("known_to_timestamp_seconds", 5)):
         assert samples[series(f"throughline_kpi_{name}", kpi=LAG.name)] == value
     assert samples[series("throughline_kpi_read_timestamp_seconds")] == READ_AT
+    assert samples[series("throughline_kpi_read_behind_changes")] == BEHIND
 
 
 def test_what_a_kpi_declares_is_told_once() -> None:
@@ -328,7 +332,7 @@ def test_promtool_finds_nothing_wrong_with_the_text() -> None:
         "unbilled-approved-hours": stock(None, hours=Decimal("7.5")),
     }
     currents = [current(KPIS[name], answer) for name, answer in answers.items()]
-    text = expose_samples(expose_readings(KPIS.values(), currents, ESTATE, READ_AT))
+    text = expose_samples(expose_readings(KPIS.values(), currents, ESTATE, READ_AT, BEHIND))
     done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
     assert (done.stdout + done.stderr).splitlines() == [
         'throughline_kpi_unbilled_approved_hours use base unit "seconds" instead of "hours"'
