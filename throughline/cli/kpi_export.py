@@ -16,11 +16,12 @@ from throughline.core.durable import replace_file
 from throughline.core.errors import StartRefused
 
 _COLUMNS = (
-    *("kpi", "version", "unit", "currency", "at", "first", "last"),
+    *("kpi", "version", "unit", "clock", "headline", "currency", "at", "known_to", "first", "last"),
     *("value", "at_least", "standing", "why_not", "began", "done", "open", "otherwise", "unknown", "without_amount"),
     *("median_seconds", "p90_seconds", "p99_seconds", "low", "high"),
     *("split", *(f"{each}_mean_seconds" for each in LATENCY_PARTS)),
 )
+_BY_AT = _COLUMNS.index("value")  # where dimensions stand
 _FORMS = (".csv", ".parquet")
 
 
@@ -61,7 +62,7 @@ def export(
                 raise
             continue  # it has no source yet
         rows += [_row(kpi, found, each, by) for each in found["readings"]]
-    columns = [*_COLUMNS[:7], *by, *_COLUMNS[7:]]
+    columns = [*_COLUMNS[:_BY_AT], *by, *_COLUMNS[_BY_AT:]]
     content = _csv(columns, rows) if file.suffix == ".csv" else _parquet(columns, rows)
     try:
         replace_file(file, content)
@@ -80,8 +81,11 @@ def _row(kpi: Document, found: Document, reading: Document, by: Sequence[str]) -
         "kpi": kpi["id"],
         "version": found["version"],
         "unit": found["told_as"]["unit"],
+        "clock": found["told_as"]["clock"],
+        "headline": found["told_as"]["headline"],
         "currency": figure["currency"],
         "at": found["at"],
+        "known_to": reading["known_to"],
         "first": reading["first"],
         "last": reading["last"],
         **{each: reading["by"].get(each) for each in by},
