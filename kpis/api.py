@@ -1,4 +1,4 @@
-"""The routes of KPIs: the catalogue with its readings of now, readings, what is behind a figure, and restatements.
+"""The routes of KPIs: the catalogue with readings of now, readings, what is behind a figure, and what was published.
 
 That of the backfill takes a body: it is in throughline/api/backfill.py.
 """
@@ -30,30 +30,34 @@ from kpis.documents import (
     KpiList,
     LatestDocument,
     ReadingsDocument,
-    ToldAsDocument,
     kpi_document,
     readings_document,
     text_of,
-    told_as_document,
 )
 from kpis.figures import region_of
 from kpis.latency import LatencyPart, Split, Unsplit
 from kpis.latest import window_of_now
 from kpis.observation import Ending
+from kpis.published import (
+    PublishedAsked,
+    PublishedList,
+    RestatementList,
+    RestatementsAsked,
+    published_page,
+    restated_page,
+)
 from kpis.reading import Moment
 from kpis.risk import Assessor, NoDeadline, Risk
 from kpis.scratch import moment_of
 from kpis.signal_pages import Signals, Stage
 from kpis.signal_pages import Wanted as SignalsWanted
-from kpis.store import KpiReader, PublishedRow, open_kpi_reader
-from kpis.terms import told_as_of
+from kpis.store import KpiReader, open_kpi_reader
 from kpis.values import Values
 from lineage.changes import position_of
 from lineage.places import Place
 from lineage.read import CaseReader, Snapshot
 from lineage.readers import ANSWER_SECONDS, Readers
 from lineage.sight import Heard, unheard_sources
-from throughline.core.business_time import BusinessTime
 from throughline.core.case_reference import CaseReference
 from throughline.core.cursor import read_cursor, write_cursor
 from throughline.core.errors import StoreUnavailable
@@ -164,36 +168,6 @@ class RiskList(msgspec.Struct, frozen=True):
     next: str | None
 
 
-class RestatementDocument(msgspec.Struct, frozen=True):
-    """A published figure that another one has taken the place of. ``every``: day, or the month that begins on ``day``.
-
-    ``was`` and ``now``: null is no answer; ``at_least``: greater than that. ``was_told_as`` and ``told_as``: in what
-    each is told; null: it was published by an earlier release, under a declaration that is not known any more.
-    """
-
-    every: Every
-    day: str
-    was: str | None
-    was_at_least: bool
-    was_told_as: ToldAsDocument | None
-    was_version: str
-    was_published: str
-    now: str | None
-    now_at_least: bool
-    told_as: ToldAsDocument | None
-    version: str
-    at: str
-    why: str
-
-
-class RestatementList(msgspec.Struct, frozen=True):
-    """A page of restatements, oldest first."""
-
-    kpi: str
-    restatements: list[RestatementDocument]
-    next: str | None
-
-
 class SignalList(msgspec.Struct, frozen=True):
     """A page of signals: readings by KPI, then chances, KPI by KPI, those most likely to miss their deadline first.
 
@@ -219,6 +193,7 @@ DOCUMENTS = (
     ReadingsDocument,
     BehindList,
     RiskList,
+    PublishedList,
     RestatementList,
     SignalList,
     BackfillDocument,
@@ -309,15 +284,6 @@ class SignalsAsked(BaseModel):
     kind: list[SignalKind] = Field([], description="`reading` or `risk`; both where it is left out.")
     name: list[Text] = Field([], description="Of this KPI only; several: of these.")
     by: list[Dimension] = Field([], description="Readings apart by these; only of KPIs that are told by all of them.")
-    limit: int = Field(100, ge=1, le=MOST_CASES)
-    cursor: str | None = Field(None, description="The `next` of the page before.")
-
-
-class RestatementsAsked(BaseModel):
-    """How many restatements, from where on."""
-
-    model_config = ConfigDict(extra="forbid")
-
     limit: int = Field(100, ge=1, le=MOST_CASES)
     cursor: str | None = Field(None, description="The `next` of the page before.")
 
@@ -463,15 +429,17 @@ class KpiDesk:
         more = None if page.next is None else write_cursor(page.next)
         return SignalList(page.signals, page.not_whole, more)
 
+    def published(self, kpi: str, asked: PublishedAsked) -> PublishedList:
+        """Return the figures of a KPI as they were published."""
+        self.declared(kpi)
+        with self.open() as store:
+            return published_page(kpi, store, asked, self._estate.calendars)
+
     def restatements(self, kpi: str, asked: RestatementsAsked) -> RestatementList:
         """Return the published figures of a KPI that others took the place of, and those."""
         self.declared(kpi)
-        (after,) = read_cursor(asked.cursor, tuple[int]) if asked.cursor else (0,)
         with self.open() as store:
-            rows = store.restated(kpi, after, asked.limit + 1)
-        page = rows[: asked.limit]
-        more = write_cursor((page[-1][1].id,)) if len(rows) > asked.limit else None
-        return RestatementList(kpi, [_restatement(*each, self._estate.calendars) for each in page], more)
+            return restated_page(kpi, store, asked, self._estate.calendars)
 
     def backfill(self) -> BackfillDocument:
         """Have every case looked at anew."""
@@ -544,6 +512,11 @@ def _routes(desk: KpiDesk) -> APIRouter:
     def at_risk(kpi: str, asked: Annotated[RiskAsked, Query()]) -> Response:
         """Chances are learnt from how long the same step took others; how good they were is told beside them."""
         return _answer(desk.at_risk(kpi, asked))
+
+    @router.get("/{kpi}/published", summary="Figures as they were published", **_answers(PublishedList))
+    def published(kpi: str, asked: Annotated[PublishedAsked, Query()]) -> Response:
+        """What was told of days and months that are over; none is ever changed, another one takes its place."""
+        return _answer(desk.published(kpi, asked))
 
     @router.get("/{kpi}/restatements", summary="Published figures that changed", **_answers(RestatementList))
     def restatements(kpi: str, asked: Annotated[RestatementsAsked, Query()]) -> Response:
@@ -659,29 +632,6 @@ def _risk(each: Risk, snapshot: Snapshot) -> RiskDocument:
         currency=None if money is None else money.currency,
         dimensions={name.value: value for name, value in observation.dimensions.items()},
     )
-
-
-def _restatement(former: PublishedRow, now: PublishedRow, calendars: BusinessTime) -> RestatementDocument:
-    return RestatementDocument(
-        every=Every(now.every),
-        day=date.fromordinal(now.day).isoformat(),
-        was=former.value,
-        was_at_least=former.at_least,
-        was_told_as=_told_as(former, calendars),
-        was_version=former.version,
-        was_published=format_instant(former.at),
-        now=now.value,
-        now_at_least=now.at_least,
-        told_as=_told_as(now, calendars),
-        version=now.version,
-        at=format_instant(now.at),
-        why=now.why,
-    )
-
-
-def _told_as(published: PublishedRow, calendars: BusinessTime) -> ToldAsDocument | None:
-    told = told_as_of(published)
-    return None if told is None else told_as_document(told, calendars)
 
 
 def _instant(at: int | None) -> str | None:

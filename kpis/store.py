@@ -309,6 +309,38 @@ class KpiReader:
         sql = f"SELECT {self._columns} FROM published WHERE kpi = ? AND id > ? ORDER BY id LIMIT ?"
         return [_published(row) for row in self.rows(sql, kpi, after, limit)]
 
+    def published_of(
+        self,
+        kpi: str,
+        after: int,
+        limit: int,
+        every: str | None,
+        days: tuple[int | None, int | None],
+        standing: bool,
+    ) -> list[tuple[PublishedRow, int | None]]:
+        """Return what was published of a KPI, as above, each with when another figure took its place.
+
+        ``every``: only of days, or of months. ``days``: from and to (ordinals, both included). ``standing``: only those
+        whose place none took.
+        """
+        replaced = (
+            "SELECT min(later.at) FROM published AS later WHERE later.kpi = published.kpi"
+            " AND later.every = published.every AND later.day = published.day AND later.id > published.id"
+        )
+        rows = self.rows(
+            f"SELECT replaced, {_PUBLISHED}, told_as FROM (SELECT ({replaced}) AS replaced, {_PUBLISHED},"
+            f" {self._told_as('published')} AS told_as FROM published"
+            " WHERE kpi = ? AND id > ? AND (? = '' OR every = ?) AND day BETWEEN ? AND ?) AS told"
+            f"{' WHERE replaced IS NULL' if standing else ''} ORDER BY id LIMIT ?",
+            kpi,
+            after,
+            every or "",
+            every or "",
+            *_between(*days),
+            limit,
+        )
+        return [(_published(row), replaced) for replaced, *row in rows]
+
     def all_published(self) -> list[PublishedRow]:
         """Return what was published of every KPI, in that order."""
         return [_published(row) for row in self.rows(f"SELECT {self._columns} FROM published ORDER BY id")]

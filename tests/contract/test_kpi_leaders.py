@@ -171,6 +171,19 @@ def test_figures_that_were_published_in_a_folder_go_along_once(
         ("8", "late data", True, "{}"),
     ]
     assert [former.value for former, _ in store.restated("a", 0, 10)] == ["7"]
+    both = [("7", FIGURE.at), ("8", None)]
+    for every, days, standing, wanted in (
+        (None, (None, None), False, both),
+        ("day", (FIGURE.day, FIGURE.day), False, both),
+        (None, (None, None), True, both[1:]),
+        ("month", (None, None), False, []),
+        (None, (FIGURE.day + 1, None), False, []),
+        (None, (None, FIGURE.day - 1), False, []),
+    ):
+        found = store.published_of("a", 0, 10, every, days, standing)
+        assert [(row.value, replaced) for row, replaced in found] == wanted
+    ((first_id, _),) = [(row.id, row) for row, _ in store.published_of("a", 0, 1, None, (None, None), False)]
+    assert [row.value for row, _ in store.published_of("a", first_id, 10, None, (None, None), False)] == ["8"]
     assert store.spans_known([b"trace"]) == {b"trace": []}
     assert store.is_thinned("a", FIGURE.day, FIGURE.day)
     assert not store.is_thinned("a", FIGURE.day + 1, FIGURE.day + 9)

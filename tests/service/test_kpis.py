@@ -204,6 +204,7 @@ def test_the_commands_say_what_the_api_does(serve: Serving, tmp_path: Path) -> N
     assert "Denominator: all waits that began in the window" in told
     assert "What weighs most, of 30" in told
     assert "TE-" in said(serve, "cases", "billing-readiness-lag", *days, "--ending", "open")
+    assert "Nothing of it was published" in said(serve, "published", "billing-readiness-lag")
     assert "No published figure" in said(serve, "restatements", "billing-readiness-lag")
     assert "seen 'x'" in refused(serve, "show", "billing-readiness-lag", "--where", "x")
     assert "wanted the id of a KPI" in refused(serve, "show", "nothing")
@@ -330,6 +331,14 @@ def test_each_value_of_a_restatement_is_told_as_it_was_published(folder: Path) -
         told = said(serve, "restatements", "approval-to-release")
         assert "4.4 bd (business, median)" in told
         assert "4 d 3 h (elapsed, median)" in told
+        asked = {"every": "day", "from": "2026-03-02", "to": "2026-03-02"}
+        former, now = serve.get(f"{path}/published", **asked).json["published"]
+        assert (former["value"], former["why"], former["replaced"]) == ("126000", "published", now["published"])
+        assert (now["value"], now["version"], now["records"], now["replaced"]) == ("356400", "2", 5, None)
+        told = said(serve, "published", "approval-to-release", "--every", "day", "--from", "2026-03-02", "--standing")
+        assert "4 d 3 h" in told
+        assert "it stands" in told
+        assert "4.4 bd" not in told
 
 
 def test_up_to_when_sources_have_told_is_said(folder: Path) -> None:
@@ -408,3 +417,6 @@ def test_readings_are_exported_as_they_are(serve: Serving, tmp_path: Path) -> No
     assert (line["kpi"], line["region"], line["began"], line["done"]) == ("billing-readiness-lag", "EMEA", "30", "25")
     assert (row["kpi"], row["region"], row["began"], row["done"]) == ("billing-readiness-lag", "EMEA", 30, 25)
     assert float(line["value"]) == row["value"] == readings(serve)["readings"][0]["figure"]["value"]
+    for told in (line, row):
+        assert (told["clock"], told["unit"], told["headline"]) == ("business", "seconds", "median")
+    assert (line["known_to"] or None) == row["known_to"] == readings(serve, by="region")["readings"][0]["known_to"]

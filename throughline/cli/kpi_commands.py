@@ -140,6 +140,27 @@ def signals(
     run([*asked, ("limit", limit), ("cursor", cursor)], url, data, json)
 
 
+@kpis.command("published")
+def published(
+    kpi: Kpi,
+    every: Each = None,
+    first: First = None,
+    last: Last = None,
+    standing: Annotated[bool, typer.Option("--standing", help="Only those that no other took the place of.")] = False,
+    limit: Limit = None,
+    cursor: Cursor = None,
+    url: Url = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """List figures of days and months as they were published, and until when each stood."""
+    from throughline.cli.kpis import published as run
+
+    asked: list[tuple[str, object]] = [("every", every), ("from", first), ("to", last)]
+    asked += [("standing", "true" if standing else None), ("limit", limit), ("cursor", cursor)]
+    run(kpi, asked, url, data, json)
+
+
 @kpis.command("restatements")
 def restatements(
     kpi: Kpi, limit: Limit = None, cursor: Cursor = None, url: Url = None, data: Data = None, json: Json = False

@@ -568,6 +568,35 @@ def restatements(kpi: str, asked: Asked, url: str | None, data: Path | None, as_
         out.print(f"There is more: add --cursor {found['next']}", style="dim", soft_wrap=True)
 
 
+def published(kpi: str, asked: Asked, url: str | None, data: Path | None, as_json: bool) -> None:
+    """Print figures as they were published."""
+    client = Client(api_place(url, data))
+    found = client.get(f"{_path(kpi)}/published", asked)
+    if as_json:
+        print_json(found)
+        return
+    out = console()
+    if not found["published"]:
+        out.print("Nothing of it was published of these days.")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("of", "was told", "records", "version", "published", "why", "until"):
+        table.add_column(title, overflow="fold", justify="right" if title == "records" else "left")
+    for each in found["published"]:
+        table.add_row(
+            f"{each['every']} {each['day']}",
+            _as_told(each["told_as"], each["value"], each["at_least"]),
+            f"{each['records']:,}",
+            each["version"],
+            moment(each["published"]),
+            each["why"],
+            moment(each["replaced"]) if each["replaced"] else "it stands",
+        )
+    out.print(table)
+    if found["next"]:
+        out.print(f"There is more: add --cursor {found['next']}", style="dim", soft_wrap=True)
+
+
 def _why(each: Document) -> str:
     versions = "" if each["was_version"] == each["version"] else f": version {each['was_version']} → {each['version']}"
     return f"{each['why']}{versions}"
@@ -579,11 +608,17 @@ def _published(each: Document, side: str) -> str:
     told, other = each["was_told_as"], each["told_as"]
     if side == "now":
         told, other = other, told
+    text = _as_told(told, value, at_least)
+    if told is None or value is None or told == other:
+        return text
+    return f"{text} ({', '.join(str(told[word]) for word in ('clock', 'headline') if told[word])})"
+
+
+def _as_told(told: Document | None, value: str | None, at_least: bool) -> str:
+    """Write a published value in the unit that it was published in."""
     if told is None:
         return "no answer" if value is None else f"{'> ' if at_least else ''}{value} (its unit is not known)"
-    text = figure_text(told, {"value": value, "at_least": at_least, "unit": told["unit"], "currency": None})
-    words = ", ".join(str(told[word]) for word in ("clock", "headline") if told[word])
-    return text if value is None or told == other else f"{text} ({words})"
+    return figure_text(told, {"value": value, "at_least": at_least, "unit": told["unit"], "currency": None})
 
 
 def backfill(wait: bool, url: str | None, data: Path | None, as_json: bool) -> None:

@@ -45,3 +45,26 @@ def test_a_long_id_is_cut_short_where_it_is_told(caller: TestClient, path: str) 
     answer = caller.get(path.format("x" * 1_000))
     assert answer.status_code == 404
     assert answer.json()["detail"] == f"seen '{'x' * 59}…, wanted the id of a KPI: /api/v1/kpis lists them"
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"every": "week"}, "every: seen week, wanted day or month: no others are published"),
+        (
+            {"from": "2026-11-02", "to": "2026-11-01"},
+            "from: seen 2026-11-02 with to=2026-11-01, wanted no later than to",
+        ),
+    ],
+)
+def test_figures_that_are_never_published_are_not_asked_for(
+    caller: TestClient, asked: dict[str, str], said: str
+) -> None:
+    answer = caller.get(f"{KPIS}/billing-readiness-lag/published", params=asked)
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == said
+
+
+def test_nothing_was_published_yet(caller: TestClient) -> None:
+    answer = caller.get(f"{KPIS}/billing-readiness-lag/published", params={"every": "day", "standing": "true"})
+    assert answer.json() == {"kpi": "billing-readiness-lag", "published": [], "next": None}
