@@ -30,6 +30,8 @@ _KIND = "/4"  # after the name of its table: filters of two bits a key, which ea
 _AT_ONCE = 64  # buckets in one word
 _LANE = 8  # buckets in one byte of it: what is stored of them once all are full
 _LANES = _AT_ONCE // _LANE
+_FEW = 1 << 12
+"""Keys without which there is no filter: the least of them all takes 16 MiB, of which a small store has no need."""
 _TO_READ = 1 << 20
 """Slots of a filter, at most, for who only reads: half the memory, and one foreign key in 450 costs a question."""
 _parts: Callable[[bytes], tuple[int, int, int, int]] = Struct("<IIII").unpack  # pyright: ignore[reportAssignmentType]
@@ -205,6 +207,7 @@ class StoredFilters(Generic[K]):
         self._stored = stored
         self._spread = spread
         self._asked: dict[K, bytes] = {}  # those asked for last, as they are spread: they are those that are added next
+        self._few: list[K] | None = []  # the first keys of the first bucket, which is the youngest while these are all
         self._filters = Filters(slots)
         connection.execute("DELETE FROM key_filter WHERE name = ?", (table,))
 
@@ -228,6 +231,19 @@ class StoredFilters(Generic[K]):
             yield keys[place], bucket
 
     def fill(self, bucket: int, keys: Iterable[K]) -> None:
+        """Note keys of a bucket; what is found by them is found in the youngest without."""
+        few = self._few
+        if few is not None:
+            if bucket == 0:
+                few.extend(keys)
+                if len(few) < _FEW:
+                    return
+                keys = ()
+            self._few = None
+            self._put(0, few)
+        self._put(bucket, keys)
+
+    def _put(self, bucket: int, keys: Iterable[K]) -> None:
         spread, asked = self._spread, self._asked
         if spread is not None:
             self._filters.put(bucket, [asked.get(key) or spread(key) for key in keys])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
@@ -112,6 +113,31 @@ def test_a_bucket_that_is_the_youngest_again_is_full_again_with_all_of_its_keys(
     put(store, index, 8, keys(20))
     for known in (index, KeyIndex(store, "trace", "trace_id"), EveryBucket(store, "trace", Lanes())):
         assert known.where(late)[7] == late
+
+
+def test_a_small_store_takes_no_memory_for_filters(store: Connection) -> None:
+    tracemalloc.start()
+    try:
+        index, some = KeyIndex(store, "trace", "trace_id"), keys(1_000)
+        put(store, index, 0, some)
+        again = KeyIndex(store, "trace", "trace_id")
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 1 << 20
+    for known in (index, again):
+        assert known.where(some) == {0: some}
+
+
+@pytest.mark.parametrize("count", [10, 5_000])
+def test_the_first_keys_of_all_are_found_once_others_are_younger(store: Connection, count: int) -> None:
+    index, first, more = KeyIndex(store, "trace", "trace_id"), keys(count), keys(count)
+    put(store, index, 0, first)
+    put(store, index, 0, more)
+    assert index.where(keys(count)) == {}
+    put(store, index, 1, keys(1))
+    for known in (index, KeyIndex(store, "trace", "trace_id")):
+        assert set(first + more) == set(known.where(first + more)[0])
 
 
 def test_filters_of_an_earlier_kind_are_made_anew(store: Connection) -> None:
