@@ -198,10 +198,17 @@ class OfWaits:
             case Hit.UNTOUCHED:
                 return ending is Ending.DONE and not _touched(case, wait)
             case Hit.ENDED_AS:
-                return ending is Ending.COMPETING and word in self._formula.ended_as
+                return self._ended_so(case, wait, ending, word)
             case Hit.DEVIATION:
                 return any(each.kind in self._formula.deviations for each in case.deviations)
 
+
+    def _ended_so(self, case: Case, wait: Wait, ending: Ending, word: str | None) -> bool:
+        """Tell whether a wait ended so, or what was done by then: an invoice may be corrected once it is paid."""
+        if ending is not Ending.DONE:
+            return ending is Ending.COMPETING and word in self._formula.ended_as
+        ended, is_last = case.course.ended, wait.part == WHOLE or wait.round is case.course.rounds[-1]
+        return is_last and ended is not None and ended[0] in self._formula.ended_as
 
 def _asked(span: Span, version: Version, hop: Hop | None = None) -> _Asked:
     """Return a wait that is looked for in cases of a version that has its steps."""
