@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from kpis.case import Case, money_of
@@ -59,11 +59,12 @@ class OfWaits:
         if not inside:
             return None
         calendars, rounds = self._estate.calendars, self._formula.rounds
-        return tuple(
+        found = [
             self._observation(case, each, wait)
             for each in inside
             for wait in waits_of(case, each.span, rounds, calendars)
-        )
+        ]
+        return tuple(_each_once(found) if self._formula.kind is Kind.STOCK else found)
 
     def told_by(self, case: Case) -> Iterator[Fact]:
         """Yield the events of a case by whose traces its latencies may be split, of those that are over."""
@@ -202,7 +203,6 @@ class OfWaits:
             case Hit.DEVIATION:
                 return any(each.kind in self._formula.deviations for each in case.deviations)
 
-
     def _ended_so(self, case: Case, wait: Wait, ending: Ending, word: str | None) -> bool:
         """Tell whether a wait ended so, or what was done by then: an invoice may be corrected once it is paid."""
         if ending is not Ending.DONE:
@@ -210,12 +210,25 @@ class OfWaits:
         ended, is_last = case.course.ended, wait.part == WHOLE or wait.round is case.course.rounds[-1]
         return is_last and ended is not None and ended[0] in self._formula.ended_as
 
+
 def _asked(span: Span, version: Version, hop: Hop | None = None) -> _Asked:
     """Return a wait that is looked for in cases of a version that has its steps."""
     names = [step.name for step in version.steps]
     starts = tuple(index for index, name in enumerate(names) if name == span.from_step)
     end = names.index(span.to_step or "")
     return _Asked(span, starts, end, "+".join(version.steps[end].systems), hop, version.owner_of(names[end]))
+
+
+def _each_once(found: Sequence[Observation]) -> Iterator[Observation]:
+    """Yield of each part of a case one wait, where a KPI looks for several: what is unfinished, since the first."""
+    parts: dict[str, list[Observation]] = {}
+    for each in found:
+        parts.setdefault(each.part, []).append(each)
+    for some in parts.values():
+        yield min(some, key=lambda each: (_FIRST.index(each.ending), each.began or 0))
+
+
+_FIRST = (Ending.OPEN, Ending.UNKNOWN, Ending.COMPETING, Ending.DONE)
 
 
 def _is_inside(span: Span, case: Case) -> bool:

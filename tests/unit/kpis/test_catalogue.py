@@ -128,6 +128,8 @@ steps:
     assert [fault.path for fault in found.left_out["client-records-out-of-sync"]] == [
         "formula.of[0].from",
         "formula.of[0].to",
+        "formula.of[1].from",
+        "formula.of[1].to",
     ]
 
 
