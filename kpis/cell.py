@@ -93,7 +93,7 @@ def _judge_share(declaration: Declaration, observation: Observation, age: int) -
         if ending is Ending.OPEN and not observation.hit:
             return Verdict.PENDING, 0
         # What was withdrawn had no need to be reached; what is asked of endings is asked of all of them.
-        to_reach = counted is Unfinished.COUNTED and declaration.formula.hit is Hit.REACHED
+        to_reach = counted is not Unfinished.CENSORED and declaration.formula.hit is Hit.REACHED
         if ending is Ending.COMPETING and (to_reach or counted is Unfinished.LEFT_OUT):
             return Verdict.NEITHER, 0
         return (Verdict.HIT if observation.hit else Verdict.MISS), age

@@ -112,7 +112,7 @@ def _lag(declaration: Declaration) -> _Sides:
 def _share(declaration: Declaration) -> _Sides:
     formula = declaration.formula
     hit = _hit(formula, _CLOCKS[declaration.clock])
-    to_reach = declaration.unfinished is Unfinished.COUNTED and formula.hit is Hit.REACHED
+    to_reach = declaration.unfinished is not Unfinished.CENSORED and formula.hit is Hit.REACHED
     withdrawn = ", not what ended otherwise" if to_reach else ""
     return _Sides(
         f"waits that {hit}",
