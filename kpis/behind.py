@@ -275,6 +275,8 @@ def _is_wanted(wanted: Wanted, each: Behind) -> bool:
 def _weight(declaration: Declaration, each: Behind, moment: Moment) -> tuple[object, ...]:
     """Sort what is worth most first, in the reporting currency or in hours, then what took longest; then by name.
 
+    A credit is worth as much as what is charged.
+
     Of what asks when something was done last, what was done last comes first.
     """
     money, worth = each.observation.amount, None
@@ -284,5 +286,5 @@ def _weight(declaration: Declaration, each: Behind, moment: Moment) -> tuple[obj
         worth = each.observation.hours
     elif money is not None:
         rate = moment.rates.on(money.currency, moment.today)
-        worth = None if rate is None else money.amount * rate.rate
+        worth = None if rate is None else abs(money.amount * rate.rate)
     return (worth is None, -(worth or 0), -(each.seconds or 0), each.observation.process, each.observation.case)

@@ -9,9 +9,11 @@ from kpis.case import Case, money_of
 from kpis.cycle import cycle_of
 from kpis.declaration import Attempt, Declaration, Dimension, Measure, Span
 from kpis.hops import Hops
+from kpis.money import Money
 from kpis.observation import Ending, Observation, Unknown
 from lineage.amounts import decimal_of
-from lineage.fact import DeviationKind, Fact
+from lineage.exposure import HOLDING
+from lineage.fact import Deviation, DeviationKind, Fact
 from lineage.process import Step
 from lineage.rounds import Round
 from throughline.core.estate import Estate
@@ -46,10 +48,10 @@ class OfDeviations:
             return ()
         if not found or (formula.measure is Measure.AMOUNT and held is None):
             return self._unconfirmed(case)
-        first = min(found, key=lambda each: (each.since, each.step or ""))
+        first = min(self._counting(found), key=lambda each: (each.since, each.step or ""))
         amount = None
         if held is not None and held.amount is not None and held.currency is not None:
-            amount = money_of(held.amount, held.currency)
+            amount = _stuck(held.amount, held.currency)
         hours = None if held is None or held.hours is None else decimal_of(held.hours)
         systems = [step.systems for step in case.course.version.steps if step.name == first.step]
         return (
@@ -67,6 +69,11 @@ class OfDeviations:
                 region=case.place.region,
             ),
         )
+
+    def _counting(self, found: Sequence[Deviation]) -> Sequence[Deviation]:
+        """Return the deviations since the first of which a case counts: of money those that hold it up, if any does."""
+        holding = [each for each in found if each.kind in HOLDING] if self._formula.measure is Measure.AMOUNT else []
+        return holding or found
 
     def _unconfirmed(self, case: Case) -> tuple[Observation, ...]:
         """Return what may be late and nobody knows: the first of it, under the systems that would tell."""
@@ -99,6 +106,12 @@ class OfDeviations:
             **({Dimension.OWNER: case.course.version.owner_of(step)} if self._has_owner else {}),
             **({Dimension.CUTOFF: cycle_of(case)} if self._has_cutoff else {}),
         }
+
+
+def _stuck(amount: str, currency: str) -> Money | None:
+    """Return how much is held up: of a credit as much as of what is charged, or the one would hide the other."""
+    money = money_of(amount, currency)
+    return None if money is None else Money(abs(money.amount), money.currency)
 
 
 class _Tried(NamedTuple):

@@ -7,7 +7,7 @@ from lineage.fact import CaseState, DeviationKind, Exposure, Member
 from lineage.process import Version
 from lineage.standing import Standing, awaits_resubmission
 
-_HOLDING = frozenset(
+HOLDING = frozenset(
     {
         DeviationKind.OVERDUE,
         DeviationKind.FAILED,
@@ -16,6 +16,7 @@ _HOLDING = frozenset(
         DeviationKind.POLICY_VIOLATION,
     }
 )
+"""Kinds of deviations that hold up what a case is worth while they are open."""
 
 
 def exposure(standing: Standing, name: str) -> Exposure | None:
@@ -43,7 +44,7 @@ def _exposure(own: Share | None, members: list[Member]) -> Exposure:
 
 def _is_held(standing: Standing) -> bool:
     for deviation in standing.deviations:
-        if deviation.open and deviation.kind in _HOLDING:
+        if deviation.open and deviation.kind in HOLDING:
             return True
     return awaits_resubmission(standing) or is_partial(standing)
 
