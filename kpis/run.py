@@ -39,6 +39,7 @@ from lineage.generations import mark, store_place
 from lineage.places import Place
 from lineage.process import Definitions
 from lineage.read import CaseReader
+from lineage.sight import Heard, blind_sources, unheard_sources
 from throughline.core.clock import Clock
 from throughline.core.database import passing_cause
 from throughline.core.errors import LastingError, StoreUnavailable
@@ -179,7 +180,7 @@ class _Loop:
         self._publisher = Publisher(self._store, asker, subject.catalogue)
         self._meter = Meter(Part.WATCH, METRICS)
         self._wanted: SimpleQueue[Callable[[], None]] = SimpleQueue()
-        self._changed, self._read_behind = True, 0
+        self._changed, self._read_behind, self._read_blind = True, 0, list[str]()
         self._sparing_latest, self._sparing_gauges = Sparing(), Sparing()
         self._gauges: Mapping[str, Reading] = {}
         self._pace = Pace()
@@ -214,10 +215,10 @@ class _Loop:
         pause = _SHORTEST_PAUSE
         while not stop.is_set() and mark(self._subject.data) == self._seen:
             self._take_order()
-            started, before = time.monotonic(), self._store.position()
+            started, before = time.monotonic(), (self._store.position(), self._store.walked())
             more = self._keeper.follow(self._reader.snapshot)
             rest = 0.0
-            if more or self._store.position() != before:
+            if more or (self._store.position(), self._store.walked()) != before:
                 self._changed = True
                 worked = time.monotonic() - started
                 self._meter.histogram(KPI_SECONDS).observe(worked)
@@ -260,12 +261,14 @@ class _Loop:
 
     def _make_latest(self) -> None:
         """Make the readings of now, if that does not take too much of the time."""
-        at, behind = time.monotonic(), self._behind()
+        at, behind, blind = time.monotonic(), self._behind(), self._blind()
+        self._changed |= blind != self._read_blind
         follows_again = behind <= _FAR_BEHIND < self._read_behind
         share = _CAUGHT_UP_SHARE if follows_again else _LATEST_SHARE if self._changed else _IDLE_SHARE
         if not self._sparing_latest.is_due(at, share):
             return
-        self._changed, self._read_behind, worked = False, behind, time.thread_time()
+        self._changed, self._read_behind, self._read_blind = False, behind, blind
+        worked = time.thread_time()
         moment = self._moment()
         documents, told = self._latest.documents(moment), self._told(moment, behind)
         with transaction(self._store):
@@ -290,6 +293,13 @@ class _Loop:
     def _behind(self) -> int:
         with self._reader.snapshot() as snapshot:
             return self._keeper.behind(snapshot)
+
+    def _blind(self) -> list[str]:
+        """Return the sources that are silent, then those that have never told anything: figures beside them change."""
+        sources = self._subject.estate.sources
+        with self._reader.snapshot() as snapshot:
+            heard = {source: Heard(*marks) for source, marks in snapshot.store.watermarks().items()}
+            return [*blind_sources(sources, heard, snapshot.now), "", *unheard_sources(sources, heard, snapshot.now)]
 
     def _told(self, moment: Moment, behind: int) -> str:
         """Return the readings of now as metrics."""
