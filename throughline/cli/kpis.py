@@ -320,7 +320,9 @@ def _say_parts(out: Console, kpi: Document, reading: Document) -> None:
         out.print(f"  {also}")
     for line in sums_by_currency(answer):
         out.print(f"    {line}")
-    if kpi["kind"] in ("attempts", "count", "sum", "age"):  # all of it was over at once
+    if kpi["kind"] == "age":  # only the last counts
+        pass
+    elif kpi["kind"] in ("attempts", "count", "sum"):  # all of it was over at once
         out.print(f"  in it        {beside['began']:,}")
     elif kpi["kind"] in ("ratio", "variance", "balance", "gauge"):
         still = f", {beside['open']:,} not over yet" if beside["open"] else ""
