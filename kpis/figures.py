@@ -38,7 +38,7 @@ def _figure(declaration: Declaration, answer: Answer) -> Figure:
             reached = answer.quantiles[declaration.headline]
             return NONE if reached is None else Figure(_number(reached.age), reached.beyond)
         case Share():
-            return Figure(_number(answer.share), answer.pending > _NOTHING)
+            return Figure(_number(answer.share), answer.pending > _NOTHING or answer.at_least)
         case Stock():
             return Figure(_measured(declaration.formula.measure, answer), answer.at_least)
         case Total():

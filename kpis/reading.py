@@ -22,14 +22,14 @@ from kpis.latency import Parts, parts_of
 from kpis.money import EXACTLY, Converted, Sums, convert, total
 from kpis.observation import Ending, Unknown
 from kpis.survival import Curve, Lives, Reached, curve_of, cut, together
-from lineage.fact import Sight
+from lineage.fact import Sight, Watermark
 from throughline.core.business_time import BusinessTime
 from throughline.core.instants import HOUR
 from throughline.core.rates import Rates, RatesOfDay
 
 SHARES = {Headline.MEDIAN: 0.5, Headline.P90: 0.9, Headline.P99: 0.99}
 NO_DATA = "no data"
-SILENT = "a source is silent, or none is declared, and work is past due for all that is known"
+SILENT = "a source is silent, has never told anything or is not declared, and work is past due for all that is known"
 OTHERWISE = "ended otherwise"
 """The word of what had ended otherwise than done at an earlier time: cells count words as of now."""
 
@@ -69,13 +69,20 @@ class Moment:
 
         Of a source that is not declared nobody can say how far it has told, so it is believed up to now.
         """
-        watermark = self.sight.watermark(place.roles, place.value(Dimension.LEGAL_ENTITY))
+        watermark = self._watermark(place)
         return min(self.now, watermark.at or 0) if watermark.declared else self.now
 
+    def _watermark(self, place: Place) -> Watermark:
+        return self.sight.watermark(place.roles, place.value(Dimension.LEGAL_ENTITY))
+
     def is_silent(self, place: Place) -> bool:
-        """Tell whether a source of a place has been silent for longer than it ever is, or is not declared."""
-        watermark = self.sight.watermark(place.roles, place.value(Dimension.LEGAL_ENTITY))
-        return not watermark.declared or watermark.blind_since is not None
+        """Tell whether a source of a place has told nothing for longer than it ever does, or is not declared."""
+        return self.is_blind(place) or not self._watermark(place).declared
+
+    def is_blind(self, place: Place) -> bool:
+        """Tell whether a declared source of a place has told nothing for longer than it ever does, or never did."""
+        watermark = self._watermark(place)
+        return watermark.declared and (watermark.at is None or watermark.blind_since is not None)
 
 
 class Beside(NamedTuple):
@@ -112,7 +119,8 @@ class Share(NamedTuple):
 
     Where unfinished waits are censored, ``share`` is that of all that began, ``hits`` and ``of`` are what is decided.
     ``by_value``: the same of the known amounts above 0; None where none is known. ``budget``: how many more may miss
-    before the target is missed, below 0 once it is; None without a target that is a high share.
+    before the target is missed, below 0 once it is; None without a target that is a high share. ``at_least``: what is
+    unfinished counts as missed, and who would tell of it has told nothing for too long, or never.
     """
 
     share: float
@@ -123,6 +131,7 @@ class Share(NamedTuple):
     by_value: float | None
     without_value: int
     budget: Decimal | None
+    at_least: bool = False
 
     @property
     def counted(self) -> bool:
@@ -320,6 +329,12 @@ class _Known(NamedTuple):
     def without(self) -> int:
         return self.hits.without + self.misses.without + self.pending.without
 
+    @property
+    def watched(self) -> int:
+        """Return how many ended, or have been seen to last for any time at all."""
+        unseen = self.pending.records.get(0, 0)
+        return self.hits.size + self.misses.size + self.pending.size - unseen
+
     def lives(self, exact: bool) -> Lives:
         return Lives(*(ages.counts(exact) for ages in self))
 
@@ -450,11 +465,10 @@ class Reader:
 
         ``as_of``: as it was known at an instant, of each day only what all that began on it had the chance to reach.
         """
-        beside = beside_of(cells)
-        why_not = self._too_few(beside.began)
+        beside, known = beside_of(cells), self._known(cells)
+        why_not = self._too_few(known.watched) if known.watched or not beside.began else self._fewer(0)
         if why_not is not None:
             return Reading(None, why_not, beside)
-        known = self._known(cells)
         if as_of is None:
             curve, by_value = known.curve(maturity), known.curve_by_value(maturity)
         else:
@@ -503,8 +517,13 @@ class Reader:
             interval = wilson_around(min(1.0, share), of)
             by_value = of_value.points[-1].done if of_value.points and of_value.broken_at is None else None
             without = known.without
-        budget = self._budget(known.hits.size, of)
-        return Reading(Share(share, known.hits.size, of, interval, pending, by_value, without, budget), None, beside)
+        at_least = counted is Unfinished.COUNTED and self._is_blind(cells)
+        budget, hits = self._budget(known.hits.size, of), known.hits.size
+        return Reading(Share(share, hits, of, interval, pending, by_value, without, budget, at_least), None, beside)
+
+    def _is_blind(self, cells: Cells) -> bool:
+        """Tell whether something is unfinished of which a declared source has told nothing for too long, or never."""
+        return any(self._moment.is_blind(place) for place, cell in cells.items() if cell.pending)
 
     def _budget(self, hits: int, of: int) -> Decimal | None:
         target = self._declaration.target
@@ -585,7 +604,10 @@ class Reader:
         wanted = self._declaration.minimum_sample
         if known == 0:
             return NO_DATA
-        return f"{known} of at least {wanted}" if known < wanted else None
+        return self._fewer(known) if known < wanted else None
+
+    def _fewer(self, known: int) -> str:
+        return f"{known} of at least {self._declaration.minimum_sample}"
 
     def _clock(self, place: Place, instant: int) -> int:
         """Return what the clock of a place's day shows at an instant.

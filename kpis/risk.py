@@ -118,7 +118,7 @@ class Learnt:
         self._curves: dict[tuple[str | None, ...], Curve] = {}
         for each in seen:
             ending = each.observation.ending
-            if each.watched is None or ending is Ending.UNKNOWN:
+            if each.watched is None or ending is Ending.UNKNOWN or (ending is Ending.OPEN and not each.watched):
                 continue
             for level, alike in enumerate(ALIKE):
                 ended, still = self._lives.setdefault(_kind(level, alike, each.observation), (Counter(), Counter()))

@@ -221,6 +221,7 @@ def show_answer(answer: Answer) -> dict[str, Any]:
                 "without_value": answer.without_value,
                 "interval": [round(end, 4) for end in answer.interval],
                 "budget": None if answer.budget is None else str(answer.budget),
+                "at_least": answer.at_least,
             }
         case Stock():
             amount = answer.amount
