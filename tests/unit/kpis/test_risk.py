@@ -54,6 +54,12 @@ def test_of_what_too_few_like_it_were_seen_nothing_is_said() -> None:
     assert Learnt(HALF).chance(unlike, 0, 7_200) is None
 
 
+def test_nothing_is_learnt_of_what_nobody_has_seen_last_at_all() -> None:
+    unwatched = [seen(observation(n, Ending.OPEN), 0) for n in range(40)]
+    assert Learnt([*HALF[: FEWEST_LEARNT - 1], *unwatched]).chance(OPEN, 0, 3_600) is None
+    assert Learnt([*HALF, *unwatched]).chance(OPEN, 0, 2 * 3_600) == Chance(0.5, 40)
+
+
 def test_others_of_all_regions_tell_where_a_region_has_too_few() -> None:
     apart = msgspec.structs.replace(OPEN, dimensions={**OPEN.dimensions, Dimension.REGION: "APAC"})
     assert Learnt(HALF).chance(apart, 0, 7_200) == Chance(0.5, 40)
