@@ -16,7 +16,7 @@ from kpis.money import Converted, Sums, rounded
 from kpis.reading import Answer, Balance, Beside, Lag, Newest, Pace, Ratio, Reading, Share, Stock, Total, Variance
 from kpis.store import PublishedRow
 from kpis.survival import Reached
-from kpis.terms import ToldAs, told_as
+from kpis.terms import ToldAs, told_as, told_as_of
 from throughline.core.business_time import BusinessTime
 from throughline.core.instants import DAY, MICROSECONDS, format_instant
 
@@ -26,7 +26,8 @@ Whose = Callable[[Mapping[Dimension, str | None]], str | None]
 class FigureDocument(msgspec.Struct, frozen=True):
     """The number that lists and targets speak of, in the unit of the KPI. ``value`` null: there is none.
 
-    Seconds, records and shares (0 to 1) are numbers; amounts, in the firm's reporting currency, and hours are texts.
+    Seconds, records and shares (0 to 1) are numbers; amounts, in ``currency``, and hours are texts. That is the firm's
+    reporting currency, of what was published the one of then; null: it is no amount, or nobody kept its currency.
     ``at_least``: it is greater than that, and nobody can say by how much. ``standing``: against target and warning.
     """
 
@@ -38,14 +39,16 @@ class FigureDocument(msgspec.Struct, frozen=True):
 
 
 class ToldAsDocument(msgspec.Struct, frozen=True):
-    """How a value is told: by which clock, in which unit, and of a lag as which quantile.
+    """How a value is told: by which clock, in which unit, of a lag as which quantile, and of money in which currency.
 
     ``day_seconds``: seconds of that clock in a day: by the business clock those of the default region's hours.
+    ``currency``: null: it is no money, or an earlier release published it, which did not keep its currency.
     """
 
     clock: KpiClock
     unit: Unit
     headline: Headline | None
+    currency: str | None
     day_seconds: int
 
 
@@ -351,7 +354,7 @@ def told_as_document(told: ToldAs, calendars: BusinessTime) -> ToldAsDocument:
 
 
 def _told_as(told: ToldAs, counting: Counting) -> ToldAsDocument:
-    return ToldAsDocument(told.clock, told.unit, told.headline, counting.day_seconds)
+    return ToldAsDocument(told.clock, told.unit, told.headline, told.currency, counting.day_seconds)
 
 
 def kpi_document(declaration: Declaration, counting: Counting) -> KpiDocument:
@@ -397,7 +400,7 @@ def readings_document(
     return ReadingsDocument(
         kpi=declaration.name,
         version=answered.version.version,
-        told_as=_told_as(told_as(declaration), counting),
+        told_as=_told_as(told_as(declaration, currency), counting),
         complete=answered.version.complete,
         at=format_instant(now),
         readings=[
@@ -456,11 +459,15 @@ def figure_document(
 def published_document(
     declaration: Declaration, counting: Counting, row: PublishedRow, currency: str
 ) -> FigureDocument:
-    """Return a figure that was published by the same version, held against the target."""
-    figure = Figure(None if row.value is None else Decimal(row.value), row.at_least)
-    standing = standing_of(declaration, figure, counting)
-    money = currency if declaration.unit is Unit.MONEY else None
-    return FigureDocument(_plain(figure.value, declaration.unit), figure.at_least, declaration.unit, money, standing)
+    """Return a figure that was published by the same version, held against the target.
+
+    Money is told in the currency of then, and held against nothing where that is not the reporting ``currency``.
+    """
+    figure, told = Figure(None if row.value is None else Decimal(row.value), row.at_least), told_as_of(row)
+    money, unit = None if told is None else told.currency, declaration.unit
+    is_comparable = unit is not Unit.MONEY or money == currency
+    standing = standing_of(declaration, figure, counting) if is_comparable else None
+    return FigureDocument(_plain(figure.value, unit), figure.at_least, unit, money, standing)
 
 
 def _plain(value: Decimal | None, unit: Unit) -> int | float | str | None:

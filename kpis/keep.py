@@ -285,7 +285,7 @@ class Keeper:
             declaration = self._catalogue.kpis.get(row.kpi)
             if row.told_as is None and declaration is not None and row.digest == former_digest_of(declaration):
                 self._store.tell_as(row.number, terms_text(declaration, _WITHOUT_TERMS))
-                self._store.tell_published_as(row.kpi, row.since, told_as_text(declaration))
+                self._store.tell_published_as(row.kpi, row.since, told_as_text(declaration, None))
 
     def _add_version(self, declaration: Declaration, former: VersionRow | None, now: int) -> VersionRow:
         """Note another version of a KPI, and begin to look at all cases for it."""

@@ -17,7 +17,7 @@ from kpis.declaration import Declaration, Kind
 from kpis.figures import figure_of
 from kpis.reading import Moment, Share
 from kpis.store import APART, KpiWriter, PublishedRow, transaction
-from kpis.terms import told_as_text
+from kpis.terms import told_as_of, told_as_text
 
 PUBLISHED = "published"
 STOOD = "stood"
@@ -121,7 +121,7 @@ class Publisher:
         if self._store.is_thinned(declaration.name, window.first.toordinal(), window.last.toordinal()):
             return  # what it would be read of is fewer than what it was published of
         row = self._read(declaration, every, first, former.as_of, why, moment)
-        if row is not None and (row.value, row.at_least) != (former.value, former.at_least):
+        if row is not None and _is_another(row, former):
             self._store.publish(row)
 
     def _read(
@@ -150,8 +150,16 @@ class Publisher:
             records=reading.beside.began,
             as_of=as_of,
             why=why,
-            told_as=told_as_text(answered.declaration),
+            told_as=told_as_text(answered.declaration, moment.rates.reporting_currency),
         )
+
+
+def _is_another(now: PublishedRow, former: PublishedRow) -> bool:
+    """Tell whether a figure is another one: so much of another currency is, where both currencies are known."""
+    if (now.value, now.at_least) != (former.value, former.at_least):
+        return True
+    currencies = {told.currency for told in (told_as_of(now), told_as_of(former)) if told is not None}
+    return now.value is not None and len(currencies - {None}) > 1
 
 
 def _last_of_month(day: int) -> int:

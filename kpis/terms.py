@@ -14,20 +14,29 @@ from kpis.declaration import Bound, Declaration, Dimension, Formula, Good, Headl
 from kpis.store import PublishedRow, VersionRow
 
 
-class ToldAs(msgspec.Struct, frozen=True):
-    """How a value is told. ``headline``: of a lag, which quantile it is."""
+class ToldAs(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a value is told. ``headline``: of a lag, which quantile it is.
+
+    ``currency``: of money, in which it is told; None: it is no money, or an earlier release told it, which did not keep
+    that.
+    """
 
     clock: KpiClock
     unit: Unit
     headline: Headline | None
+    currency: str | None = None
 
 
-class Terms(ToldAs, frozen=True):
+class Terms(msgspec.Struct, frozen=True):
     """How the figures of a version are told, and what its cells are read by.
 
     The formula is without its conditions: by them cells are made, and never read. ``arithmetic``: by which one of ours.
+    No currency is among them: each figure is told in that in which the firm reports when it is read.
     """
 
+    clock: KpiClock
+    unit: Unit
+    headline: Headline | None
     good: Good
     target: Bound | None
     warning: Bound | None
@@ -41,14 +50,15 @@ _decode_terms = msgspec.json.Decoder(Terms).decode
 _decode_told_as = msgspec.json.Decoder(ToldAs).decode
 
 
-def told_as(declaration: Declaration) -> ToldAs:
-    """Return how the figures of a declaration are told."""
-    return ToldAs(declaration.clock, declaration.unit, _headline(declaration))
+def told_as(declaration: Declaration, currency: str | None) -> ToldAs:
+    """Return how the figures of a declaration are told, those of money in a currency; None: nobody knows in which."""
+    money = currency if declaration.unit is Unit.MONEY else None
+    return ToldAs(declaration.clock, declaration.unit, _headline(declaration), money)
 
 
-def told_as_text(declaration: Declaration) -> str:
+def told_as_text(declaration: Declaration, currency: str | None) -> str:
     """Return how the figures of a declaration are told, as it is kept with what is published."""
-    return msgspec.json.encode(told_as(declaration)).decode()
+    return msgspec.json.encode(told_as(declaration, currency)).decode()
 
 
 def told_as_of(published: PublishedRow) -> ToldAs | None:

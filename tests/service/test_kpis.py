@@ -325,7 +325,7 @@ def test_each_value_of_a_restatement_is_told_as_it_was_published(folder: Path) -
         restated = serve.get(f"{path}/restatements").json["restatements"]
         (each,) = (each for each in restated if (each["every"], each["day"]) == ("day", "2026-03-02"))
         assert (each["was"], each["now"], each["why"]) == ("126000", "356400", "a declaration changed")
-        unit = {"unit": "seconds", "headline": "median"}
+        unit = {"unit": "seconds", "headline": "median", "currency": None}
         assert each["was_told_as"] == {"clock": "business", **unit, "day_seconds": 28_800}
         assert each["told_as"] == {"clock": "elapsed", **unit, "day_seconds": 86_400}
         told = said(serve, "restatements", "approval-to-release")

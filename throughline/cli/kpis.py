@@ -611,16 +611,17 @@ def _published(each: Document, side: str) -> str:
     if side == "now":
         told, other = other, told
     text = _as_told(told, value, at_least)
-    if told is None or value is None or told == other:
+    words = ("clock", "headline")
+    if told is None or value is None or (other is not None and all(told[word] == other[word] for word in words)):
         return text
-    return f"{text} ({', '.join(str(told[word]) for word in ('clock', 'headline') if told[word])})"
+    return f"{text} ({', '.join(str(told[word]) for word in words if told[word])})"
 
 
 def _as_told(told: Document | None, value: str | None, at_least: bool) -> str:
     """Write a published value in the unit that it was published in."""
     if told is None:
         return "no answer" if value is None else f"{'> ' if at_least else ''}{value} (its unit is not known)"
-    return figure_text(told, {"value": value, "at_least": at_least, "unit": told["unit"], "currency": None})
+    return figure_text(told, {"value": value, "at_least": at_least, "unit": told["unit"], "currency": told["currency"]})
 
 
 def backfill(wait: bool, url: str | None, data: Path | None, as_json: bool) -> None:
@@ -654,13 +655,18 @@ def figure_text(kpi: Mapping[str, Any], figure: Mapping[str, Any]) -> str:
         case "percent":
             return f"{sign}{float(value):.1%}"
         case "money":
-            return f"{sign}{figure['currency'] or ''} {Decimal(value):,.2f}".strip()
+            return f"{sign}{_money_of(figure)}"
         case "hours":
             return f"{sign}{Decimal(value):,f} h"
         case "records":
             return f"{sign}{float(value):,.0f}"
         case _:
             return f"{sign}{float(value):,.2f} {spoken(unit)}"
+
+
+def _money_of(figure: Mapping[str, Any]) -> str:
+    amount = f"{Decimal(figure['value']):,.2f}"
+    return f"{figure['currency']} {amount}" if figure["currency"] else f"{amount} (its currency is not known)"
 
 
 def time_text(kpi: Mapping[str, Any], seconds: float) -> str:

@@ -20,7 +20,7 @@ from kpis.documents import kpi_document, reading_documents, told_as_document
 from kpis.terms import told_as
 from tests.unit.kpis.golden import DEFINITIONS, FOLDER, answers, golden
 from throughline.cli.kpi_export import export
-from throughline.cli.kpis import explain, list_kpis, risks, show_kpi
+from throughline.cli.kpis import explain, list_kpis, published, restatements, risks, show_kpi
 
 Documents = dict[str, Any]
 Serve = Callable[[Mapping[str, Documents]], str]
@@ -68,7 +68,7 @@ def documents(name: str, **changed: Any) -> dict[str, Documents]:
     definition = msgspec.to_builtins(definition_document(kpi, DEFINITIONS, case.estate))
     latest: Documents = {"kpi": shown, "at": at, "reading": readings[0], "compared": None}
     listed: Documents = {"kpis": [latest], "left_out": {}, "behind": 0, "walking": False, "unheard": [], "waits": None}
-    told = msgspec.to_builtins(told_as_document(told_as(kpi), case.estate.calendars))
+    told = msgspec.to_builtins(told_as_document(told_as(kpi, "EUR"), case.estate.calendars))
     found = {"kpi": kpi.name, "version": kpi.version, "told_as": told, "complete": True, "at": at, "readings": readings}
     return {
         "/api/v1/kpis": listed,
@@ -187,3 +187,37 @@ def test_that_chances_were_not_held_against_what_came_of_them_is_said(
     told = capsys.readouterr().out
     assert "Of 10 with a chance of 20% to 30% (mean 25%) 30% missed it." in told
     assert "nobody can say yet" not in told
+
+
+def money(currency: str | None, value: str, **entries: Any) -> Documents:
+    told = {"clock": "elapsed", "unit": "money", "headline": None, "currency": currency, "day_seconds": 86_400}
+    at = "2026-11-13T09:00:00Z"
+    return {"every": "day", "day": "2026-11-01", "value": value, "told_as": told, "published": at, **entries}
+
+
+def test_published_money_is_told_in_its_own_currency_if_that_is_known(
+    serve: Serve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rest = {"at_least": False, "version": "1", "as_of": None, "records": 1, "why": "published", "replaced": None}
+    found = [money("EUR", "95", **rest), money(None, "7", **rest)]
+    url = serve({f"/api/v1/kpis/{UNBILLED}/published": {"published": found, "next": None}})
+    published(UNBILLED, (), url, None, False)
+    told = capsys.readouterr().out
+    assert "EUR 95.00" in told
+    assert "7.00 (its currency is not known)" in told
+
+
+def test_each_side_of_a_restatement_is_told_in_its_own_currency(
+    serve: Serve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    was, now = money("EUR", "95"), money("USD", "100")
+    sides = {"was": "95", "was_at_least": False, "now": "100", "now_at_least": False}
+    told_as = {"was_told_as": was["told_as"], "told_as": now["told_as"], "was_published": was["published"]}
+    versions = {"was_version": "1", "version": "1", "at": was["published"], "why": "late data"}
+    each = {"every": "day", "day": "2026-11-01", **sides, **told_as, **versions}
+    url = serve({f"/api/v1/kpis/{UNBILLED}/restatements": {"restatements": [each], "next": None}})
+    restatements(UNBILLED, (), url, None, False)
+    told = capsys.readouterr().out
+    assert "EUR 95.00 " in told
+    assert "USD 100.00 " in told
+    assert "(elapsed)" not in told

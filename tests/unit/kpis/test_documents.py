@@ -29,6 +29,13 @@ def test_a_share_says_whether_it_is_counted_or_read_from_a_curve(name: str, coun
     assert (reading.answer.share == pytest.approx(reading.answer.hits / reading.answer.of)) is counted
 
 
+def test_readings_of_money_say_in_which_currency_they_are() -> None:
+    case = golden(FOLDER / "unbilled-approved-value.yaml")
+    counting = Counting(case.declaration.clock, case.estate.calendars)
+    answered = Answered(case.declaration, VersionRow(1, case.declaration.name, "1", "", 0, True), [], 0, {})
+    assert readings_document(counting, answered, (), case.now, "CHF").told_as.currency == "CHF"
+
+
 def test_a_stock_says_how_far_off_its_median_age_may_be() -> None:
     case = golden(FOLDER / "staffing-request-ageing.yaml")
     counting = Counting(case.declaration.clock, case.estate.calendars)
@@ -48,7 +55,7 @@ def test_readings_say_how_the_version_tells_them_that_they_are_by() -> None:
     version = VersionRow(1, case.declaration.name, "1", "", 0, True)
     answered = Answered(case.declaration, version, [], 0, {})
     document = readings_document(counting, answered, (), case.now, "EUR")
-    assert document.told_as == ToldAsDocument(KpiClock.BUSINESS, Unit.SECONDS, Headline.MEDIAN, 30_600)
+    assert document.told_as == ToldAsDocument(KpiClock.BUSINESS, Unit.SECONDS, Headline.MEDIAN, None, 30_600)
     found = {"told_as": {"clock": "business", "day_seconds": 30_600}}
     kpi = {"id": "a", "clock": "elapsed", "day_seconds": 86_400}
     assert as_told(kpi, found) == {"id": "a", "clock": "business", "day_seconds": 30_600}

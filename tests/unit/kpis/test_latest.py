@@ -9,14 +9,16 @@ import msgspec
 
 from kpis.ask import Asker
 from kpis.declaration import Dimension
-from kpis.documents import ComparedDocument, LatestDocument
+from kpis.documents import ComparedDocument, FigureDocument, LatestDocument
 from kpis.latest import Current, Latest
 from kpis.publish import Publisher
 from kpis.reading import Stock, Variance
-from kpis.store import open_kpi_writer
+from kpis.store import open_kpi_writer, transaction
 from tests.unit.kpis.golden import FOLDER, golden
 from tests.unit.kpis.test_cycle import moment_at, world
 from tests.unit.kpis.test_keeping import World
+from throughline.core.estate import read_estate
+from throughline.core.yaml_file import YamlDocument
 
 __all__ = ["world"]
 
@@ -74,3 +76,26 @@ def test_what_stands_is_told_beside_how_it_stood_thirty_days_before(world: World
     assert found is not None
     assert (found.before.value, found.before.currency, found.before.standing) == ("11111.00", "EUR", "bad")
     assert (found.first, found.last) == ("2026-11-04", "2026-11-04")
+
+
+def test_what_stood_keeps_its_currency_and_is_held_against_no_target_in_another_one(world: World) -> None:
+    def before(at: str) -> FigureDocument:
+        content = latest_of(world).documents(moment_at(world, at))["money-at-risk"]
+        compared = msgspec.json.decode(content, type=LatestDocument).compared
+        assert compared is not None
+        return compared.before
+
+    asker = Asker(world.store, world.catalogue, world.case.estate)
+    Publisher(world.store, asker, world.catalogue).publish(moment_at(world, "2026-11-04 12:00"))
+    dollars = {
+        "firm": {"reporting_currency": "USD"},
+        "rates": [{"currency": "EUR", "rate": "1.1", "from": "2026-01-01"}],
+    }
+    world.declare(world.case.declaration, read_estate(YamlDocument("estate.yaml", dollars, {}, {})))
+    found = before("2026-12-04 12:00")
+    assert (found.value, found.currency, found.standing) == ("11111.00", "EUR", None)
+    earlier = 'UPDATE published SET told_as = \'{"clock":"elapsed","unit":"money","headline":null}\''
+    with transaction(world.store):
+        world.store.connection.execute(earlier)
+    found = before("2026-12-04 12:00")
+    assert (found.value, found.currency, found.standing) == ("11111.00", None, None)

@@ -10,13 +10,16 @@ from kpis.ask import Asker
 from kpis.declaration import Headline, KpiClock, Unit
 from kpis.keep import DECLARED_ANEW, LATE_DATA, STATED, former_digest_of
 from kpis.publish import PUBLISHED, STOOD, Publisher
+from kpis.published import RestatementsAsked, restated_page
 from kpis.scratch import moment_of
 from kpis.store import APART, KpiWriter, PublishedRow, transaction
-from kpis.terms import ToldAs, told_as, told_as_of
+from kpis.terms import ToldAs, told_as, told_as_of, told_as_text
 from tests.unit.kpis.golden import FOLDER, Golden, event, golden, instant
 from tests.unit.kpis.test_keeping import World
+from throughline.core.estate import Estate, read_estate
 from throughline.core.instants import DAY, HOUR
 from throughline.core.statement import End, Statement, Verb
+from throughline.core.yaml_file import YamlDocument
 
 # Approved on Monday 2 November 2026; two released on Tuesday, one is open still.
 LAG = golden(FOLDER / "billing-readiness-lag.yaml")._replace(
@@ -192,7 +195,72 @@ def test_what_an_earlier_release_published_is_told_by_the_version_that_is_there_
         store.connection.execute("UPDATE version SET told_as = NULL, digest = ?", (former,))
     world.declare(LAG.declaration)
     told = [told_as_of(row) for row in store.published(LAG.declaration.name)]
-    assert told == [*(told_as(LAG.declaration) for _ in rows), None]
+    assert told == [*(told_as(LAG.declaration, None) for _ in rows), None]
+
+
+WRITTEN_OFF = golden(FOLDER / "a-sum-of-what-was-written-off.yaml")
+MONEY = WRITTEN_OFF._replace(events=WRITTEN_OFF.events[:2])  # EUR 100, all of it on one day
+AT_PAR = [{"currency": "EUR", "rate": "1", "from": "2026-01-01"}]
+
+
+def reporting(currency: str, rates: object = ()) -> Estate:
+    firm = {"firm": {"reporting_currency": currency}, "rates": list(rates)}
+    return read_estate(YamlDocument("estate.yaml", firm, {}, {}))
+
+
+def told_money(rows: list[PublishedRow]) -> list[tuple[str | None, str | None]]:
+    """Return the figures of the days on which anything was, each with its currency."""
+    return [
+        (row.value, told.currency)
+        for row in rows
+        if row.every == "day" and row.records and (told := told_as_of(row)) is not None
+    ]
+
+
+def test_money_keeps_the_currency_in_which_it_was_told(store: KpiWriter) -> None:
+    world = world_of(MONEY, store)
+    world.declare(MONEY.declaration, reporting("EUR"))
+    assert told_money(published(world)) == [("100", "EUR")]
+    world.declare(MONEY.declaration, reporting("USD", [{"currency": "EUR", "rate": "1.2", "from": "2026-01-01"}]))
+    assert told_money(published(world)) == [("100", "EUR"), ("120.0", "USD")]
+    (day,) = restated_page(MONEY.declaration.name, store, RestatementsAsked(), MONEY.estate.calendars).restatements
+    assert day.was_told_as is not None
+    assert day.told_as is not None
+    assert (day.was_told_as.currency, day.told_as.currency) == ("EUR", "USD")
+
+
+def test_as_much_of_another_currency_is_another_figure(store: KpiWriter) -> None:
+    world = world_of(MONEY, store)
+    world.declare(MONEY.declaration, reporting("EUR"))
+    published(world)
+    world.declare(MONEY.declaration, reporting("USD", AT_PAR))
+    assert told_money(published(world)) == [("100", "EUR"), ("100", "USD")]
+
+
+def test_money_that_an_earlier_release_published_is_of_no_known_currency_and_is_not_restated_for_that(
+    store: KpiWriter,
+) -> None:
+    world = world_of(MONEY, store)
+    rows, versions = published(world), store.versions()
+    with transaction(store):
+        told = '{"clock":"elapsed","unit":"money","headline":null}'
+        assert told_as_text(MONEY.declaration, None) == told
+        store.connection.execute("UPDATE published SET told_as = ?", (told,))
+    world.declare(MONEY.declaration)
+    with world.snapshot() as snapshot:
+        world.keeper.backfill(snapshot)
+    assert told_money(published(world)) == [("100", None)]
+    assert len(store.published(MONEY.declaration.name)) == len(rows)
+    assert [row._replace(complete=True) for row in store.versions()] == versions
+
+
+def test_the_terms_of_a_version_are_of_no_currency(store: KpiWriter) -> None:
+    """Else another reporting currency, or the release that keeps it, would make every version another one."""
+    world = world_of(MONEY, store)
+    before = store.versions()
+    world.declare(MONEY.declaration, reporting("USD"))
+    world.follow()
+    assert store.versions() == [row._replace(complete=True) for row in before]
 
 
 def test_another_headline_restates_what_it_works_out_otherwise_also_after_a_look_at_every_case(
