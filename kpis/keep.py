@@ -26,6 +26,7 @@ from kpis.declaration import Declaration, Kind
 from kpis.forget import Leaving, Tidied, forget_cases, useless_after
 from kpis.latency import Known, KnownSpan, Traced
 from kpis.look import Seen, cases_there, ids_after, said_of, see
+from kpis.observation import Ending, Observation
 from kpis.observe import Observer
 from kpis.spans import SpanReader, Whereabouts
 from kpis.spot import Grain, Spot
@@ -47,6 +48,7 @@ _WITHOUT_TERMS = 4
 
 MADE_BY = "made_by"
 LATE_DATA = "late data"
+WENT_ON = "what was open went on"
 STATED = "a statement"
 DECLARED_ANEW = "a declaration changed"
 DERIVED_ANEW = "processes, the estate or Throughline itself changed"
@@ -184,15 +186,35 @@ class Reasons(NamedTuple):
         return (LATE_DATA,)
 
 
-def touched_by(bookings: Bookings, reasons: Reasons) -> list[tuple[int, str]]:
-    """Return the days of which anything changes, each with why; sorted."""
+def touched_by(changes: Iterable[Change], reasons: Reasons) -> list[tuple[int, str]]:
+    """Return the days of which anything changes, each with why; sorted.
+
+    Of data that is new of waits that were open, and of nothing else of that day and case, that is the reason.
+    """
     found: set[tuple[int, str]] = set()
-    of = {booking.case: reasons.of(booking.case) for some in bookings.values() for booking in some}
-    for spot, some in bookings.items():
-        if spot.grain is Grain.DAY:
-            day = spot.place.day.toordinal()
-            found |= {(day, why) for each in some for why in of[each.case]}
+    for change in changes:
+        whys, gone, come = reasons.of(change.case), _by_day(change.gone), _by_day(change.come)
+        for day in gone.keys() | come.keys():
+            data = WENT_ON if _went_on(gone.get(day, []), come.get(day, [])) else LATE_DATA
+            found |= {(day, data if why == LATE_DATA else why) for why in whys}
     return sorted(found)
+
+
+def _by_day(some: Iterable[Spotted]) -> dict[int, list[Item]]:
+    """Return items by the days of whose cells they are."""
+    found: dict[int, list[Item]] = {}
+    for item, spots in some:
+        for spot in spots:
+            if spot.grain is Grain.DAY:
+                found.setdefault(spot.place.day.toordinal(), []).append(item)
+    return found
+
+
+def _went_on(gone: Sequence[Item], come: Sequence[Item]) -> bool:
+    """Tell whether all that changed are waits that were open, each of which is there still since its beginning."""
+    began = {(each.part, each.began) for each in gone if isinstance(each, Observation) and each.ending is Ending.OPEN}
+    since = {(each.part, each.began) for each in come if isinstance(each, Observation)}
+    return len(gone) == len(began) == len(come) and began == since
 
 
 def book_in(book: Book, cells: MutableMapping[Spot, AnyCell], bookings: Bookings) -> None:
@@ -644,7 +666,7 @@ class Keeper:
         cells = {spot: near[spot][1] for spot in bookings if spot in near}
         ids = {spot: near[spot][0] for spot in cells}
         book_in(book, cells, bookings)
-        store.touch((kept.declaration.name, *each) for each in touched_by(bookings, reasons))
+        store.touch((kept.declaration.name, *each) for each in touched_by(changes, reasons))
         for spot, cell in cells.items():
             if not cell.empty:
                 ids[spot] = self._put(kept, spot, ids.get(spot), cell)

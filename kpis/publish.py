@@ -2,24 +2,26 @@
 
 What began on a day goes on to end, so a figure of a day changes by itself for a while. Of a lag what is published is
 what was known at an instant, and it is read as of that instant ever after; other kinds are published once nothing of
-the day is left to be told. So what changes a published figure is late data, a correction, what people said, another
-definition or rate.
+the day is open. So what changes a published figure is late data, a correction, what people said, another definition or
+rate. What has been open for too long is waited for no longer: such a figure says so, and changes as that goes on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 
 from kpis.ask import TIMELESS, Asker, Every, NoCells, Question, Window, month_after
 from kpis.catalogue import Catalogue
 from kpis.declaration import Declaration, Kind
 from kpis.figures import figure_of
-from kpis.reading import Moment, Share
+from kpis.keep import LATE_DATA, WENT_ON
+from kpis.reading import Moment
 from kpis.store import APART, KpiWriter, PublishedRow, transaction
 from kpis.terms import told_as_of, told_as_text
 
 PUBLISHED = "published"
+OPEN = "some of it open"  # told beside why a figure was published
 STOOD = "stood"
 SETTLES = {
     Kind.LAG: 7,
@@ -33,7 +35,7 @@ SETTLES = {
 }
 """After how many days a day is published, by kind."""
 
-LONGEST_WAIT = 60  # days, until a share is published though some of it is still to be told
+LONGEST_WAIT = 60  # days from the first one on, until a share is published though some of it is open
 LOOKED_BACK = 400  # days
 AT_ONCE = 200  # figures of one piece of work
 
@@ -108,11 +110,10 @@ class Publisher:
             figures.setdefault((kpi, Every.DAY, date.fromordinal(day)), []).append(why)
             figures.setdefault((kpi, Every.MONTH, date.fromordinal(day).replace(day=1)), []).append(why)
         for (kpi, every, first), whys in figures.items():
-            why = APART.join(dict.fromkeys(each for why in whys for each in why.split(APART)))
             declaration, here = self._catalogue.kpis.get(kpi), first.toordinal()
             former = self._store.standing_published(kpi, every, here, here).get(here)
             if declaration is not None and declaration.formula.kind in SETTLES and former is not None:
-                self._restate_one(declaration, former, why, moment)
+                self._restate_one(declaration, former, _why(former, whys), moment)
         return len(touched) >= AT_ONCE
 
     def _restate_one(self, declaration: Declaration, former: PublishedRow, why: str, moment: Moment) -> None:
@@ -127,16 +128,17 @@ class Publisher:
     def _read(
         self, declaration: Declaration, every: Every, first: date, as_of: int | None, why: str, moment: Moment
     ) -> PublishedRow | None:
-        """Return a figure to be published; None: some of it is still to be told, or nothing is kept of the KPI."""
+        """Return a figure to be published; None: some of it is open still, or nothing is kept of the KPI."""
         window = None if declaration.formula.kind in TIMELESS else _window(every, first)
         try:
             answered = self._asker.ask(Question(declaration.name, window, as_of=as_of), moment)
         except NoCells:
             return None
         reading = answered.parts[0].readings[()]
-        waits = isinstance(reading.answer, Share) and reading.beside.open > 0
-        if waits and first > moment.today - timedelta(days=LONGEST_WAIT):
-            return None
+        if declaration.formula.kind is Kind.SHARE and reading.beside.open:
+            if first > moment.today - timedelta(days=LONGEST_WAIT):
+                return None
+            why = f"{why}{APART}{OPEN}"
         figure = figure_of(answered.declaration, reading)
         return PublishedRow(
             id=0,
@@ -152,6 +154,17 @@ class Publisher:
             why=why,
             told_as=told_as_text(answered.declaration, moment.rates.reporting_currency),
         )
+
+
+def _why(former: PublishedRow, whys: Iterable[str]) -> str:
+    """Return why a figure is restated, each reason once.
+
+    That what was open went on is late data where the former figure was of nothing that was open: of a lag what ended
+    since does not change it, and of a share there was nothing to end.
+    """
+    was_open = OPEN in former.why.split(APART)
+    found = (each for why in whys for each in why.split(APART))
+    return APART.join(dict.fromkeys(LATE_DATA if each == WENT_ON and not was_open else each for each in found))
 
 
 def _is_another(now: PublishedRow, former: PublishedRow) -> bool:

@@ -8,8 +8,8 @@ import msgspec
 
 from kpis.ask import Asker
 from kpis.declaration import Headline, KpiClock, Unit
-from kpis.keep import DECLARED_ANEW, LATE_DATA, STATED, former_digest_of
-from kpis.publish import PUBLISHED, STOOD, Publisher
+from kpis.keep import DECLARED_ANEW, LATE_DATA, STATED, WENT_ON, former_digest_of
+from kpis.publish import OPEN, PUBLISHED, STOOD, Publisher
 from kpis.published import RestatementsAsked, restated_page
 from kpis.scratch import moment_of
 from kpis.store import APART, KpiWriter, PublishedRow, transaction
@@ -301,6 +301,72 @@ def test_a_share_is_published_once_nothing_of_it_is_left_to_be_told(store: KpiWr
     last = "2026-11-05 10:00 invoice.issued T-2 system=erp legal_entity=DE01 invoice=I-2"
     world.fold([event(9, last, "time_entry", "Europe/Berlin")])
     assert days(published(world)) == [("1", PUBLISHED)]
+
+
+POSTED = golden(FOLDER / "posting-completeness.yaml")._replace(now=instant("2026-12-31 12:00", "UTC"), events=[])
+STILL_OPEN = f"{PUBLISHED}{APART}{OPEN}"
+
+
+def told(world: World, number: int, *lines: str) -> list[tuple[str | None, str]]:
+    """Return the figures of days after some more was told."""
+    world.fold([event(number + n, each, "time_entry", "UTC") for n, each in enumerate(lines)])
+    return days(published(world))
+
+
+def half_posted(store: KpiWriter) -> World:
+    """Return a firm of whose two entries of 2 November one is posted, as of the day on which that is published."""
+    world = World(POSTED, store)
+    approved = [f"2026-11-02 09:00 time.approved {name}" for name in "AB"]
+    assert told(world, 1, *approved, "2026-11-02 09:30 time.posted A system=erp") == []
+    world.case = world.case._replace(now=POSTED.now + DAY)
+    assert days(published(world)) == [("0.5", STILL_OPEN)]
+    return world
+
+
+def test_a_share_is_published_after_sixty_days_though_some_is_open_and_changes_as_that_goes_on(
+    store: KpiWriter,
+) -> None:
+    world = half_posted(store)
+    world.case = world.case._replace(now=POSTED.now + 7 * DAY)
+    ended = ("0.5", STILL_OPEN), ("1", WENT_ON)
+    assert told(world, 4, "2027-01-07 09:30 time.posted B system=erp") == [*ended]
+    found = told(world, 5, "2026-11-02 09:00 time.approved C received='2027-01-07 11:00'")
+    assert found == [*ended, ("0.666666667", f"{LATE_DATA}{APART}{OPEN}")]
+    assert told(world, 6, "2027-01-07 10:00 time.posted C system=erp")[3:] == [("1", WENT_ON)]
+
+
+def test_late_data_beside_what_was_open_is_told_as_well(store: KpiWriter) -> None:
+    world = half_posted(store)
+    late = "2026-11-02 09:00 time.approved C received='2027-01-07 11:00'"
+    found = told(world, 4, "2027-01-01 09:30 time.posted B system=erp", late)
+    assert found[1:] == [("0.666666667", APART.join((LATE_DATA, WENT_ON, OPEN)))]
+
+
+def test_a_wait_that_began_otherwise_is_late_data_though_it_was_open(store: KpiWriter) -> None:
+    world = half_posted(store)
+    earlier = "2026-11-02 08:00 time.approved B received='2027-01-01 09:00'"
+    found = told(world, 4, earlier, "2027-01-01 09:30 time.posted B system=erp")
+    assert found[1:] == [("1", LATE_DATA)]
+
+
+def test_what_begins_late_is_late_data_also_once_it_has_ended(store: KpiWriter) -> None:
+    """The figure was of nothing that was open; it stays while what is new is open, and is read again as that ends."""
+    share = golden(FOLDER / "timely-billing-rate.yaml")._replace(now=instant("2026-11-20 12:00", "UTC"))
+    world = World(share, store)
+    billed = "2026-11-02 10:00 billing.released A system=erp", "2026-11-03 10:00 invoice.issued A system=erp"
+    assert told(world, 1, "2026-11-02 09:00 time.approved A", *billed) == [("1", PUBLISHED)]
+    late = "2026-11-02 10:00 billing.released B system=erp received='2026-11-20 10:00'"
+    assert told(world, 4, "2026-11-02 09:00 time.approved B received='2026-11-20 10:00'", late) == [("1", PUBLISHED)]
+    found = told(world, 6, "2026-11-20 11:00 invoice.issued B system=erp")
+    assert found == [("1", PUBLISHED), ("0.5", LATE_DATA)]
+
+
+def test_a_share_that_is_no_answer_yet_waits_for_what_is_open_as_well(store: KpiWriter) -> None:
+    few = dataclasses.replace(POSTED.declaration, minimum_sample=3)
+    world = World(POSTED._replace(declaration=few), store)
+    assert told(world, 1, "2026-11-02 09:00 time.approved A", "2026-11-02 09:00 time.approved B") == []
+    world.case = world.case._replace(now=POSTED.now + DAY)
+    assert days(published(world)) == [(None, STILL_OPEN)]
 
 
 def test_what_stands_is_published_as_it_stood_when_a_day_began(store: KpiWriter) -> None:
