@@ -53,6 +53,11 @@ def value_of(place: int) -> float:
     return float(low) if low == high else 2 * low * high / (low + high)
 
 
+def last_like(seconds: float) -> int:
+    """Return the last whole second that what stands for a bin stands for."""
+    return _ends()[bin_of(int(seconds))]
+
+
 class Distribution:
     """Counts of seconds. ``counts`` are by second while ``exact``, else by bin; none of them is zero."""
 

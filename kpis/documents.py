@@ -10,6 +10,7 @@ import msgspec
 from kpis.ask import Answered, Part
 from kpis.clock import Counting
 from kpis.declaration import Declaration, Dimension, Headline, Kind, KpiClock, Unit
+from kpis.distribution import last_like
 from kpis.figures import Figure, Standing, bound_number, figure_of, standing_of, why_none
 from kpis.latency import LatencyPart, Parts
 from kpis.money import Converted, Sums, rounded
@@ -80,7 +81,11 @@ class MoneyDocument(msgspec.Struct, frozen=True):
 
 
 class PointDocument(msgspec.Struct, frozen=True):
-    """A curve from an age in seconds on: the shares still open, done and ended otherwise, and how many were at risk."""
+    """A curve from an age in seconds on: the shares still open, done and ended otherwise, and how many were at risk.
+
+    ``ended``: how many did, in any way, of at least ``at_least`` and below ``below`` seconds: since the point before
+    and up to this one, to the last second that ``seconds`` stands for.
+    """
 
     seconds: float
     at_risk: int
@@ -88,6 +93,9 @@ class PointDocument(msgspec.Struct, frozen=True):
     done: float
     otherwise: float
     error: float
+    at_least: int
+    below: int
+    ended: int
 
 
 class PartDocument(msgspec.Struct, frozen=True):
@@ -573,11 +581,17 @@ MOST_POINTS = 200
 
 
 def _curve(lag: Lag) -> list[PointDocument]:
-    """Return a curve, of a long one every so manieth point and the last."""
-    points = lag.curve.points
+    """Return a curve, of a long one every so manieth point and the last; each with what ended since the one before."""
+    points, found = lag.curve.points, list[PointDocument]()
     every = max(1, len(points) // MOST_POINTS)
-    some = [*points[::every], *points[-1:]] if every > 1 else points
-    return [PointDocument(*each) for each in some]
+    at_least = ended = 0
+    for place, point in enumerate(points):
+        ended += point.ended
+        if place % every == 0 or place == len(points) - 1:
+            below = (last_like(point.age) if lag.error else int(point.age)) + 1
+            found.append(PointDocument(*point[:-1], at_least=at_least, below=below, ended=ended))
+            at_least, ended = below, 0
+    return found
 
 
 def _money(converted: Converted, sums: Sums | None = None) -> MoneyDocument:

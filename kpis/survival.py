@@ -53,7 +53,7 @@ class Point(NamedTuple):
     """The curve from an age on. ``at_risk``: how many were watched and unfinished just before that age.
 
     ``survival``: the share not ended in any way; ``done`` and ``competing``: the shares that ended so; the three add up
-    to 1. ``error``: the standard error of ``survival`` (Greenwood).
+    to 1. ``error``: the standard error of ``survival`` (Greenwood). ``ended``: how many did at that age, in any way.
     """
 
     age: float
@@ -62,6 +62,7 @@ class Point(NamedTuple):
     done: float
     competing: float
     error: float
+    ended: int
 
 
 class Reached(NamedTuple):
@@ -86,7 +87,7 @@ class Curve(NamedTuple):
         if self.seen_to is None or (self.broken_at is not None and age >= self.broken_at):
             return None
         place = bisect_right(self.points, age, key=lambda point: point.age)
-        point = self.points[place - 1] if place else Point(0.0, 0, 1.0, 0.0, 0.0, 0.0)
+        point = self.points[place - 1] if place else Point(0.0, 0, 1.0, 0.0, 0.0, 0.0, 0)
         return None if age > self.seen_to and point.survival > _SLACK else point
 
     def reaches(self, share: float) -> Reached | None:
@@ -125,11 +126,11 @@ def curve_of(lives: Lives) -> Curve:
         finished, otherwise = lives.done.get(age, 0), lives.competing.get(age, 0)
         ended = finished + otherwise
         if ended:
-            done += survival * finished / at_risk
-            competing += survival * otherwise / at_risk
+            done = min(1.0, done + survival * finished / at_risk)  # of many, sums of floats come out above it
+            competing = min(1.0, competing + survival * otherwise / at_risk)
             survival *= (at_risk - ended) / at_risk
             greenwood += ended / (at_risk * (at_risk - ended)) if at_risk > ended else 0.0
-            points.append(Point(age, at_risk, survival, done, competing, survival * sqrt(greenwood)))
+            points.append(Point(age, at_risk, survival, done, competing, survival * sqrt(greenwood), ended))
         at_risk -= exits[age]
     return Curve(tuple(points), max(exits, default=None))
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpis.distribution import ACCURACY, EXACT, LONGEST, Distribution, bin_of, restored, value_of
+from kpis.distribution import ACCURACY, EXACT, LONGEST, Distribution, bin_of, last_like, restored, value_of
 
 seconds = st.one_of(st.integers(0, 300), st.integers(0, 10**6), st.integers(0, LONGEST))
 many = st.lists(seconds, min_size=1, max_size=50).map(lambda values: values * (EXACT // len(values) + 1))
@@ -30,6 +30,13 @@ def test_of_nothing_there_is_no_quantile() -> None:
 @given(seconds)
 def test_what_stands_for_a_bin_is_near_to_all_of_it(value: int) -> None:
     assert abs(value_of(bin_of(value)) - value) <= ACCURACY * value * (1 + 1e-12)
+
+
+@given(seconds)
+def test_the_last_second_that_a_bin_stands_for_is_its_last_one(value: int) -> None:
+    last = last_like(value_of(bin_of(value)))
+    assert bin_of(last) == bin_of(value) < bin_of(last + 1) or last >= LONGEST
+    assert value <= last
 
 
 def test_under_a_hundred_seconds_bins_are_single_seconds() -> None:

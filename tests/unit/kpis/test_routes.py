@@ -1,4 +1,4 @@
-"""Routes of KPIs refuse what they would pass over."""
+"""Routes of KPIs refuse what they would pass over, and a curve leads to its cases."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from tests.unit.kpis.golden import FOLDER, golden
+from kpis import cell, distribution, documents, reading
+from tests.unit.kpis.golden import FOLDER, event, golden
 from tests.unit.kpis.test_values import asking
+from throughline.core.event import Event
 
 KPIS = "/api/v1/kpis"
 
@@ -68,3 +70,39 @@ def test_figures_that_are_never_published_are_not_asked_for(
 def test_nothing_was_published_yet(caller: TestClient) -> None:
     answer = caller.get(f"{KPIS}/billing-readiness-lag/published", params={"every": "day", "standing": "true"})
     assert answer.json() == {"kpi": "billing-readiness-lag", "published": [], "next": None}
+
+
+def entries(count: int) -> list[Event]:
+    """Return entries of one Monday that were released, or rejected, each so many seconds later than the one before."""
+    found: list[Event] = []
+    for n in range(count):
+        ended = f"{10 + n // 60}:{n % 60:02}:{n * 7 % 60:02}"
+        how = "billing.released T-{} system=erp" if n % 5 else "time.rejected T-{}"
+        lines = f"2026-11-02 09:30 time.approved T-{n}", f"2026-11-02 {ended} {how.format(n)}"
+        found += [event(2 * n + place, line, "time_entry", "Europe/Berlin") for place, line in enumerate(lines)]
+    return found
+
+
+@pytest.mark.parametrize("most_points", [documents.MOST_POINTS, 7])
+@pytest.mark.parametrize("exact", [distribution.EXACT, 2])
+def test_each_point_of_a_curve_leads_to_the_cases_that_ended_since_the_one_before(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, exact: int, most_points: int
+) -> None:
+    for module in (distribution, cell, reading):
+        monkeypatch.setattr(module, "EXACT", exact)
+    monkeypatch.setattr(documents, "MOST_POINTS", most_points)
+    lag = golden(FOLDER / "billing-readiness-lag.yaml")._replace(events=entries(60))
+    asked, path = {"from": "2026-11-02", "to": "2026-11-02"}, f"{KPIS}/billing-readiness-lag"
+    with asking(lag, tmp_path) as client:
+        (found,) = client.get(f"{path}/readings", params={**asked, "curve": "true"}).json()["readings"]
+        assert (found["answer"]["error"] > 0) is (exact == 2)
+        points = found["answer"]["curve"]
+        ended = {"ending": ["done", "competing"]}
+        for each in points:
+            bar = {"at_least": each["at_least"], "below": each["below"]}
+            behind = client.get(f"{path}/cases", params={**asked, **bar, **ended}).json()
+            assert behind["total"] == each["ended"] > 0
+            assert bar["at_least"] <= each["seconds"] < bar["below"]
+        assert (max(each["ended"] for each in points) > 1) is (exact == 2 or most_points == 7)
+        assert sum(each["ended"] for each in points) == found["beside"]["done"] + 12
+        assert [each["below"] for each in points[:-1]] == [each["at_least"] for each in points[1:]]

@@ -34,8 +34,8 @@ def lives(waits: list[Wait]) -> Lives:
 def test_a_curve_by_hand_without_competitors() -> None:
     # 6 watched; 1 of 6 done at 2; one cut at 3; 2 of 4 at 5; the last two cut at 9: 5/6, then 5/6 × 2/4 = 5/12.
     curve = curve_of(Lives(done={2: 1, 5: 2}, open={3: 1, 9: 2}))
-    assert curve.points[0] == pytest.approx(Point(2, 6, 5 / 6, 1 / 6, 0, 5 / 6 * (1 / 30) ** 0.5))
-    assert curve.points[1] == pytest.approx(Point(5, 4, 5 / 12, 7 / 12, 0, 5 / 12 * (1 / 30 + 2 / 8) ** 0.5))
+    assert curve.points[0] == pytest.approx(Point(2, 6, 5 / 6, 1 / 6, 0, 5 / 6 * (1 / 30) ** 0.5, 1))
+    assert curve.points[1] == pytest.approx(Point(5, 4, 5 / 12, 7 / 12, 0, 5 / 12 * (1 / 30 + 2 / 8) ** 0.5, 2))
     assert curve.reaches(0.5) == Reached(5)
     assert curve.reaches(0.9) == Reached(9, beyond=True)
 
@@ -74,7 +74,7 @@ def test_where_all_are_unfinished_the_half_is_later_than_the_oldest() -> None:
 def test_where_all_ended_otherwise_the_half_is_never_reached() -> None:
     curve = curve_of(Lives({}, competing={4: 2}))
     assert curve.reaches(0.5) == Reached(4, beyond=True)
-    assert curve.at(100) == (4, 2, 0, 0, 1, 0)
+    assert curve.at(100) == (4, 2, 0, 0, 1, 0, 2)
 
 
 def test_it_says_nothing_from_where_nobody_was_watched_though_others_enter_later() -> None:
@@ -186,10 +186,18 @@ def test_it_agrees_with_a_count_of_each_wait_by_itself(waits: list[Wait]) -> Non
 @given(st.lists(competed, min_size=1, max_size=40))
 def test_shares_add_up_and_only_grow(waits: list[Wait]) -> None:
     curve = curve_of(lives(waits))
-    before = Point(0, 0, 1, 0, 0, 0)
+    before = Point(0, 0, 1, 0, 0, 0, 0)
     for point in curve.points:
         assert point.survival + point.done + point.competing == pytest.approx(1)
         assert point.done >= before.done
         assert point.competing >= before.competing
         before = point
     assert [point.age for point in curve.points] == sorted({point.age for point in curve.points})
+
+
+def test_no_share_is_above_one_however_many_are_added_up() -> None:
+    for size in range(2, 400):
+        for lives in (Lives(done=dict.fromkeys(range(size), 1)), Lives({}, competing=dict.fromkeys(range(size), 1))):
+            last = curve_of(lives).points[-1]
+            assert max(last.done, last.competing) <= 1
+            assert last.done + last.competing == pytest.approx(1)
