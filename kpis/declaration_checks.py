@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from kpis.declaration import UNFINISHED, Bound, Dimension, Good, Kind, KpiClock, Measure, Unfinished, Unit
 from kpis.declaration_file import FormulaForm, InTimeForm, KpiFile, SideForm, SpanForm
+from kpis.formula_checks import ending_faults
 from kpis.stretch import STRETCHES
 from lineage.process import Definitions, Process
 from lineage.process_file import EVENT_TYPE, FIELD, PROCESS
@@ -134,6 +135,7 @@ class _Kpi:
                 yield from self._side_faults(("formula", entry, n), side)
         yield from self._match_faults()
         yield from self._name_faults()
+        yield from ending_faults(self._examined, self._formula, self._definitions)
         yield from self._in_time_faults()
         yield from self._unit_faults()
         yield from self._dimension_faults()

@@ -65,7 +65,7 @@ def test_a_kpi_of_the_firms_own_is_told_with_its_population_and_both_sides() -> 
             {"hit": "in_time", "in_time": {"cutoff": "billing"}},
             "waits that are done by the first billing cut-off after they began",
         ),
-        ({"hit": "ended_as", "ended_as": ["voided", "superseded"]}, "waits that ended as voided or superseded"),
+        ({"hit": "ended_as", "ended_as": ["cancelled", "written_off"]}, "waits that ended as cancelled or written off"),
         ({"hit": "deviation", "deviations": "failed"}, "waits that are of a case with a deviation (failed)"),
     ],
 )

@@ -1,0 +1,98 @@
+"""Formulas that are well-formed and ask for what can never be are refused, and what stands beside them is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kpis.catalogue import validate_kpis
+from lineage.definitions import load_definitions
+
+DEFINITIONS = load_definitions(None)
+HEAD = "kpi: k\nversion: 1\ntitle: T\ngroup: g\nquestion: Why?\ngood: low\nowner: me\nsource: here\n"
+INVOICES = "{process: invoice-to-cash, from: issued, to: paid}"
+ENTRIES = "{process: time-to-bill, from: approved, to: issued}"
+
+
+def faults(folder: Path, text: str) -> list[str]:
+    """Return the faults of one KPI, each from its line on; its own entries begin with line 9."""
+    (folder / "own.yaml").write_text(HEAD + text)
+    return [str(fault).removeprefix(f"{folder}/own.yaml:") for fault in validate_kpis(folder, DEFINITIONS)]
+
+
+def share(entries: str, of: str = INVOICES) -> str:
+    return f"unit: percent\nformula: {{kind: share, of: {of}, {entries}}}\n"
+
+
+ENDS_AS = [
+    (
+        share("hit: ended_as, ended_as: [superceded]"),
+        "10:106: formula.ended_as[0]: seen 'superceded', wanted an ending of invoice-to-cash: superseded, or another"
+        " one of cancelled, superseded, voided, written_off",
+    ),
+    (
+        share("hit: ended_as, ended_as: [cancelled, rejected], rounds: whole", ENTRIES),
+        "formula.ended_as[1]: seen 'rejected', wanted an ending of time-to-bill: one of cancelled, written_off",
+    ),
+    (
+        share("hit: ended_as, ended_as: superseded", f"[{ENTRIES}, {ENTRIES.replace('time', 'expense')}]"),
+        "seen 'superseded', wanted an ending of time-to-bill or expense-to-bill: one of cancelled, rejected,"
+        " written_off",
+    ),
+    (
+        "unit: percent\nformula: {kind: share, per: flow, hit: ended_as, ended_as: superceded}\n",
+        "seen 'superceded', wanted an ending of a process: superseded, or another one of begun again, cancelled",
+    ),
+    (
+        "unit: money\nformula: {kind: sum, measure: amount, of: {process: time-to-bill, ended_as: writen_off}}\n",
+        "formula.of[0].ended_as[0]: seen 'writen_off', wanted an ending of time-to-bill: written_off, or another one of"
+        " cancelled, written_off",
+    ),
+    (
+        "unit: money\nformula: {kind: sum, measure: amount, of: {process: time-to-bill, ended_as: rejected}}\n",
+        "seen 'rejected', wanted an ending of time-to-bill: one of cancelled, written_off",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "wanted"), ENDS_AS)
+def test_a_word_by_which_nothing_can_end_is_refused(tmp_path: Path, text: str, wanted: str) -> None:
+    (found,) = faults(tmp_path, text)
+    assert wanted in found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        share("hit: ended_as, ended_as: [superseded, cancelled]"),
+        share("hit: ended_as, ended_as: rejected", ENTRIES),
+        "unit: money\nformula: {kind: sum, measure: amount, of: {process: payroll-feed, ended_as: cancelled}}\n",
+    ],
+)
+def test_words_by_which_cases_and_their_rounds_end_are_taken(tmp_path: Path, text: str) -> None:
+    assert faults(tmp_path, text) == []
+
+
+def test_a_step_of_terminal_error_is_an_ending(tmp_path: Path) -> None:
+    process = """process: intake
+title: Intake
+keys: {name: account_change}
+steps:
+  - {step: asked, kind: initial, types: [intake.asked], system: crm}
+  - {step: known, kind: terminal, types: [intake.known], system: erp}
+  - {step: refused, kind: terminal-error, types: [intake.refused], system: erp}
+new_round: each
+"""
+    (tmp_path / "intake.yaml").write_text(process)
+    definitions = load_definitions(tmp_path)
+    of = "{process: intake, from: asked, to: known}"
+    (tmp_path / "own.yaml").write_text(HEAD + share("hit: ended_as, ended_as: [refused, begun again]", of))
+    assert validate_kpis(tmp_path, definitions) == []
+    (tmp_path / "own.yaml").write_text(HEAD + share("hit: ended_as, ended_as: rejected", of))
+    assert len(validate_kpis(tmp_path, definitions)) == 1
+
+
+def test_of_a_process_that_nobody_declares_only_that_is_told(tmp_path: Path) -> None:
+    (found,) = faults(tmp_path, share("hit: ended_as, ended_as: gone", INVOICES.replace("cash", "kash")))
+    assert "'invoice-to-kash', wanted a process" in found
