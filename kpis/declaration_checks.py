@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 from kpis.declaration import UNFINISHED, Bound, Dimension, Good, Kind, KpiClock, Measure, Unfinished, Unit
 from kpis.declaration_file import FormulaForm, InTimeForm, KpiFile, SideForm, SpanForm
-from kpis.formula_checks import ending_faults
+from kpis.formula_checks import closing_faults, ending_faults
 from kpis.stretch import STRETCHES
 from lineage.process import Definitions, Process
-from lineage.process_file import EVENT_TYPE, FIELD, PROCESS
+from lineage.process_file import FIELD, PROCESS
 from throughline.core import calendar
 from throughline.core.calendar import Duration, parse_duration
 from throughline.core.errors import Fault
@@ -136,6 +136,7 @@ class _Kpi:
         yield from self._match_faults()
         yield from self._name_faults()
         yield from ending_faults(self._examined, self._formula, self._definitions)
+        yield from closing_faults(self._examined, self._formula, self._definitions)
         yield from self._in_time_faults()
         yield from self._unit_faults()
         yield from self._dimension_faults()
@@ -255,11 +256,6 @@ class _Kpi:
         for n, name in enumerate(formula.match):
             if not re.fullmatch(FIELD, name):
                 yield self._fault(("formula", "match", n), show(name), "a field or key of events, such as period")
-        for n, event_type in enumerate(formula.closed_by):
-            if not re.fullmatch(EVENT_TYPE, event_type):
-                yield self._fault(
-                    ("formula", "closed_by", n), show(event_type), "an event type, such as project.closed"
-                )
 
     def _in_time_faults(self) -> Iterator[Fault]:
         formula, clock = self._formula, self._form.clock

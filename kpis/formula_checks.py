@@ -24,6 +24,18 @@ def ending_faults(examined: Examined[KpiFile], formula: FormulaForm, definitions
         yield from _hit_faults(examined, formula, definitions)
 
 
+def closing_faults(examined: Examined[KpiFile], formula: FormulaForm, definitions: Definitions) -> Iterator[Fault]:
+    """Yield the types of ``closed_by`` that no case that is looked at can have."""
+    names = [each.process for each in (*formula.numerator, *formula.denominator, *formula.of)]
+    processes = [definitions.processes[name] for name in names if name in definitions.processes]
+    known = frozenset[str]().union(*(process.types for process in processes))
+    for n, event_type in enumerate(formula.closed_by):
+        if event_type not in known and len(processes) == len(names):
+            whose = " or ".join(dict.fromkeys(names))
+            wanted = f"an event type of {whose}: {nearest(event_type, known)}"
+            yield examined.fault(("formula", "closed_by", n), show(event_type), wanted)
+
+
 def _hit_faults(examined: Examined[KpiFile], formula: FormulaForm, definitions: Definitions) -> Iterator[Fault]:
     processes = definitions.processes
     waits = [(each.process, each) for each in formula.of] or [(name, None) for name in processes]

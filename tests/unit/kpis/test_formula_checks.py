@@ -96,3 +96,36 @@ new_round: each
 def test_of_a_process_that_nobody_declares_only_that_is_told(tmp_path: Path) -> None:
     (found,) = faults(tmp_path, share("hit: ended_as, ended_as: gone", INVOICES.replace("cash", "kash")))
     assert "'invoice-to-kash', wanted a process" in found
+
+
+BALANCE = """unit: money
+formula:
+  kind: balance
+  numerator: {process: contract-to-billing-terms, at: signed, measure: amount}
+  denominator: {process: invoice-to-cash, at: issued, measure: amount}
+  match: contract
+"""
+
+
+def test_an_event_that_no_case_looked_at_can_have_closes_nothing(tmp_path: Path) -> None:
+    (found,) = faults(tmp_path, f"{BALANCE}  closed_by: [project.closed, project.exploded]\n")
+    assert found.startswith(
+        "15:31: formula.closed_by[1]: seen 'project.exploded', wanted an event type of contract-to-billing-terms or"
+        " invoice-to-cash: project.closed, or another one of contract.cancelled, "
+    )
+
+
+def test_an_event_of_other_processes_closes_nothing(tmp_path: Path) -> None:
+    """Payroll items know it; no case of theirs is in the balance."""
+    (found,) = faults(tmp_path, f"{BALANCE}  closed_by: payroll.cancelled\n")
+    assert "seen 'payroll.cancelled', wanted an event type of contract-to-billing-terms" in found
+
+
+def test_what_a_process_links_or_what_ends_its_cases_closes(tmp_path: Path) -> None:
+    assert faults(tmp_path, f"{BALANCE}  closed_by: [project.closed, contract.cancelled]\n") == []
+
+
+def test_of_sides_that_nobody_declares_no_closing_is_told(tmp_path: Path) -> None:
+    text = BALANCE.replace("invoice-to-cash", "invoice-to-kash")
+    (found,) = faults(tmp_path, f"{text}  closed_by: invoice.gone\n")
+    assert "'invoice-to-kash', wanted a process" in found
