@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from kpis.declaration import UNFINISHED, Bound, Dimension, Good, Kind, KpiClock, Measure, Unfinished, Unit
 from kpis.declaration_file import FormulaForm, InTimeForm, KpiFile, SideForm, SpanForm
-from kpis.formula_checks import closing_faults, ending_faults
+from kpis.formula_checks import HIT_NEEDS, closing_faults, ending_faults, ignored_faults
 from kpis.stretch import STRETCHES
 from lineage.process import Definitions, Process
 from lineage.process_file import FIELD, PROCESS
@@ -71,7 +71,6 @@ _QUANTILES = (Kind.LAG,)
 _STANDING = (Kind.STOCK, Kind.DEVIATIONS)
 _OF_KINDS = {Dimension.OWNER: (*_WAITS, Kind.DEVIATIONS), Dimension.AGEING: _STANDING, Dimension.CUTOFF: _STANDING}
 """The kinds that can be told by a dimension, where not all can."""
-_HIT_NEEDS = {"in_time": "in_time", "ended_as": "ended_as", "deviation": "deviations"}
 
 
 def kpi_faults(examined: Examined[KpiFile], definitions: Definitions) -> Iterator[Fault]:
@@ -129,6 +128,7 @@ class _Kpi:
         if not re.fullmatch(PROCESS, form.kpi):
             yield self._fault(("kpi",), show(form.kpi), "lower-case words joined by -, such as billing-readiness-lag")
         yield from self._entry_faults()
+        yield from ignored_faults(self._examined, form)
         yield from self._span_faults()
         for entry in ("numerator", "denominator"):
             for n, side in enumerate(getattr(self._formula, entry)):
@@ -165,7 +165,7 @@ class _Kpi:
             if entry not in taken and not self._lacks(entry):
                 wanted = f"an entry of a {kind.value}: {nearest(entry, taken - {'kind'})}"
                 yield self._fault(("formula", entry), show(entry), wanted)
-        needed = _HIT_NEEDS.get(self._formula.hit or "")
+        needed = None if self._formula.hit is None else HIT_NEEDS.get(self._formula.hit)
         if kind is Kind.SHARE and needed is not None and self._lacks(needed):
             yield self._fault(("formula", "hit"), f"hit: {self._formula.hit}", f"{needed} beside it")
 

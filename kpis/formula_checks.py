@@ -4,13 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kpis.declaration import Hit, Rounds
+from kpis.declaration import Attempt, Hit, Kind, Rounds, Unfinished
 from kpis.declaration_file import FormulaForm, KpiFile, SpanForm
 from kpis.waits import BEGUN_AGAIN, REJECTED
 from lineage.process import Definitions, Process
 from throughline.core.errors import Fault
 from throughline.core.faults import Location, show
 from throughline.core.forms import Examined, nearest
+
+HIT_NEEDS = {Hit.IN_TIME: "in_time", Hit.ENDED_AS: "ended_as", Hit.DEVIATION: "deviations"}
+"""What says more of a hit, where it needs that."""
+
+
+def ignored_faults(examined: Examined[KpiFile], form: KpiFile) -> Iterator[Fault]:
+    """Yield the entries that the kind takes, and that what stands beside them makes nothing of."""
+    formula = form.formula
+
+    def is_written(entry: str) -> bool:
+        return not examined.lacks(("formula", entry))
+
+    if formula.kind is Kind.SHARE and formula.hit is not None:
+        late = form.unfinished is Unfinished.LATE
+        for hit, entry in HIT_NEEDS.items():
+            if is_written(entry) and formula.hit is not hit and not (late and hit is Hit.IN_TIME):
+                seen, wanted = f"{entry} beside hit: {formula.hit}", f"hit: {hit}, or no {entry}"
+                yield examined.fault(("formula", entry), seen, wanted)
+        if late and not is_written("in_time") and formula.hit is not Hit.IN_TIME:
+            yield examined.fault(("unfinished",), "late without in_time", "in_time: by when it is missed")
+    if formula.kind is Kind.ATTEMPTS and formula.attempts is Attempt.REPEATED and is_written("categories"):
+        seen, wanted = "categories beside attempts: repeated", "attempts: failed, or no categories"
+        yield examined.fault(("formula", "categories"), seen, wanted)
+    if formula.kind is Kind.GAUGE and form.population is not None:
+        seen, wanted = "population of a gauge", "no population: a gauge is of all that lineage keeps"
+        yield examined.fault(("population",), seen, wanted)
 
 
 def ending_faults(examined: Examined[KpiFile], formula: FormulaForm, definitions: Definitions) -> Iterator[Fault]:

@@ -129,3 +129,53 @@ def test_of_sides_that_nobody_declares_no_closing_is_told(tmp_path: Path) -> Non
     text = BALANCE.replace("invoice-to-cash", "invoice-to-kash")
     (found,) = faults(tmp_path, f"{text}  closed_by: invoice.gone\n")
     assert "'invoice-to-kash', wanted a process" in found
+
+
+IGNORED = [
+    (
+        share("hit: reached, ended_as: superseded"),
+        "10:94: formula.ended_as: seen ended_as beside hit: reached, wanted hit: ended_as, or no ended_as",
+    ),
+    (
+        share("hit: untouched, deviations: [failed]"),
+        "formula.deviations: seen deviations beside hit: untouched, wanted hit: deviation, or no deviations",
+    ),
+    (
+        share("hit: reached, in_time: due"),
+        "formula.in_time: seen in_time beside hit: reached, wanted hit: in_time, or no in_time",
+    ),
+    (
+        share("hit: ended_as, ended_as: superseded, deviations: failed"),
+        "seen deviations beside hit: ended_as, wanted hit: deviation, or no deviations",
+    ),
+    (
+        f"{share('hit: reached')}unfinished: late\n",
+        "11:1: unfinished: seen late without in_time, wanted in_time: by when it is missed",
+    ),
+    (
+        "unit: percent\nformula: {kind: attempts, attempts: repeated, categories: timeout}\n",
+        "formula.categories: seen categories beside attempts: repeated, wanted attempts: failed, or no categories",
+    ),
+    (
+        "unit: percent\nformula: {kind: gauge, gauge: correlation_coverage}\npopulation: facts.region == 'EU'\n",
+        "population: seen population of a gauge, wanted no population: a gauge is of all that lineage keeps",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "wanted"), IGNORED)
+def test_an_entry_of_which_nothing_is_made_is_refused(tmp_path: Path, text: str, wanted: str) -> None:
+    (found,) = faults(tmp_path, text)
+    assert wanted in found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{share('hit: reached, in_time: {within: 3 d}')}unfinished: late\n",
+        f"{share('hit: in_time, in_time: {within: 3 d}')}unfinished: counted\n",
+        share("hit: deviation, deviations: failed"),
+    ],
+)
+def test_an_entry_that_says_when_work_is_late_or_what_hits_is_taken(tmp_path: Path, text: str) -> None:
+    assert faults(tmp_path, text) == []
