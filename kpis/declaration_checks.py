@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
-from kpis.declaration import UNFINISHED, Bound, Dimension, Good, Kind, KpiClock, Measure, Unfinished, Unit
+from kpis.declaration import UNFINISHED, Bound, Dimension, Good, Kind, KpiClock, Unfinished, Unit
 from kpis.declaration_file import FormulaForm, InTimeForm, KpiFile, SideForm, SpanForm
-from kpis.formula_checks import HIT_NEEDS, closing_faults, ending_faults, ignored_faults
+from kpis.formula_checks import BY_MEASURE, HIT_NEEDS, closing_faults, ending_faults, ignored_faults, measure_faults
 from kpis.stretch import STRETCHES
 from lineage.process import Definitions, Process
 from lineage.process_file import FIELD, PROCESS
@@ -33,14 +33,7 @@ class Entries(NamedTuple):
     unfinished: tuple[Unfinished, ...] = ()
 
 
-_BY_MEASURE = {
-    Measure.RECORDS: Unit.RECORDS,
-    Measure.AMOUNT: Unit.MONEY,
-    Measure.HOURS: Unit.HOURS,
-    Measure.MARGIN: Unit.MONEY,
-    Measure.AGE: Unit.SECONDS,
-}
-_MEASURED = tuple(dict.fromkeys(_BY_MEASURE.values()))
+_MEASURED = tuple(dict.fromkeys(BY_MEASURE.values()))
 ENTRIES = {
     Kind.LAG: Entries((("of", "per"),), ("rounds",), (Unit.SECONDS,), (Unfinished.CENSORED,)),
     Kind.SHARE: Entries(
@@ -133,6 +126,7 @@ class _Kpi:
         for entry in ("numerator", "denominator"):
             for n, side in enumerate(getattr(self._formula, entry)):
                 yield from self._side_faults(("formula", entry, n), side)
+        yield from measure_faults(self._examined, form)
         yield from self._match_faults()
         yield from self._name_faults()
         yield from ending_faults(self._examined, self._formula, self._definitions)
@@ -280,9 +274,9 @@ class _Kpi:
         kind, unit, measure = self._formula.kind, self._form.unit, self._formula.measure
         units = ENTRIES[kind].units
         if measure is not None and kind in (Kind.STOCK, Kind.SUM, Kind.DEVIATIONS):
-            units = tuple(each for each in units if each is _BY_MEASURE[measure])
+            units = tuple(each for each in units if each is BY_MEASURE[measure])
             if not units:
-                wanted = ", ".join(name.value for name, each in _BY_MEASURE.items() if each in ENTRIES[kind].units)
+                wanted = ", ".join(name.value for name, each in BY_MEASURE.items() if each in ENTRIES[kind].units)
                 yield self._fault(("formula", "measure"), show(measure.value), f"one of {wanted}")
         if units and unit not in units:
             wanted = f"the unit of the formula: {' or '.join(each.value for each in units)}"

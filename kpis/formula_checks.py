@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kpis.declaration import Attempt, Hit, Kind, Rounds, Unfinished
-from kpis.declaration_file import FormulaForm, KpiFile, SpanForm
+from kpis.declaration import MATCHED, Attempt, Hit, Kind, Measure, Rounds, Unfinished, Unit
+from kpis.declaration_file import FormulaForm, KpiFile, SideForm, SpanForm
 from kpis.waits import BEGUN_AGAIN, REJECTED
 from lineage.process import Definitions, Process
 from throughline.core.errors import Fault
@@ -14,6 +14,14 @@ from throughline.core.forms import Examined, nearest
 
 HIT_NEEDS = {Hit.IN_TIME: "in_time", Hit.ENDED_AS: "ended_as", Hit.DEVIATION: "deviations"}
 """What says more of a hit, where it needs that."""
+BY_MEASURE = {
+    Measure.RECORDS: Unit.RECORDS,
+    Measure.AMOUNT: Unit.MONEY,
+    Measure.HOURS: Unit.HOURS,
+    Measure.MARGIN: Unit.MONEY,
+    Measure.AGE: Unit.SECONDS,
+}
+"""The unit of what is measured."""
 
 
 def ignored_faults(examined: Examined[KpiFile], form: KpiFile) -> Iterator[Fault]:
@@ -48,6 +56,43 @@ def ending_faults(examined: Examined[KpiFile], formula: FormulaForm, definitions
             yield from _unknown_endings(examined, here, span.ended_as, _endings(process), span.process)
     if formula.hit is Hit.ENDED_AS:
         yield from _hit_faults(examined, formula, definitions)
+
+
+def measure_faults(examined: Examined[KpiFile], form: KpiFile) -> Iterator[Fault]:
+    """Yield the sides whose values are of another unit than those that they are added to or compared with."""
+    formula = form.formula
+    if formula.kind not in MATCHED:
+        return
+    numerator, denominator = (
+        [(("formula", name, n), side) for n, side in enumerate(getattr(formula, name))]
+        for name in ("numerator", "denominator")
+    )
+    per_record = formula.kind is Kind.RATIO and form.unit is Unit.PER_RECORD
+    unit = Unit.MONEY if formula.kind is Kind.BALANCE else None
+    for together in (numerator, denominator) if per_record else ([*numerator, *denominator],):
+        yield from _unlike(examined, together, unit)
+
+
+def _unlike(examined: Examined[KpiFile], sides: list[tuple[Location, SideForm]], unit: Unit | None) -> Iterator[Fault]:
+    """Yield what is of another unit than the first of some sides, or than the one that they have to be of."""
+    for here, side in sides:
+        if side.measure is Measure.AGE:
+            yield examined.fault((*here, "measure"), show("age"), "one of records, amount, hours, margin")
+            continue
+        own = _unit_of(side)
+        unit = unit or own
+        if own is not None and own is not unit:
+            wanted = f"values in {unit}, as all that these are added to or compared with"
+            yield examined.fault(here, f"values in {own}", wanted)
+
+
+def _unit_of(side: SideForm) -> Unit | None:
+    """Return the unit of the values of a side; None of a fact, of which nobody can say it."""
+    if side.field is not None:
+        return None
+    if side.touches or side.distinct is not None:
+        return Unit.RECORDS
+    return Unit.HOURS if side.capacity else BY_MEASURE[side.measure]
 
 
 def closing_faults(examined: Examined[KpiFile], formula: FormulaForm, definitions: Definitions) -> Iterator[Fault]:

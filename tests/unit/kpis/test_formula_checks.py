@@ -179,3 +179,71 @@ def test_an_entry_of_which_nothing_is_made_is_refused(tmp_path: Path, text: str,
 )
 def test_an_entry_that_says_when_work_is_late_or_what_hits_is_taken(tmp_path: Path, text: str) -> None:
     assert faults(tmp_path, text) == []
+
+
+def compared(kind: str, numerator: str, denominator: str, unit: str = "percent", more: str = "") -> str:
+    """Return a KPI whose first side has line 12, and whose second has line 13."""
+    return (
+        f"unit: {unit}\nformula:\n  kind: {kind}\n  numerator: {numerator}\n  denominator: {denominator}\n"
+        f"  match: [period, worker]\n{more}"
+    )
+
+
+AMOUNTS = "{process: time-to-bill, at: approved, measure: amount}"
+MARGINS = AMOUNTS.replace("amount", "margin")
+HOURS = AMOUNTS.replace("amount", "hours")
+CAPACITY = "{process: capacity-sync, at: changed, capacity: true}"
+TOUCHES = "{process: time-to-bill, touches: true}"
+PROJECTS = "{process: time-to-bill, distinct: project}"
+PLANNED = "{process: staffing, at: confirmed, field: planned_hours}"
+BESIDE = "as all that these are added to or compared with"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (
+            compared("ratio", AMOUNTS, HOURS),
+            f"13:3: formula.denominator[0]: seen values in hours, wanted values in money, {BESIDE}",
+        ),
+        (
+            compared("variance", HOURS, "{process: time-to-bill, at: approved}"),
+            f"formula.denominator[0]: seen values in records, wanted values in hours, {BESIDE}",
+        ),
+        (
+            compared("ratio", f"[{PLANNED}, {HOURS}]", AMOUNTS),
+            f"formula.denominator[0]: seen values in money, wanted values in hours, {BESIDE}",
+        ),
+        (
+            compared("ratio", f"[{TOUCHES}, {AMOUNTS}]", PROJECTS, "per_record"),
+            f"12:55: formula.numerator[1]: seen values in money, wanted values in records, {BESIDE}",
+        ),
+        (
+            compared("balance", AMOUNTS, HOURS, "money"),
+            f"formula.denominator[0]: seen values in hours, wanted values in money, {BESIDE}",
+        ),
+        (
+            compared("ratio", AMOUNTS, AMOUNTS.replace("measure: amount", "measure: age")),
+            "formula.denominator[0].measure: seen 'age', wanted one of records, amount, hours, margin",
+        ),
+    ],
+)
+def test_sides_of_different_units_are_refused(tmp_path: Path, text: str, wanted: str) -> None:
+    (found,) = faults(tmp_path, text)
+    assert wanted in found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        compared("ratio", MARGINS, AMOUNTS),
+        compared("ratio", HOURS, CAPACITY),
+        compared("ratio", TOUCHES, PROJECTS),
+        compared("ratio", AMOUNTS, PROJECTS, "per_record"),
+        compared("variance", PLANNED, HOURS),
+        compared("variance", PLANNED, AMOUNTS),
+        compared("balance", AMOUNTS, AMOUNTS, "money"),
+    ],
+)
+def test_sides_of_one_unit_are_compared(tmp_path: Path, text: str) -> None:
+    assert faults(tmp_path, text) == []
