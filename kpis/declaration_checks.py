@@ -59,6 +59,7 @@ ENTRIES = {
     Kind.GAUGE: Entries((("gauge",),), (), (Unit.PERCENT,)),
     Kind.NONE: Entries((("lacks",),), (), tuple(Unit)),
 }
+_PARTS_OF_A_WHOLE = (Kind.SHARE, Kind.ATTEMPTS, Kind.GAUGE)
 _WAITS = (Kind.LAG, Kind.SHARE, Kind.STOCK)
 _QUANTILES = (Kind.LAG,)
 _STANDING = (Kind.STOCK, Kind.DEVIATIONS)
@@ -312,6 +313,10 @@ class _Kpi:
                     read[entry] = bound_of(value, self._form.unit, self._form.clock)
                 except ValueError as error:
                     yield self._fault((entry,), show(value), str(error))
+        for entry, bound in read.items() if self._formula.kind in _PARTS_OF_A_WHOLE else ():
+            if self._form.unit is Unit.PERCENT and bound.number is not None and not 0 <= bound.number <= 1:
+                wanted = f"a share from 0 % to 100 %: a {self._formula.kind.value} is never beyond"
+                yield self._fault((entry,), show(getattr(self._form, entry)), wanted)
         if len(read) == 2 and _better(read["warning"], read["target"], self._form.good):
             wanted = f"a level that is no better than the target, as {self._form.good.value} is good"
             yield self._fault(("warning",), show(self._form.warning), wanted)

@@ -134,6 +134,35 @@ steps:
 
 
 @pytest.mark.parametrize(
+    ("formula", "entry", "level"),
+    [
+        ("{kind: share, per: flow, hit: reached}", "target", "950 %"),
+        ("{kind: share, per: flow, hit: reached}", "warning", "-1 %"),
+        ("{kind: attempts, attempts: failed}", "warning", "100.1 %"),
+        ("{kind: gauge, gauge: correlation_coverage}", "target", "101 %"),
+    ],
+)
+def test_no_share_is_beyond_its_whole(tmp_path: Path, formula: str, entry: str, level: str) -> None:
+    folder_with(tmp_path, kpis__k=f'{HEAD}unit: percent\nformula: {formula}\n{entry}: "{level}"\n')
+    (found,) = faults(tmp_path)
+    assert f":11:1: {entry}: seen '{level}', wanted a share from 0 % to 100 %" in found
+
+
+@pytest.mark.parametrize(
+    ("formula", "level"),
+    [
+        ("{kind: share, per: flow, hit: reached}", "100 %"),
+        ("{kind: attempts, attempts: failed}", "0 %"),
+        ("{kind: ratio, numerator: {process: staffing}, denominator: {process: staffing}}", "110 %"),
+        ("{kind: ratio, numerator: {process: staffing}, denominator: {process: staffing}}", "-5 %"),
+    ],
+)
+def test_levels_at_the_ends_of_a_share_and_any_of_a_ratio_are_taken(tmp_path: Path, formula: str, level: str) -> None:
+    found = read(tmp_path, f'{HEAD}unit: percent\nformula: {formula}\ntarget: "{level}"\n', "k")
+    assert found.target is not None
+
+
+@pytest.mark.parametrize(
     ("entries", "unit", "wanted"),
     [
         ("target: 15 min", "seconds", Bound("15 min", Decimal(900))),
