@@ -24,6 +24,7 @@ from kpis.declaration import (
 )
 from kpis.declaration_checks import bound_of, kpi_faults, length_of, unfinished_of
 from kpis.declaration_file import FormulaForm, InTimeForm, KpiFile, SideForm, SpanForm
+from kpis.firm_checks import Named, firm_faults, named_by
 from lineage.definitions import KPI, KPIS
 from lineage.process import Definitions, Expression
 from throughline.core.errors import ConfigurationError, Fault
@@ -70,10 +71,11 @@ def validate_kpis(folder: Path, definitions: Definitions) -> list[Fault]:
 
 @dataclass
 class _Found:
-    """What was read so far, the firm's on top of the pack's."""
+    """What was read so far, the firm's on top of the pack's. ``named``: by its estate; None: nobody can say."""
 
     fitting: dict[str, Examined[KpiFile]] = field(default_factory=dict[str, Examined[KpiFile]])
     left_out: dict[str, tuple[Fault, ...]] = field(default_factory=dict[str, tuple[Fault, ...]])
+    named: Named | None = None
 
 
 def _read(folder: Path | None, definitions: Definitions) -> tuple[_Found, list[Fault]]:
@@ -82,6 +84,7 @@ def _read(folder: Path | None, definitions: Definitions) -> tuple[_Found, list[F
         _take_shipped(path, definitions, found)
     if folder is not None:
         here: dict[str, str] = {}
+        found.named = named_by(folder)
         for path in yaml_files(folder):
             faults += _take(path, folder, definitions, found, here)
         faults += carry_faults(folder, definitions)
@@ -124,6 +127,8 @@ def _take_own(document: YamlDocument, definitions: Definitions, found: _Found, h
     if examined.form is None:
         return
     yield from (fault for fault in kpi_faults(examined, definitions) if examined.judges(fault))
+    if found.named is not None:
+        yield from firm_faults(examined, found.named)
     if ("kpi",) in examined.stood_in:
         return
     name = examined.form.kpi

@@ -90,9 +90,15 @@ def golden(path: Path) -> Golden:
     )
 
 
+CUTOFFS = "cutoffs: {billing: {default: {every: week, on: friday, at: '18:00'}}}"
+
+
 def own(text: str) -> Declaration:
-    """Return a KPI that is not shipped, as a firm would declare it."""
+    """Return a KPI that is not shipped, as a firm would declare it that has a billing cut-off."""
     with TemporaryDirectory() as folder:
+        (Path(folder) / "estate.yaml").write_text(
+            "cutoffs: {billing: {default: {every: week, on: friday, at: '18:00'}}}"
+        )
         (Path(folder) / "own.yaml").write_text(text)
         (name,) = load_catalogue(Path(folder), DEFINITIONS).kpis.keys() - CATALOGUE.kpis.keys()
         return load_catalogue(Path(folder), DEFINITIONS).kpis[name]

@@ -341,6 +341,39 @@ def test_a_fault_says_what_was_seen_and_wanted(tmp_path: Path, text: str, wanted
     assert wanted in "\n".join(faults(tmp_path))
 
 
+BY_CUTOFF = f"""{HEAD}unit: percent
+formula: {{kind: share, per: flow, hit: in_time, in_time: {{cutoff: payday}}}}
+"""
+CUTOFF = "{default: {every: week, on: friday, at: '18:00'}}"
+
+
+@pytest.mark.parametrize(
+    ("estate", "wanted"),
+    [
+        (f"cutoffs: {{pay_day: {CUTOFF}, billing: {CUTOFF}}}", "pay_day, or another one of billing, pay_day"),
+        ("firm: {name: Nordwind}", "none, as none is declared"),
+        ("", "none, as none is declared"),
+        (None, "none, as none is declared"),
+    ],
+)
+def test_a_cut_off_that_the_estate_has_not_is_refused(tmp_path: Path, estate: str | None, wanted: str) -> None:
+    folder_with(tmp_path, kpis__k=BY_CUTOFF, **({} if estate is None else {"estate": estate}))
+    assert faults(tmp_path) == [
+        "kpis/k.yaml:10:59: formula.in_time.cutoff: seen 'payday', wanted a cut-off of estate.yaml: " + wanted
+    ]
+
+
+@pytest.mark.parametrize("estate", [f"cutoffs: {{payday: {CUTOFF}}}", "cutoffs: {payday: {default: never}}", "firm: {"])
+def test_a_cut_off_that_the_estate_has_or_may_have_is_taken(tmp_path: Path, estate: str) -> None:
+    """What is wrong with the estate is for those to say who load it."""
+    assert validate_kpis(folder_with(tmp_path, kpis__k=BY_CUTOFF, estate=estate), DEFINITIONS) == []
+
+
+def test_shipped_kpis_need_no_cut_off_of_the_firm(tmp_path: Path) -> None:
+    found = load_catalogue(folder_with(tmp_path, estate="firm: {name: Nordwind}"), DEFINITIONS)
+    assert "released-by-first-cut-off" in found.kpis
+
+
 def test_flows_carry_what_processes_have(tmp_path: Path) -> None:
     estate = """flows:
   a: {from: psa, to: erp, carries: {process: time-to-bill, from: approvd, to: posted}}
