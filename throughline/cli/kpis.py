@@ -173,7 +173,13 @@ def _readings(kpi: Document, readings: list[Document]) -> Table:
             f"{beside['open']:,}",
             f"{sum(beside['otherwise'].values()):,}",
             f"{sum(beside['unknown'].values()):,}",
-            "\n".join([_also(by_its_day, each["answer"]), *sums_by_currency(each["answer"])]),
+            "\n".join(
+                [
+                    _also(by_its_day, each["answer"]),
+                    *(f"by value: {line}" for line in _by_value(by_its_day, each["answer"])),
+                    *sums_by_currency(each["answer"]),
+                ]
+            ),
         )
     return table
 
@@ -217,6 +223,18 @@ def _also(kpi: Mapping[str, Any], answer: Document | None) -> str:
             return f"{worth(given_up)} given up + {worth(left)} left{of_unknown(answer['money'])}"
         case _:
             return ""
+
+
+def _by_value(kpi: Mapping[str, Any], answer: Document | None) -> list[str]:
+    """Return a line that tells a lag or share with each record weighed by its amount; none where no amount is known."""
+    if answer is None or answer["kind"] not in ("lag", "share"):
+        return []
+    by_value, without = answer["by_value"], answer["without_value"]
+    beside = f", {without:,} without a value" if without else ""
+    if answer["kind"] == "share":
+        return [] if by_value is None else [f"{by_value:.1%}{beside}"]
+    quantiles = ", ".join(f"{name} {_reached(kpi, by_value[name])}" for name in by_value)
+    return [f"{quantiles}{beside}"] if any(by_value.values()) else []
 
 
 def _within(error: float, what: str = "each") -> str:
@@ -318,6 +336,8 @@ def _say_parts(out: Console, kpi: Document, reading: Document) -> None:
     also = _also(kpi, answer)
     if also:
         out.print(f"  {also}")
+    for line in _by_value(kpi, answer):
+        out.print(f"  by value     {line}")
     for line in sums_by_currency(answer):
         out.print(f"    {line}")
     if kpi["kind"] == "age":  # only the last counts

@@ -189,6 +189,29 @@ def test_that_chances_were_not_held_against_what_came_of_them_is_said(
     assert "nobody can say yet" not in told
 
 
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("billing-readiness-lag", "median > 4.0 bd, p90 > 4.0 bd, p99 > 4.0 bd, 1 without a value"),
+        ("posting-completeness", "50.0%, 1 without a value"),
+    ],
+)
+def test_a_lag_and_a_share_are_told_by_value_as_well(
+    serve: Serve, capsys: pytest.CaptureFixture[str], name: str, line: str
+) -> None:
+    url = serve(documents(name))
+    show_kpi(name, (), (), url, None, False)
+    assert f"by value: {line}" in " ".join(capsys.readouterr().out.split())
+    explain(name, (), (), url, None, False)
+    assert f"\n  by value     {line}\n" in capsys.readouterr().out
+
+
+def test_what_no_amount_is_known_of_is_not_told_by_value(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("staffing-fulfilment-time", "sla-adherence"):
+        explain(name, (), (), serve(documents(name)), None, False)
+        assert "by value" not in capsys.readouterr().out
+
+
 def money(currency: str | None, value: str, **entries: Any) -> Documents:
     told = {"clock": "elapsed", "unit": "money", "headline": None, "currency": currency, "day_seconds": 86_400}
     at = "2026-11-13T09:00:00Z"
