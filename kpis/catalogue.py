@@ -35,7 +35,7 @@ from throughline.core.yaml_file import YamlDocument, further, read_yaml, yaml_fi
 
 SAMPLE = 20
 """The fewest waits or attempts of which a quantile or a share says anything, unless a declaration says otherwise."""
-_SAMPLED = frozenset({Kind.LAG, Kind.SHARE, Kind.ATTEMPTS})
+_BY_WAITS = frozenset({Kind.LAG, Kind.SHARE, Kind.ATTEMPTS})
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def _declaration(form: KpiFile, definitions: Definitions) -> Declaration:
         headline=form.headline or Headline.MEDIAN,
         target=None if form.target is None else bound_of(form.target, form.unit, form.clock),
         warning=None if form.warning is None else bound_of(form.warning, form.unit, form.clock),
-        minimum_sample=form.minimum_sample or (SAMPLE if formula.kind in _SAMPLED else 1),
+        minimum_sample=form.minimum_sample or (SAMPLE if formula.kind in _BY_WAITS else 1),
         unfinished=unfinished_of(form),
         population=_condition(form.population),
         numerator_by=_reporters(formula.numerator, definitions),

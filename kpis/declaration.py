@@ -57,6 +57,9 @@ class Kind(StrEnum):
 MATCHED = frozenset({Kind.RATIO, Kind.VARIANCE, Kind.BALANCE})
 """The kinds that compare values of different cases: these contribute one half of a comparison each."""
 
+SAMPLED = MATCHED | {Kind.LAG, Kind.SHARE, Kind.ATTEMPTS, Kind.GAUGE}
+"""The kinds that give no answer of too few; all others answer of any number."""
+
 
 class KpiClock(StrEnum):
     """How time counts: in the opening hours of the record's region, or as it elapses."""
@@ -229,7 +232,7 @@ class Bound(NamedTuple):
 
 @dataclass(frozen=True)
 class Declaration:
-    """One version of one KPI. ``minimum_sample``: with fewer there is no answer.
+    """One version of one KPI. ``minimum_sample``: with fewer there is no answer, of the kinds that are ``SAMPLED``.
 
     ``numerator_by`` and ``denominator_by``: the systems that report the steps of a side, each step's together.
     """
@@ -254,6 +257,11 @@ class Declaration:
     population: Expression | None = field(default=None)
     numerator_by: frozenset[tuple[str, ...]] = frozenset()
     denominator_by: frozenset[tuple[str, ...]] = frozenset()
+
+    @property
+    def least_sample(self) -> int | None:
+        """Return with fewer than how many there is no answer; None of a kind that answers of any number."""
+        return self.minimum_sample if self.formula.kind in SAMPLED else None
 
     @property
     def splits(self) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
-from kpis.declaration import UNFINISHED, Bound, Dimension, Good, Kind, KpiClock, Unfinished, Unit
+from kpis.declaration import SAMPLED, UNFINISHED, Bound, Dimension, Good, Kind, KpiClock, Unfinished, Unit
 from kpis.declaration_file import FormulaForm, InTimeForm, KpiFile, SideForm, SpanForm
 from kpis.formula_checks import BY_MEASURE, HIT_NEEDS, closing_faults, ending_faults, ignored_faults, measure_faults
 from kpis.stretch import STRETCHES
@@ -284,6 +284,9 @@ class _Kpi:
             yield self._fault(("unit",), show(unit.value), wanted)
         if self._form.headline is not None and kind not in _QUANTILES:
             yield self._fault(("headline",), show(self._form.headline.value), "no headline: only a lag has quantiles")
+        if self._form.minimum_sample is not None and kind not in SAMPLED:
+            wanted = f"no minimum: a {kind.value} answers of any number"
+            yield self._fault(("minimum_sample",), show(self._form.minimum_sample), wanted)
         allowed = ENTRIES[kind].unfinished or (Unfinished.LEFT_OUT,)
         if self._form.unfinished is not None and self._form.unfinished not in allowed:
             wanted = f"one of {', '.join(each.value for each in allowed)}, for a {kind.value}"

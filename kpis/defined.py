@@ -36,7 +36,8 @@ class DefinitionDocument(msgspec.Struct, frozen=True):
     """What a KPI is, in words that are made of its declaration. Conditions are CEL, as written.
 
     ``numerator`` null: there is no source yet; ``denominator`` null: nothing is divided. ``condition``: which cases
-    count; null: all of them. ``steps``: where it looks; none: at every step.
+    count; null: all of them. ``minimum_sample`` null: it answers of any number. ``steps``: where it looks; none: at
+    every step.
     """
 
     formula: str
@@ -45,7 +46,7 @@ class DefinitionDocument(msgspec.Struct, frozen=True):
     numerator: str | None
     denominator: str | None
     unfinished: str
-    minimum_sample: int
+    minimum_sample: int | None
     steps: list[StepsDocument]
 
 
@@ -70,7 +71,7 @@ def definition_document(declaration: Declaration, definitions: Definitions, esta
         numerator=told.numerator,
         denominator=told.denominator,
         unfinished=told.unfinished,
-        minimum_sample=declaration.minimum_sample,
+        minimum_sample=declaration.least_sample,
         steps=list(dict.fromkeys(_steps(declaration, definitions, estate))),
     )
 

@@ -290,7 +290,7 @@ class KpiDocument(msgspec.Struct, frozen=True):
     target_value: float | None
     warning: str | None
     warning_value: float | None
-    minimum_sample: int
+    minimum_sample: int | None
     unfinished: str
     owner: str
     version: str
@@ -384,7 +384,7 @@ def kpi_document(declaration: Declaration, counting: Counting) -> KpiDocument:
         target_value=None if target is None else float(target),
         warning=None if declaration.warning is None else declaration.warning.text,
         warning_value=None if warning is None else float(warning),
-        minimum_sample=declaration.minimum_sample,
+        minimum_sample=declaration.least_sample,
         unfinished=declaration.unfinished,
         owner=declaration.owner,
         version=declaration.version,

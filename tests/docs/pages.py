@@ -138,7 +138,7 @@ def _kpi(kpi: Declaration) -> str:
         ("denominator", definition.denominator or "none: nothing is divided"),
         ("unit, clock", f"{kpi.unit.value}, {kpi.clock.value}"),
         ("good", kpi.good.value + _levels(kpi)),
-        ("minimum sample", str(kpi.minimum_sample)),
+        ("minimum sample", "none" if kpi.least_sample is None else str(kpi.least_sample)),
         ("unfinished work", UNFINISHED[kpi.unfinished]),
         ("by", ", ".join(dimension.value for dimension in kpi.dimensions) or "nothing"),
         ("metrics", ", ".join(f"`{family.name}`" for family in families_of(kpi)) or "none yet"),

@@ -15,9 +15,11 @@ def say_definition(out: Console, kpi: Document, definition: Document) -> None:
     out.print(f"Population: {definition['population']}")
     out.print(f"Numerator: {definition['numerator'] or 'none yet'}.")
     out.print(f"Denominator: {definition['denominator'] or NOTHING_DIVIDED}.")
-    out.print(f"{definition['unfinished'].removesuffix('.')}; {_least(definition['minimum_sample'])}.")
+    out.print(f"{definition['unfinished'].removesuffix('.')}{_least(definition['minimum_sample'])}.")
     out.print(f"Source: {kpi['source']}.")
 
 
-def _least(sample: int) -> str:
-    return "without any there is no answer" if sample == 1 else f"with fewer than {sample} there is no answer"
+def _least(sample: int | None) -> str:
+    if sample is None:
+        return ""
+    return "; without any there is no answer" if sample == 1 else f"; with fewer than {sample} there is no answer"

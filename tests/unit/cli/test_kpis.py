@@ -83,6 +83,11 @@ def test_a_list_counts_beside_a_sum_what_has_no_amount(serve: Serve, capsys: pyt
     assert "EUR 145.00 (1 of 3 without amount)" in capsys.readouterr().out
 
 
+def test_a_stock_has_no_minimum_in_documents() -> None:
+    told = documents(UNBILLED)[f"/api/v1/kpis/{UNBILLED}"]
+    assert (told["kpi"]["minimum_sample"], told["definition"]["minimum_sample"]) == (None, None)
+
+
 def test_show_tells_each_currency_of_a_sum_with_its_rate(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
     show_kpi(UNBILLED, (), (), serve(documents(UNBILLED)), None, False)
     told = capsys.readouterr().out
@@ -95,6 +100,18 @@ def test_explain_tells_each_currency_of_a_sum_with_its_rate(serve: Serve, capsys
     explain(UNBILLED, (), (), serve(documents(UNBILLED)), None, False)
     told = capsys.readouterr().out
     assert "    EUR 100 of 1 record\n    USD 50 of 1 record at a rate of 0.9 since 2026-11-04\n" in told
+
+
+def test_explain_says_of_how_many_there_is_an_answer_where_that_matters(
+    serve: Serve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    explain(UNBILLED, (), (), serve(documents(UNBILLED)), None, False)
+    assert "Unfinished work is counted.\n" in capsys.readouterr().out
+    lag = "billing-readiness-lag"
+    explain(lag, (), (), serve(documents(lag)), None, False)
+    assert "Unfinished work lasts longer than it has (censored); without any there is no answer.\n" in (
+        capsys.readouterr().out
+    )
 
 
 def test_what_has_no_rate_is_told_as_not_in_the_sum(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:

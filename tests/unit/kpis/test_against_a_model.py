@@ -36,10 +36,10 @@ from throughline.core.yaml_file import YamlDocument
 ESTATE = read_estate(YamlDocument("estate", {}, {}, {}))
 SPANS = "".join(f"    - {{process: {name}, from: approved, to: released}}\n" for name in PROCESSES)
 STEPS = "".join(f"    - {{process: {name}, at: released}}\n" for name in PROCESSES)
-HEAD = "version: 1\ntitle: T\ngroup: g\nquestion: Q?\nowner: o\nsource: s\ndimensions: [process]\nminimum_sample: 1\n"
-LAG = own(f"kpi: of-lag\n{HEAD}unit: seconds\ngood: low\nformula:\n  kind: lag\n  of:\n{SPANS}")
+HEAD = "version: 1\ntitle: T\ngroup: g\nquestion: Q?\nowner: o\nsource: s\ndimensions: [process]\n"
+LAG = own(f"kpi: of-lag\n{HEAD}minimum_sample: 1\nunit: seconds\ngood: low\nformula:\n  kind: lag\n  of:\n{SPANS}")
 SHARE = own(
-    f"kpi: of-share\n{HEAD}unit: percent\ngood: high\nunfinished: late\n"
+    f"kpi: of-share\n{HEAD}minimum_sample: 1\nunit: percent\ngood: high\nunfinished: late\n"
     f"formula:\n  kind: share\n  hit: in_time\n  in_time: {{within: 2 d}}\n  of:\n{SPANS}"
 )
 SUM = own(f"kpi: of-sum\n{HEAD}unit: money\ngood: high\nformula:\n  kind: sum\n  measure: amount\n  of:\n{STEPS}")

@@ -374,6 +374,39 @@ def test_shipped_kpis_need_no_cut_off_of_the_firm(tmp_path: Path) -> None:
     assert "released-by-first-cut-off" in found.kpis
 
 
+OF_ANY_NUMBER = {
+    "stock": "unit: records\nformula: {kind: stock, measure: records, of:"
+    " {process: staffing, from: requested, to: synced}}",
+    "sum": "unit: money\nformula: {kind: sum, measure: amount, of: {process: time-to-bill, at: issued}}",
+    "count": "unit: per_hour\nformula: {kind: count, per: flow}",
+    "deviations": "unit: records\nformula: {kind: deviations, measure: records}",
+    "age": "unit: seconds\nformula: {kind: age, of: {process: time-to-bill, at: issued}}",
+    "none": "unit: records\nformula: {kind: none, lacks: a source}",
+}
+SAMPLES = {
+    "lag": "unit: seconds\nformula: {kind: lag, per: flow}",
+    "attempts": "unit: percent\nformula: {kind: attempts, attempts: failed}",
+    "gauge": "unit: percent\nformula: {kind: gauge, gauge: correlation_coverage}",
+    "balance": "unit: money\nformula: {kind: balance, numerator: {process: time-to-bill, measure: amount},"
+    " denominator: {process: invoice-to-cash, measure: amount}, match: contract}",
+}
+
+
+@pytest.mark.parametrize("kind", OF_ANY_NUMBER)
+def test_what_answers_of_any_number_has_no_minimum(tmp_path: Path, kind: str) -> None:
+    assert read(tmp_path, HEAD + OF_ANY_NUMBER[kind], "k").least_sample is None
+    folder_with(tmp_path, kpis__own=f"{HEAD}minimum_sample: 500\n{OF_ANY_NUMBER[kind]}")
+    assert faults(tmp_path) == [
+        f"kpis/own.yaml:9:1: minimum_sample: seen 500, wanted no minimum: a {kind} answers of any number"
+    ]
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_what_says_nothing_of_too_few_has_a_minimum(tmp_path: Path, kind: str) -> None:
+    found = read(tmp_path, f"{HEAD}minimum_sample: 500\n{SAMPLES[kind]}", "k")
+    assert (found.minimum_sample, found.least_sample) == (500, 500)
+
+
 def test_flows_carry_what_processes_have(tmp_path: Path) -> None:
     estate = """flows:
   a: {from: psa, to: erp, carries: {process: time-to-bill, from: approvd, to: posted}}
