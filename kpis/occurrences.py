@@ -11,12 +11,16 @@ from kpis.declaration import Attempt, Declaration, Dimension, Measure, Span
 from kpis.hops import Hops
 from kpis.money import Money
 from kpis.observation import Ending, Observation, Unknown
+from kpis.of_waits import margin_of
 from lineage.amounts import decimal_of
 from lineage.exposure import HOLDING
 from lineage.fact import Deviation, DeviationKind, Fact
 from lineage.process import Step
 from lineage.rounds import Round
 from throughline.core.estate import Estate
+
+
+_OF_MONEY = frozenset({Measure.AMOUNT, Measure.MARGIN})
 
 
 class OfDeviations:
@@ -44,14 +48,12 @@ class OfDeviations:
             and (not formula.steps or each.step in formula.steps)
         ]
         held = case.exposure
-        if formula.measure is Measure.AMOUNT and case.counted_elsewhere:
+        of_money = formula.measure in _OF_MONEY
+        if of_money and case.counted_elsewhere:
             return ()
-        if not found or (formula.measure is Measure.AMOUNT and held is None):
+        if not found or (of_money and held is None):
             return self._unconfirmed(case)
         first = min(self._counting(found), key=lambda each: (each.since, each.step or ""))
-        amount = None
-        if held is not None and held.amount is not None and held.currency is not None:
-            amount = _stuck(held.amount, held.currency)
         hours = None if held is None or held.hours is None else decimal_of(held.hours)
         systems = [step.systems for step in case.course.version.steps if step.name == first.step]
         return (
@@ -64,7 +66,7 @@ class OfDeviations:
                 ending=Ending.OPEN,
                 began=first.since,
                 ended=None,
-                amount=amount,
+                amount=self._amount(case),
                 hours=hours,
                 region=case.place.region,
             ),
@@ -72,8 +74,21 @@ class OfDeviations:
 
     def _counting(self, found: Sequence[Deviation]) -> Sequence[Deviation]:
         """Return the deviations since the first of which a case counts: of money those that hold it up, if any does."""
-        holding = [each for each in found if each.kind in HOLDING] if self._formula.measure is Measure.AMOUNT else []
+        holding = [each for each in found if each.kind in HOLDING] if self._formula.measure in _OF_MONEY else []
         return holding or found
+
+    def _amount(self, case: Case) -> Money | None:
+        """Return the money that a case holds up, or its margin; None where that is not known.
+
+        Of a credit as much is held up as of what is charged, or the one would hide the other.
+        """
+        held = case.exposure
+        if self._formula.measure is Measure.MARGIN:
+            return margin_of(case)
+        if held is None or held.amount is None or held.currency is None:
+            return None
+        money = money_of(held.amount, held.currency)
+        return None if money is None else Money(abs(money.amount), money.currency)
 
     def _unconfirmed(self, case: Case) -> tuple[Observation, ...]:
         """Return what may be late and nobody knows: the first of it, under the systems that would tell."""
@@ -106,12 +121,6 @@ class OfDeviations:
             **({Dimension.OWNER: case.course.version.owner_of(step)} if self._has_owner else {}),
             **({Dimension.CUTOFF: cycle_of(case)} if self._has_cutoff else {}),
         }
-
-
-def _stuck(amount: str, currency: str) -> Money | None:
-    """Return how much is held up: of a credit as much as of what is charged, or the one would hide the other."""
-    money = money_of(amount, currency)
-    return None if money is None else Money(abs(money.amount), money.currency)
 
 
 class _Tried(NamedTuple):

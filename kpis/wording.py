@@ -204,7 +204,8 @@ def _deviations(declaration: Declaration) -> _Sides:
     formula = declaration.formula
     kinds = f" ({_listed(map(_spoken, formula.deviations), 'or')})" if formula.deviations else ""
     steps = f" at {_listed(map(_spoken, formula.steps), 'or')}" if formula.steps else ""
-    held, once = (" held up by", ", each piece of work once") if formula.measure is Measure.AMOUNT else (" of", "")
+    of_money = formula.measure in (Measure.AMOUNT, Measure.MARGIN)
+    held, once = (" held up by", ", each piece of work once") if of_money else (" of", "")
     return _Sides(f"{_MEASURES[formula.measure]}{held} cases with an open deviation{kinds}{steps}{once}")
 
 

@@ -90,6 +90,12 @@ def test_a_share_says_of_what_it_is_by_how_unfinished_work_counts(unfinished: st
     assert told.denominator == denominator
 
 
+def test_a_margin_that_is_held_up_counts_each_piece_of_work_once() -> None:
+    assert define(own(unit="money", formula={"kind": "deviations", "measure": "margin"})).numerator == (
+        "the sum of amount less cost amount held up by cases with an open deviation, each piece of work once"
+    )
+
+
 def test_conditions_of_one_process_are_told_as_they_are_written() -> None:
     of = [{**WAIT, "where": "facts.amount > 100"}, {"process": "expense-to-bill", "from": "approved", "to": "released"}]
     declaration = own(unit="money", formula={"kind": "stock", "of": of, "measure": "amount"})
