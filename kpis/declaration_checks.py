@@ -285,7 +285,7 @@ class _Kpi:
         if self._form.headline is not None and kind not in _QUANTILES:
             yield self._fault(("headline",), show(self._form.headline.value), "no headline: only a lag has quantiles")
         if self._form.minimum_sample is not None and kind not in SAMPLED:
-            wanted = f"no minimum: a {kind.value} answers of any number"
+            wanted = f"no minimum: kind {kind.value} answers of any number"
             yield self._fault(("minimum_sample",), show(self._form.minimum_sample), wanted)
         allowed = ENTRIES[kind].unfinished or (Unfinished.LEFT_OUT,)
         if self._form.unfinished is not None and self._form.unfinished not in allowed:
@@ -318,8 +318,7 @@ class _Kpi:
                     yield self._fault((entry,), show(value), str(error))
         for entry, bound in read.items() if self._formula.kind in _PARTS_OF_A_WHOLE else ():
             if self._form.unit is Unit.PERCENT and bound.number is not None and not 0 <= bound.number <= 1:
-                wanted = f"a share from 0 % to 100 %: a {self._formula.kind.value} is never beyond"
-                yield self._fault((entry,), show(getattr(self._form, entry)), wanted)
+                yield self._fault((entry,), show(getattr(self._form, entry)), "a share from 0 % to 100 %")
         if len(read) == 2 and _better(read["warning"], read["target"], self._form.good):
             wanted = f"a level that is no better than the target, as {self._form.good.value} is good"
             yield self._fault(("warning",), show(self._form.warning), wanted)

@@ -19,7 +19,6 @@ from lineage.process import Step
 from lineage.rounds import Round
 from throughline.core.estate import Estate
 
-
 _OF_MONEY = frozenset({Measure.AMOUNT, Measure.MARGIN})
 
 

@@ -397,7 +397,7 @@ def test_what_answers_of_any_number_has_no_minimum(tmp_path: Path, kind: str) ->
     assert read(tmp_path, HEAD + OF_ANY_NUMBER[kind], "k").least_sample is None
     folder_with(tmp_path, kpis__own=f"{HEAD}minimum_sample: 500\n{OF_ANY_NUMBER[kind]}")
     assert faults(tmp_path) == [
-        f"kpis/own.yaml:9:1: minimum_sample: seen 500, wanted no minimum: a {kind} answers of any number"
+        f"kpis/own.yaml:9:1: minimum_sample: seen 500, wanted no minimum: kind {kind} answers of any number"
     ]
 
 
