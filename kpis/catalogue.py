@@ -71,10 +71,14 @@ def validate_kpis(folder: Path, definitions: Definitions) -> list[Fault]:
 
 @dataclass
 class _Found:
-    """What was read so far, the firm's on top of the pack's. ``named``: by its estate; None: nobody can say."""
+    """What was read so far, the firm's on top of the pack's.
+
+    ``owners``: of what is shipped. ``named``: by the firm's estate; None: nobody can say.
+    """
 
     fitting: dict[str, Examined[KpiFile]] = field(default_factory=dict[str, Examined[KpiFile]])
     left_out: dict[str, tuple[Fault, ...]] = field(default_factory=dict[str, tuple[Fault, ...]])
+    owners: set[str] = field(default_factory=set[str])
     named: Named | None = None
 
 
@@ -99,6 +103,7 @@ def _take_shipped(path: Path, definitions: Definitions, found: _Found) -> None:
     examined = examine(document, KpiFile)
     if examined.form is None or examined.faults:
         raise ConfigurationError(list(examined.faults))
+    found.owners.add(examined.form.owner)
     misfits = tuple(kpi_faults(examined, definitions))
     if misfits:
         found.left_out[examined.form.kpi] = misfits
@@ -128,7 +133,8 @@ def _take_own(document: YamlDocument, definitions: Definitions, found: _Found, h
         return
     yield from (fault for fault in kpi_faults(examined, definitions) if examined.judges(fault))
     if found.named is not None:
-        yield from firm_faults(examined, found.named)
+        owners = definitions.owners | found.owners
+        yield from (fault for fault in firm_faults(examined, found.named, owners) if examined.judges(fault))
     if ("kpi",) in examined.stood_in:
         return
     name = examined.form.kpi

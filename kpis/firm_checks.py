@@ -18,6 +18,7 @@ class Named(NamedTuple):
     """What ``estate.yaml`` names that KPIs may name, faulty entries included."""
 
     cutoffs: frozenset[str] = frozenset()
+    teams: frozenset[str] = frozenset()
 
 
 def named_by(folder: Path) -> Named | None:
@@ -26,16 +27,23 @@ def named_by(folder: Path) -> Named | None:
     if not path.exists():
         return Named()
     document, _ = read_yaml(path)
-    return None if document is None else Named(_under(document.content, "cutoffs"))
+    return None if document is None else Named(*(_under(document.content, part) for part in Named._fields))
 
 
-def firm_faults(examined: Examined[KpiFile], named: Named) -> Iterator[Fault]:
+def firm_faults(examined: Examined[KpiFile], named: Named, owners: frozenset[str]) -> Iterator[Fault]:
     """Yield what one KPI of the firm's own names and the firm does not declare.
 
-    Shipped ones are not held against it: without a cut-off of theirs they have no answer, and say so.
+    Shipped ones are not held against it: without a cut-off of theirs they have no answer, and say so. ``owners``: the
+    teams of processes and of shipped KPIs. Where the firm declares no teams, an owner may be any.
     """
     form = examined.form
-    in_time = None if form is None else form.formula.in_time
+    if form is None:
+        return
+    known = named.teams | owners
+    if named.teams and form.owner not in known:
+        wanted = f"a team of {ESTATE_FILE}, of a process or of a shipped KPI: {nearest(form.owner, known)}"
+        yield examined.fault(("owner",), show(form.owner), wanted)
+    in_time = form.formula.in_time
     if in_time is not None and in_time.cutoff is not None and in_time.cutoff not in named.cutoffs:
         wanted = f"a cut-off of {ESTATE_FILE}: {nearest(in_time.cutoff, named.cutoffs)}"
         yield examined.fault(("formula", "in_time", "cutoff"), show(in_time.cutoff), wanted)

@@ -52,8 +52,7 @@ def declared_values(dimension: Dimension, definitions: Definitions, estate: Esta
         case Dimension.FLOW:
             return frozenset(estate.flows) | {hop.flow for each in versions for hop in hops_of(*each, estate)}
         case Dimension.OWNER:
-            owners = {part.owner for _, each in versions for part in (each, *each.steps, *each.expects)}
-            return frozenset(owner for owner in owners if owner is not None)
+            return definitions.owners
         case Dimension.CATEGORY:
             return ERROR_CATEGORIES
         case Dimension.AGEING:

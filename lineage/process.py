@@ -343,6 +343,13 @@ class Definitions:
         return table
 
     @cached_property
+    def owners(self) -> frozenset[str]:
+        """Return every team that owns a process, a step or an expectation."""
+        versions = [version for process in self.processes.values() for version in process.versions]
+        owners = {part.owner for each in versions for part in (each, *each.steps, *each.expects)}
+        return frozenset(owner for owner in owners if owner is not None)
+
+    @cached_property
     def followers(self) -> dict[str, tuple[Follow, ...]]:
         """Return, by process, those that follow it. One of the pack's that does not fit a firm's own is left out."""
         table: dict[str, tuple[Follow, ...]] = {}

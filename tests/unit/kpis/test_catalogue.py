@@ -369,6 +369,32 @@ def test_a_cut_off_that_the_estate_has_or_may_have_is_taken(tmp_path: Path, esta
     assert validate_kpis(folder_with(tmp_path, kpis__k=BY_CUTOFF, estate=estate), DEFINITIONS) == []
 
 
+TEAMS = "teams: {billing-desk: {title: Billing desk}}"
+
+
+def test_an_owner_that_is_no_team_is_refused_where_teams_are_declared(tmp_path: Path) -> None:
+    own = LAG.replace("owner: pmo", "owner: biling-desk")
+    (found,) = faults(folder_with(tmp_path, kpis__k=own, estate=TEAMS))
+    assert found.startswith(
+        "kpis/k.yaml:19:1: owner: seen 'biling-desk', wanted a team of estate.yaml, of a process or of a shipped KPI:"
+        " billing-desk, or another one of billing-desk, finance-ops, "
+    )
+
+
+@pytest.mark.parametrize(
+    ("owner", "estate"), [("billing-desk", TEAMS), ("pmo", TEAMS), ("integration", TEAMS), ("anybody", "teams: {}")]
+)
+def test_owners_that_are_known_or_that_nobody_declares_are_taken(tmp_path: Path, owner: str, estate: str) -> None:
+    """Of processes is pmo, and integration of shipped KPIs alone."""
+    own = LAG.replace("owner: pmo", f"owner: {owner}")
+    assert validate_kpis(folder_with(tmp_path, kpis__k=own, estate=estate), DEFINITIONS) == []
+
+
+def test_a_missing_owner_is_told_once(tmp_path: Path) -> None:
+    (found,) = faults(folder_with(tmp_path, kpis__k=LAG.replace("owner: pmo\n", ""), estate=TEAMS))
+    assert "owner: seen nothing, wanted this entry, which is required" in found
+
+
 def test_shipped_kpis_need_no_cut_off_of_the_firm(tmp_path: Path) -> None:
     found = load_catalogue(folder_with(tmp_path, estate="firm: {name: Nordwind}"), DEFINITIONS)
     assert "released-by-first-cut-off" in found.kpis
