@@ -180,7 +180,7 @@ class _Loop:
         self._publisher = Publisher(self._store, asker, subject.catalogue)
         self._meter = Meter(Part.WATCH, METRICS)
         self._wanted: SimpleQueue[Callable[[], None]] = SimpleQueue()
-        self._changed, self._read_behind, self._read_blind = True, 0, list[str]()
+        self._changed, self._read_behind, self._read_blind = True, 0, (list[str](), list[str]())
         self._sparing_latest, self._sparing_gauges = Sparing(), Sparing()
         self._gauges: Mapping[str, Reading] = {}
         self._pace = Pace()
@@ -294,12 +294,12 @@ class _Loop:
         with self._reader.snapshot() as snapshot:
             return self._keeper.behind(snapshot)
 
-    def _blind(self) -> list[str]:
-        """Return the sources that are silent, then those that have never told anything: figures beside them change."""
+    def _blind(self) -> tuple[list[str], list[str]]:
+        """Return the sources that are silent, and those that have never told anything: figures beside them change."""
         sources = self._subject.estate.sources
         with self._reader.snapshot() as snapshot:
             heard = {source: Heard(*marks) for source, marks in snapshot.store.watermarks().items()}
-            return [*blind_sources(sources, heard, snapshot.now), "", *unheard_sources(sources, heard, snapshot.now)]
+            return blind_sources(sources, heard, snapshot.now), unheard_sources(sources, heard, snapshot.now)
 
     def _told(self, moment: Moment, behind: int) -> str:
         """Return the readings of now as metrics."""
