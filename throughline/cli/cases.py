@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from throughline.cli.client import Client, Document, api_place
-from throughline.cli.printing import console, print_json
+from throughline.cli.printing import console, print_json, say_more
 from throughline.cli.words import STATE_STYLES, deviation_text, key_text, moment, money, scope_text, spoken
 
 
@@ -30,10 +30,7 @@ def cases(filters: Iterable[tuple[str, object]], url: str | None, data: Path | N
     out.print(_table(page["cases"]))
     if any(line["counted_in"] for line in page["cases"]):
         out.print("(in brackets): sums count it in a case downstream that holds it up as well.", style="dim")
-    if page["next"]:
-        out.print(f"There is more: add --cursor {page['next']}", style="dim", soft_wrap=True)
-    else:
-        out.print("`throughline show TYPE VALUE` tells all about one.", style="dim")
+    say_more(out, page, "`throughline show TYPE VALUE` tells all about one.")
 
 
 def orphans(filters: Iterable[tuple[str, object]], url: str | None, data: Path | None, as_json: bool) -> None:
@@ -61,13 +58,11 @@ def orphans(filters: Iterable[tuple[str, object]], url: str | None, data: Path |
             money(line["exposure"]),
         )
     out.print(table)
-    if page["next"]:
-        out.print(f"There is more: add --cursor {page['next']}", style="dim", soft_wrap=True)
-    else:
-        out.print(
-            "`throughline show TYPE VALUE` tells all about one; a statement links it (`POST /api/v1/statements`).",
-            style="dim",
-        )
+    say_more(
+        out,
+        page,
+        "`throughline show TYPE VALUE` tells all about one; a statement links it (`POST /api/v1/statements`).",
+    )
 
 
 def _table(lines: list[Document]) -> Table:

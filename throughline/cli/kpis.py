@@ -17,7 +17,7 @@ from rich.text import Text
 from throughline.cli.client import Client, Document, api_place
 from throughline.cli.kpi_definition import say_definition
 from throughline.cli.kpi_money import of_unknown, records, sums_by_currency, without_text, worth
-from throughline.cli.printing import console, print_json
+from throughline.cli.printing import console, print_json, say_more
 from throughline.cli.words import key_text, moment, spoken
 from throughline.core.errors import StartRefused
 
@@ -340,15 +340,9 @@ def _say_parts(out: Console, kpi: Document, reading: Document) -> None:
         out.print(f"  by value     {line}")
     for line in sums_by_currency(answer):
         out.print(f"    {line}")
-    if kpi["kind"] == "age":  # only the last counts
-        pass
-    elif kpi["kind"] in ("attempts", "count", "sum"):  # all of it was over at once
-        out.print(f"  in it        {beside['began']:,}")
-    elif kpi["kind"] in ("ratio", "variance", "balance", "gauge"):
-        still = f", {beside['open']:,} not over yet" if beside["open"] else ""
-        out.print(f"  in it        {beside['done']:,}{still}")
-    else:
-        out.print(f"  began        {beside['began']:,}: {beside['done']:,} done, {beside['open']:,} unfinished")
+    in_it = _in_it(kpi["kind"], beside)
+    if in_it is not None:
+        out.print(in_it)
     for word, count in beside["otherwise"].items():
         out.print(f"  otherwise    {count:,} {spoken(word)}")
     is_told = answer is not None and answer["kind"] == "share" and not answer["pending"]
@@ -362,6 +356,20 @@ def _say_parts(out: Console, kpi: Document, reading: Document) -> None:
         _say_latency(out, answer["parts"])
     if reading["known_to"]:
         out.print(f"  known up to  {_known_to(reading['known_to'])}")
+
+
+def _in_it(kind: str, beside: Document) -> str | None:
+    """Say how many are in a figure; None where it is of the last one alone."""
+    match kind:
+        case "age":
+            return None
+        case "attempts" | "count" | "sum":  # all of it was over at once
+            return f"  in it        {beside['began']:,}"
+        case "ratio" | "variance" | "balance" | "gauge":
+            still = f", {beside['open']:,} not over yet" if beside["open"] else ""
+            return f"  in it        {beside['done']:,}{still}"
+        case _:
+            return f"  began        {beside['began']:,}: {beside['done']:,} done, {beside['open']:,} unfinished"
 
 
 def _known_to(at: str) -> str:
@@ -417,10 +425,7 @@ def cases(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data: P
         )
         return
     out.print(_cases(client.get(_path(kpi))["kpi"], found["cases"]))
-    if found["next"]:
-        out.print(f"There is more: add --cursor {found['next']}", style="dim", soft_wrap=True)
-    else:
-        out.print("`throughline show TYPE VALUE` tells all about one.", style="dim")
+    say_more(out, found, "`throughline show TYPE VALUE` tells all about one.")
 
 
 def _say_no_longer_kept(out: Console, behind: Document) -> None:
@@ -513,8 +518,7 @@ def risks(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data: P
     else:
         out.print("No open work of it is due yet.")
     _say_calibration(out, found["calibration"])
-    if found["next"]:
-        out.print(f"There is more: add --cursor {found['next']}", style="dim", soft_wrap=True)
+    say_more(out, found)
 
 
 def _say_at_risk(out: Console, at_risk: list[Document]) -> None:
@@ -586,8 +590,7 @@ def restatements(kpi: str, asked: Asked, url: str | None, data: Path | None, as_
             _why(each),
         )
     out.print(table)
-    if found["next"]:
-        out.print(f"There is more: add --cursor {found['next']}", style="dim", soft_wrap=True)
+    say_more(out, found)
 
 
 def published(kpi: str, asked: Asked, url: str | None, data: Path | None, as_json: bool) -> None:
@@ -615,8 +618,7 @@ def published(kpi: str, asked: Asked, url: str | None, data: Path | None, as_jso
             moment(each["replaced"]) if each["replaced"] else "it stands",
         )
     out.print(table)
-    if found["next"]:
-        out.print(f"There is more: add --cursor {found['next']}", style="dim", soft_wrap=True)
+    say_more(out, found)
 
 
 def _why(each: Document) -> str:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from throughline.cli.client import Client, Document, api_place
-from throughline.cli.printing import console, print_json
+from throughline.cli.printing import console, print_json, say_more
 from throughline.cli.words import moment, spoken, who
 
 QUARANTINE = "/api/v1/quarantine"
@@ -42,10 +42,7 @@ def list_entries(
         out.print("Nothing is set aside that fits.")
         return
     out.print(_table(page["entries"]))
-    if page["next"]:
-        out.print(f"There is more: add --cursor {page['next']}", style="dim", soft_wrap=True)
-    else:
-        out.print("`throughline quarantine show ID` tells what came in.", style="dim")
+    say_more(out, page, "`throughline quarantine show ID` tells what came in.")
 
 
 def _table(entries: list[Document]) -> Table:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from throughline.cli.client import Client, Document, api_place
 from throughline.cli.kpis import KPIS, STYLES, figure_text, value_text
-from throughline.cli.printing import console, print_json
+from throughline.cli.printing import console, print_json, say_more
 from throughline.cli.words import key_text, moment, spoken
 
 SIGNALS = "/api/v1/signals"
@@ -39,8 +39,7 @@ def signals(asked: Sequence[tuple[str, object]], url: str | None, data: Path | N
         out.print("There is no such signal.")
     for name in found["not_whole"]:
         out.print(f"There is too much open work of {name}: only the latest was looked at.", style="yellow")
-    if found["next"]:
-        out.print(f"There is more: add --cursor {found['next']}", style="dim", soft_wrap=True)
+    say_more(out, found)
 
 
 def _value(kpi: Document, signal: Document) -> Text:

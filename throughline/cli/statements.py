@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.text import Text
 
 from throughline.cli.client import Client, Document, api_place
-from throughline.cli.printing import console, print_json
+from throughline.cli.printing import console, print_json, say_more
 from throughline.cli.words import statement_text, who
 from throughline.core.errors import StartRefused
 
@@ -29,8 +29,7 @@ def list_statements(limit: int | None, cursor: str | None, url: str | None, data
         out.print("Nobody has stated anything yet: `throughline statements --help` says how to.")
     for each in page["statements"]:
         out.print(Text(f"{each['position']:>5}  {statement_text(each)}"), soft_wrap=True)
-    if page["next"]:
-        out.print(f"There is more: add --cursor {page['next']}", style="dim", soft_wrap=True)
+    say_more(out, page)
 
 
 def state_pair(
