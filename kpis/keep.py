@@ -382,12 +382,12 @@ class Keeper:
             self._forget(changes.retired, changes.position)
             self._ahead = None
             return True
-        some, rest = changes.cases[:CASES_AT_ONCE], changes.cases[CASES_AT_ONCE:]
-        if some:
-            self.look_at(snapshots, some, position=None if rest else changes.position)
-        self._ahead = changes._replace(cases=rest) if rest else None
+        some, rest = changes.split(CASES_AT_ONCE)
+        if some.cases or some.position != self._store.position():  # nothing to look at where spans split no latency
+            self.look_at(snapshots, some.cases, position=some.position)
+        self._ahead = rest
         walking = False if rest else self._walk(snapshots)
-        return bool(rest) or changes.left or walking or self._forget_former(snapshots) or self._tidy(snapshots)
+        return some.left or walking or self._forget_former(snapshots) or self._tidy(snapshots)
 
     def _read_ahead(self, snapshots: Snapshots) -> bool:
         """Read which cases changed; where that can no longer be told, begin to look at all of them, and say False."""
@@ -401,8 +401,7 @@ class Keeper:
                     self._begin_anew(snapshot, STORED_ANEW)
             elif self._ahead.spans_of:
                 # Cases that are not known here yet are looked at later, and see these spans then.
-                split = self._store.cases_split_by(self._ahead.spans_of)
-                self._ahead = self._ahead._replace(cases=list(dict.fromkeys((*self._ahead.cases, *split))))
+                self._ahead = self._ahead.and_of_spans(self._store.cases_split_by(self._ahead.spans_of), position)
             elif self._ahead.retired:
                 self._left = snapshot.store.counter(CASES_LEFT, "")
         return self._ahead is not None

@@ -58,15 +58,32 @@ class Position(NamedTuple):
 class Changes(NamedTuple):
     """The cases of the rows after a position, each once, and the position behind them; ``left``: there are more.
 
-    ``spans_of``: the events (seqs) of whose traces spans came. ``retired``: cases that left after all that was told
-    before, and before all that is told later; then nothing else is told.
+    ``first_told``: the row that tells each of them first; ascending. ``spans_of``: the events (seqs) of whose traces
+    spans came. ``retired``: cases that left after all that was told before, and before all that is told later; then
+    nothing else is told.
     """
 
     cases: list[int]
     position: Position
     left: bool
+    first_told: Sequence[int] = ()
     spans_of: Sequence[int] = ()
     retired: Sequence[int] = ()
+
+    def and_of_spans(self, cases: Iterable[int], since: Position) -> Changes:
+        """Return these with the cases that ``spans_of`` turned out to be of before them; told after ``since``."""
+        first_told = dict.fromkeys(cases, since.seq + 1)
+        for case, row in zip(self.cases, self.first_told, strict=True):
+            first_told.setdefault(case, row)
+        return self._replace(cases=list(first_told), first_told=list(first_told.values()), spans_of=())
+
+    def split(self, most: int) -> tuple[Changes, Changes | None]:
+        """Return so many cases of these, with the position behind which the rest is told, and that rest."""
+        if len(self.cases) <= most:
+            return self, None
+        position = self.position._replace(seq=self.first_told[most] - 1)
+        first = Changes(self.cases[:most], position, left=True, first_told=self.first_told[:most])
+        return first, self._replace(cases=self.cases[most:], first_told=self.first_told[most:])
 
 
 def position_of(store: StoreReader) -> Position:
@@ -92,9 +109,13 @@ def changes_after(store: StoreReader, position: Position, limit: int) -> Changes
         seq = rows[len(retired) - 1][0]
         return Changes([], position._replace(seq=seq), seq < last, retired=retired)
     rows = list(takewhile(lambda row: row[1] > _RETIRED, rows))
-    named = list(dict.fromkeys(row[1] for row in rows))
-    cases, spans_of = [each for each in named if each >= 0], [-each for each in named if each < 0]
-    return Changes(cases, position._replace(seq=rows[-1][0]), rows[-1][0] < last, spans_of)
+    named = dict[int, int]()
+    for seq, of in rows:
+        named.setdefault(of, seq)
+    cases = {each: seq for each, seq in named.items() if each >= 0}
+    behind = position._replace(seq=rows[-1][0])
+    spans_of = [-each for each in named if each < 0]
+    return Changes(list(cases), behind, behind.seq < last, list(cases.values()), spans_of)
 
 
 def _retired_first(rows: Iterable[tuple[int, int]]) -> list[int]:

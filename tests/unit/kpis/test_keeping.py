@@ -115,6 +115,10 @@ class World:
         while self.keeper.follow(self.snapshot):
             pass
 
+    def behind(self) -> int:
+        with self.snapshot() as snapshot:
+            return self.keeper.behind(snapshot)
+
     def from_scratch(self, scope: Scope) -> Answers:
         with self.snapshot() as snapshot:
             spans_of = traced(self.journal.spans)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpis import distribution
+from kpis import distribution, keep
 from kpis.latency import Split, Splits, Stretch, Traced, Unsplit, split_of
 from kpis.reading import Lag
 from kpis.store import KpiWriter
@@ -132,9 +132,42 @@ def test_spans_cost_a_look_only_where_they_may_split_a_latency(store: KpiWriter)
     world.fold([], [span(51, "2026-11-02 09:01 09:02 server f", "UTC")])
     world.follow()
     assert sum(looks) == 0  # F is open: there is no latency yet
+    assert world.behind() == 0  # and these spans are not waited for
     world.fold([], [span(52, "2026-11-02 09:01 09:02 server a", "UTC")])
     world.follow()
     assert sum(looks) == 1
+
+
+@pytest.mark.parametrize("pieces", range(1, 12))
+def test_what_is_cut_off_between_two_pieces_loses_nothing(
+    pieces: int, store: KpiWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keep, "CASES_AT_ONCE", 1)
+    world = World(CASE, store)
+    world.fold(CASE.events)
+    world.follow()
+    world.fold([], CASE.spans)
+    world.fold([msgspec.structs.replace(each, id=f"{each.id}-again") for each in CASE.events])
+    behind = [world.behind()]
+    for _ in range(pieces):
+        world.keeper.follow(world.snapshot)
+        behind.append(world.behind())
+    assert behind == sorted(behind, reverse=True)
+    world.declare(CASE.declaration)  # another process goes on
+    world.follow()
+    assert world.behind() == 0
+    assert world.kept(WHOLE) == world.from_scratch(WHOLE)
+    assert split_and_not(world)[0] == 3
+
+
+def test_how_far_it_is_is_told_after_each_piece(store: KpiWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keep, "CASES_AT_ONCE", 1)
+    world = World(CASE, store)
+    world.fold(CASE.events)
+    behind = [world.behind()]
+    while world.keeper.follow(world.snapshot):
+        behind.append(world.behind())
+    assert behind[0] > behind[1] > behind[2] > behind[-1] == 0
 
 
 def split_and_not(world: World) -> tuple[int, dict[str, int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -11,6 +12,7 @@ import pytest
 
 from lineage.changes import (
     FOLLOWERS,
+    Changes,
     Position,
     changes_after,
     forget_changes,
@@ -97,6 +99,38 @@ def test_a_few_rows_at_a_time_tell_the_same(engine: Engine) -> None:
         if not some.left:
             break
     assert sorted(told) == cases(engine)
+
+
+def test_a_part_of_them_is_up_to_the_row_before_the_first_of_the_rest(engine: Engine) -> None:
+    at = position_of(engine.store)
+    engine.fold(events(), NOW)
+    whole = changes_after(engine.store, at, 1_000)
+    assert whole is not None
+    rest, parts = whole, list[Changes]()
+    while rest is not None:
+        part, rest = rest.split(2)
+        parts.append(part)
+    assert [case for part in parts for case in part.cases] == whole.cases
+    assert (parts[-1].position, parts[-1].left) == (whole.position, False)
+    for part, following in pairwise(parts):
+        assert part.left
+        then = changes_after(engine.store, part.position, 1_000)
+        assert then is not None
+        assert then.cases[0] == following.cases[0]
+        assert {*then.cases} >= {case for each in parts[parts.index(following) :] for case in each.cases}
+
+
+def test_cases_of_spans_come_first_and_hold_the_position_until_all_are_worked_off() -> None:
+    since = Position("a", 10)
+    told = Changes([5, 6, 7], Position("a", 20), left=False, first_told=[12, 13, 17], spans_of=[1, 2])
+    whole = told.and_of_spans([9, 6], since)
+    assert (whole.cases, whole.first_told, whole.spans_of) == ([9, 6, 5, 7], [11, 11, 12, 17], ())
+    first, rest = whole.split(1)
+    assert first.position == since
+    assert rest is not None
+    second, rest = rest.split(2)
+    assert (second.cases, second.position) == ([6, 5], Position("a", 16))
+    assert rest == Changes([7], Position("a", 20), left=False, first_told=[17])
 
 
 def test_cases_that_leave_are_told_apart_in_the_order_in_which_they_did(engine: Engine) -> None:
