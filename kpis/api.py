@@ -37,6 +37,7 @@ from kpis.documents import (
 from kpis.figures import region_of
 from kpis.latency import LatencyPart, Split, Unsplit
 from kpis.latest import window_of_now
+from kpis.look import last_case
 from kpis.observation import Ending
 from kpis.published import (
     PublishedAsked,
@@ -325,7 +326,7 @@ class KpiDesk:
             made = {name: _latest(content) for name, content in store.latest().items()}
             position = store.position()
             behind = None if position is None else max(0, position_of(snapshot.store).seq - position.seq)
-            walking = store.walked() is not None or ordered_backfill(self._place, store) is not None
+            walked = 0.0 if ordered_backfill(self._place, store) is not None else _part_walked(store, snapshot)
             heard = {source: Heard(*marks) for source, marks in snapshot.store.watermarks().items()}
             unheard = unheard_sources(self._estate.sources, heard, snapshot.now)
         kpis = [
@@ -333,7 +334,7 @@ class KpiDesk:
             for name, each in self.catalogue.kpis.items()
         ]
         left_out = {name: [str(fault) for fault in faults] for name, faults in self.catalogue.left_out.items()}
-        return KpiList(kpis, left_out, behind, walking, unheard, self._waits())
+        return KpiList(kpis, left_out, behind, walked is not None, walked, unheard, self._waits())
 
     def one(self, kpi: str) -> DefinedDocument:
         """Return one KPI with what it is and its reading of now."""
@@ -582,6 +583,12 @@ def _window(declaration: Declaration, asked: FigureAsked, moment: Moment) -> Win
     if (last - first).days > MOST_DAYS:
         raise Problem(ProblemKind.INVALID, f"seen {(last - first).days:,} days, wanted {MOST_DAYS:,} at most")
     return Window(first, last)
+
+
+def _part_walked(store: KpiReader, snapshot: Snapshot) -> float | None:
+    """Return which part of all cases was looked at anew, by their ids; None: they are not looked at."""
+    walked = store.walked()
+    return None if walked is None else round((walked + 1) / (1 + max(walked, last_case(snapshot))), 3)
 
 
 def _behind(each: Behind, counting: Counting, snapshot: Snapshot) -> BehindDocument:

@@ -326,7 +326,8 @@ class LatestDocument(msgspec.Struct, frozen=True):
 class KpiList(msgspec.Struct, frozen=True):
     """Every KPI of the catalogue. ``left_out``: those that do not fit the firm's processes, and why.
 
-    ``behind``: how many changes of cases are not in the figures yet; ``walking``: every case is looked at anew.
+    ``behind``: how many changes of cases are not in the figures yet; ``walking``: every case is looked at anew, and
+    ``walked`` which part of them is by now, 0 to 1; null where they are not.
     ``unheard``: the sources that ``estate.yaml`` declares and that have never told up to when they have reported: no
     figure has in it what they would tell. ``waits``: why the part that keeps figures here waits; null: it works.
     """
@@ -335,6 +336,7 @@ class KpiList(msgspec.Struct, frozen=True):
     left_out: dict[str, list[str]]
     behind: int | None
     walking: bool
+    walked: float | None
     unheard: list[str]
     waits: str | None
 

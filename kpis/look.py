@@ -86,6 +86,11 @@ def cases_there(snapshot: Snapshot, ids: Iterable[int]) -> set[int]:
     return {row[0] for row in found}
 
 
+def last_case(snapshot: Snapshot) -> int:
+    """Return the highest id of a case; 0: there is none."""
+    return snapshot.store.one("SELECT max(id) FROM cases") or 0
+
+
 def ids_after(snapshot: Snapshot, after: int, limit: int) -> list[int]:
     """Return the cases that are not empty with an id above one, by id."""
     rows = snapshot.store.rows(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -62,7 +63,8 @@ def list_kpis(url: str | None, data: Path | None, as_json: bool) -> None:
     if found["waits"]:
         out.print(f"{_sentence(found['waits'])}.", style="yellow")
     if found["walking"]:
-        out.print("Every case is looked at anew just now: figures may change.", style="yellow")
+        far = f"{math.floor(100 * found['walked'])} % so far"
+        out.print(f"Every case is looked at anew just now ({far}): figures may change.", style="yellow")
     if found["unheard"]:
         out.print(
             f"Never told how far they have reported: {', '.join(found['unheard'])}. estate.yaml declares them, and what"

@@ -67,7 +67,8 @@ def documents(name: str, **changed: Any) -> dict[str, Documents]:
     shown = msgspec.to_builtins(kpi_document(kpi, counting))
     definition = msgspec.to_builtins(definition_document(kpi, DEFINITIONS, case.estate))
     latest: Documents = {"kpi": shown, "at": at, "reading": readings[0], "compared": None}
-    listed: Documents = {"kpis": [latest], "left_out": {}, "behind": 0, "walking": False, "unheard": [], "waits": None}
+    listed: Documents = {"kpis": [latest], "left_out": {}, "unheard": [], "waits": None}
+    listed |= {"behind": 0, "walking": False, "walked": None}
     told = msgspec.to_builtins(told_as_document(told_as(kpi, "EUR"), case.estate.calendars))
     found = {"kpi": kpi.name, "version": kpi.version, "told_as": told, "complete": True, "at": at, "readings": readings}
     return {
@@ -81,6 +82,13 @@ def documents(name: str, **changed: Any) -> dict[str, Documents]:
 def test_a_list_counts_beside_a_sum_what_has_no_amount(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
     list_kpis(serve(documents(UNBILLED)), None, False)
     assert "EUR 145.00 (1 of 3 without amount)" in capsys.readouterr().out
+
+
+def test_a_list_tells_how_far_a_look_at_every_case_is(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+    told = documents(UNBILLED)
+    told["/api/v1/kpis"] |= {"walking": True, "walked": 0.279}
+    list_kpis(serve(told), None, False)
+    assert "Every case is looked at anew just now (27 % so far): figures may change." in capsys.readouterr().out
 
 
 def test_a_stock_has_no_minimum_in_documents() -> None:

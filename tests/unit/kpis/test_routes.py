@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
-from kpis import cell, distribution, documents, reading
+from kpis import cell, distribution, documents, keep, reading
+from kpis.store import open_kpi_writer
 from tests.unit.kpis.golden import FOLDER, event, golden
-from tests.unit.kpis.test_values import asking
+from tests.unit.kpis.test_keeping import World
+from tests.unit.kpis.test_values import asking, asking_of
 from throughline.core.event import Event
 
 KPIS = "/api/v1/kpis"
@@ -28,6 +31,25 @@ def test_a_list_and_one_kpi_take_no_parameters(caller: TestClient, path: str) ->
     answer = caller.get(path, params={"region": "EMEA"})
     assert answer.status_code == 422
     assert answer.json()["detail"] == "region: seen 'EMEA', wanted no such entry: its name is unknown here"
+
+
+def test_the_list_tells_how_far_a_look_at_every_case_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(keep, "CASES_AT_ONCE", 1)
+    case = golden(FOLDER / "billing-readiness-lag.yaml")
+    kpis = open_kpi_writer(tmp_path / "kpis.db")
+    with closing(kpis.connection), asking_of(world := World(case, kpis), tmp_path) as client:
+        world.fold(case.events)
+        world.follow()
+        assert client.get(KPIS).json()["walked"] is None
+        with world.snapshot() as snapshot:
+            world.keeper.backfill(snapshot)
+        parts = [client.get(KPIS).json()["walked"]]
+        while world.keeper.follow(world.snapshot):
+            parts.append(client.get(KPIS).json()["walked"])
+        assert client.get(KPIS).json()["walked"] is None
+    assert (parts[0], parts[-1]) == (0, 1)
+    assert parts == sorted(set(parts))
+    assert len(parts) > 2
 
 
 @pytest.mark.parametrize(("at_least", "below"), [(9000, 10), (10, 10)])

@@ -64,9 +64,16 @@ def asking(case: Golden, folder: Path) -> Generator[TestClient]:
         world = World(case, kpis)
         world.fold(case.events)
         world.follow()
-        with closing(KpiDesk(folder / "kpis.db", world.catalogue, case.estate, Cases(world))) as desk:
-            app = create_app([routes(desk)], DOCUMENTS, Access(NO_GUARDS.sign_ins), Meter(Part.API, METRICS))
-            yield TestClient(app, "http://localhost")
+        with asking_of(world, folder) as client:
+            yield client
+
+
+@contextmanager
+def asking_of(world: World, folder: Path) -> Generator[TestClient]:
+    """Give what asks for the figures of a world, which are kept in a folder."""
+    with closing(KpiDesk(folder / "kpis.db", world.catalogue, world.case.estate, Cases(world))) as desk:
+        app = create_app([routes(desk)], DOCUMENTS, Access(NO_GUARDS.sign_ins), Meter(Part.API, METRICS))
+        yield TestClient(app, "http://localhost")
 
 
 def ask(kpi: str, what: str, folder: Path, firm: dict[str, Any], **only: str) -> tuple[int, dict[str, Any]]:
