@@ -16,7 +16,7 @@ from urllib.request import ProxyHandler, build_opener
 
 from tests.service.serving import until
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 180.0
 KEPT = "400d"
 _OPENER = build_opener(ProxyHandler({}))
 

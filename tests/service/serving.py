@@ -19,7 +19,7 @@ from urllib.request import HTTPSHandler, OpenerDirector, ProxyHandler, Request, 
 
 from throughline.core.tls import pinned
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 180.0
 LOOK_AGAIN_SECONDS = 0.02
 DOORS = ("--http", "--api", "--otlp-http", "--otlp-grpc")
 SENT_AT = "2026-03-02T09:00:00Z"
