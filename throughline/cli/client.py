@@ -1,4 +1,4 @@
-"""Asking a running Throughline: its address is given, found in the data folder, or the default one."""
+"""Asking a running Throughline: its address is given, found in the data folder that is, or else the setting."""
 
 from __future__ import annotations
 
@@ -63,12 +63,16 @@ class Place(NamedTuple):
 
 
 def api_place(url: str | None, data: Path | None) -> Place:
-    """Return where to ask: the given URL, else what a serve wrote into its data folder, else the setting."""
+    """Return where to ask: the given URL, else what a serve wrote into its data folder, else the setting.
+
+    Raises UrlRefused, and NoAnswer where a folder is given that nothing serves: another's answers would be taken for
+    its own.
+    """
     return _place("api", url, data)
 
 
 def door_place(url: str | None, data: Path | None) -> Place:
-    """Return where events are taken: the given URL, else what a serve wrote into its data folder, else the setting."""
+    """Return where events are taken, as ``api_place`` does where to ask."""
     return _place("http", url, data)
 
 
@@ -85,6 +89,9 @@ def _place(door: str, url: str | None, data: Path | None) -> Place:
         shown = written.get(CERTIFICATE)
         certificate = Path(str(shown)) if shown else None
         return Place(f"{'https' if certificate else 'http'}://{written[door]}", certificate)
+    if data is not None:
+        wanted = "wanted that of a running `throughline serve`, or --url URL in its place"
+        raise NoAnswer(f"--data: seen {data}, a folder that nothing serves; {wanted}")
     certificate = settings.tls_certificate
     return Place(f"{'https' if certificate else 'http'}://{getattr(settings, door)}", certificate)
 

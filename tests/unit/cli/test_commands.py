@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lineage.definitions import pack_folder
-from throughline.cli.client import Place, UrlRefused, api_place
+from throughline.cli.client import NoAnswer, Place, UrlRefused, api_place
 from throughline.cli.main import app
 from throughline.cli.statements import key_members
 from throughline.cli.words import moment, money, waiting_text
@@ -180,9 +180,14 @@ def test_show_wants_a_key_or_a_trace() -> None:
         assert "--trace ID" in text
 
 
-def test_the_api_is_where_it_is_said_else_where_serve_wrote_it_else_where_it_is_by_default(tmp_path: Path) -> None:
+def test_the_api_is_where_it_is_said_else_where_serve_wrote_it_else_where_it_is_by_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert api_place("http://there:1/", tmp_path).url == "http://there:1"
-    assert api_place(None, tmp_path).url == "http://127.0.0.1:4381"
+    monkeypatch.chdir(tmp_path)
+    assert api_place(None, None).url == "http://127.0.0.1:4381"
+    with pytest.raises(NoAnswer, match=f"--data: seen {tmp_path}, a folder that nothing serves; wanted that of a run"):
+        api_place(None, tmp_path)
     (tmp_path / ADDRESSES).write_text('{"api": "127.0.0.1:9"}')
     assert api_place(None, tmp_path) == Place("http://127.0.0.1:9")
     (tmp_path / ADDRESSES).write_text('{"api": "127.0.0.1:9", "certificate": "/ours.pem"}')
