@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+_CHANGED, _IDLE = 20, 600  # readings of now may take one part in so many of the time, while cases change or do not
+_CAUGHT_UP, _FAR_BEHIND = 5, 1_000  # and once they follow again, where the last were so many changes behind
 _SHARING, _STANDING_BACK = 3, 9  # times as long as a piece of work took is rested after it
 _LONGEST_REST = 5.0  # seconds: on a machine that is busy with others a piece of work takes long, and says little
 
@@ -40,3 +44,35 @@ class Sparing:
     def note(self, at: float, took: float) -> None:
         """Note that it was done at a time, and how many seconds of work it took."""
         self._done_at, self._took = at, took
+
+
+class Rereading:
+    """Says whether the readings of now are to be made again: the sooner, the more is other than when they were."""
+
+    def __init__(self) -> None:
+        self._sparing = Sparing()
+        self._changed = True
+        self._behind = 0
+        self._blind: Sequence[Sequence[str]] = ()
+
+    def note_change(self) -> None:
+        """Note that cases changed, or that all of them were looked at."""
+        self._changed = True
+
+    def is_due(self, at: float, behind: int, blind: Sequence[Sequence[str]]) -> bool:
+        """Tell it at a time in seconds. ``behind``: how many changes wait; ``blind``: of which sources nothing comes.
+
+        They are to take no more than a 20th of the time, or a 600th while nothing changes; a fifth where they were made
+        of part of the cases and can be made of all.
+        """
+        follows_again = behind <= _FAR_BEHIND < self._behind
+        changed = self._changed or blind != self._blind
+        return self._sparing.is_due(at, _CAUGHT_UP if follows_again else _CHANGED if changed else _IDLE)
+
+    def begin(self, behind: int, blind: Sequence[Sequence[str]]) -> None:
+        """Note that they are made, of what there is now."""
+        self._changed, self._behind, self._blind = False, behind, blind
+
+    def note(self, at: float, took: float) -> None:
+        """Note that they were made at a time, and how many seconds of work it took."""
+        self._sparing.note(at, took)

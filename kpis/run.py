@@ -28,7 +28,7 @@ from kpis.exposition import expose_readings
 from kpis.keep import Keeper
 from kpis.latest import Latest
 from kpis.lead import stand_for
-from kpis.pace import Pace, Sparing
+from kpis.pace import Pace, Rereading, Sparing
 from kpis.publish import Publisher
 from kpis.reading import Moment, Reading
 from kpis.scratch import moment_of
@@ -65,9 +65,6 @@ _LATEST_EVERY = 10.0  # seconds, at the least: a share of what it takes, below
 _PUBLISH_EVERY = 60.0
 _METRICS_EVERY = 5.0
 _COLLECT_EVERY = 60.0
-_LATEST_SHARE = 20  # readings of now may take one part in so many of the time, while cases change
-_IDLE_SHARE = 600  # and while they do not
-_CAUGHT_UP_SHARE, _FAR_BEHIND = 5, 1_000  # and once they follow again, where the last were so many changes behind
 _GAUGES_SHARE = 100
 
 _log = structlog.get_logger(__name__)
@@ -180,8 +177,7 @@ class _Loop:
         self._publisher = Publisher(self._store, asker, subject.catalogue)
         self._meter = Meter(Part.WATCH, METRICS)
         self._wanted: SimpleQueue[Callable[[], None]] = SimpleQueue()
-        self._changed, self._read_behind, self._read_blind = True, 0, (list[str](), list[str]())
-        self._sparing_latest, self._sparing_gauges = Sparing(), Sparing()
+        self._rereading, self._sparing_gauges = Rereading(), Sparing()
         self._gauges: Mapping[str, Reading] = {}
         self._pace = Pace()
 
@@ -219,7 +215,7 @@ class _Loop:
             more = self._keeper.follow(self._reader.snapshot)
             rest = 0.0
             if more or (self._store.position(), self._store.walked()) != before:
-                self._changed = True
+                self._rereading.note_change()
                 worked = time.monotonic() - started
                 self._meter.histogram(KPI_SECONDS).observe(worked)
                 rest = self._rest(worked)
@@ -262,12 +258,9 @@ class _Loop:
     def _make_latest(self) -> None:
         """Make the readings of now, if that does not take too much of the time."""
         at, behind, blind = time.monotonic(), self._behind(), self._blind()
-        self._changed |= blind != self._read_blind
-        follows_again = behind <= _FAR_BEHIND < self._read_behind
-        share = _CAUGHT_UP_SHARE if follows_again else _LATEST_SHARE if self._changed else _IDLE_SHARE
-        if not self._sparing_latest.is_due(at, share):
+        if not self._rereading.is_due(at, behind, blind):
             return
-        self._changed, self._read_behind, self._read_blind = False, behind, blind
+        self._rereading.begin(behind, blind)
         worked = time.thread_time()
         moment = self._moment()
         documents, told = self._latest.documents(moment), self._told(moment, behind)
@@ -275,7 +268,7 @@ class _Loop:
             self._store.put_latest(documents)
             self._store.set_meta(READINGS_ROW, told)
         # Of a core: on a busy machine it waits for others as well.
-        self._sparing_latest.note(time.monotonic(), time.thread_time() - worked)
+        self._rereading.note(time.monotonic(), time.thread_time() - worked)
         self._meter.histogram(KPI_LATEST_SECONDS).observe(time.monotonic() - at)
 
     def _moment(self) -> Moment:
