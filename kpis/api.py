@@ -359,7 +359,7 @@ class KpiDesk:
                 _window(declaration, asked, moment),
                 asked.every,
                 by,
-                self._only(declaration, asked, store),
+                self._only(declaration, asked, store, moment.now),
                 equal_maturity=asked.equal_maturity,
             )
             with _named(declaration):
@@ -388,7 +388,9 @@ class KpiDesk:
             raise Problem(ProblemKind.INVALID, f"seen counts_as, wanted none: {kpi} is no share of anything")
         with self.open() as store, self.cases.snapshot() as snapshot:
             moment = moment_of(snapshot, self._estate)
-            question = Question(kpi, _window(declaration, asked, moment), only=self._only(declaration, asked, store))
+            question = Question(
+                kpi, _window(declaration, asked, moment), only=self._only(declaration, asked, store, moment.now)
+            )
             asker = Asker(store, self.catalogue, self._estate)
             finder = Finder(store, asker, self._estate)
             with _named(declaration):
@@ -408,7 +410,7 @@ class KpiDesk:
             moment = moment_of(snapshot, self._estate)
             asker = Asker(store, self.catalogue, self._estate)
             with _named(declaration):
-                only = self._only(declaration, asked, store)
+                only = self._only(declaration, asked, store, moment.now)
                 found = Assessor(asker, Finder(store, asker, self._estate)).assess(kpi, only, moment)
             page = [_risk(each, snapshot) for each in found.open[after : after + asked.limit]]
         more = write_cursor((after + asked.limit,)) if after + asked.limit < len(found.open) else None
@@ -457,9 +459,11 @@ class KpiDesk:
     def _counting(self, declaration: Declaration) -> Counting:
         return Counting(declaration.clock, self._estate.calendars)
 
-    def _only(self, declaration: Declaration, asked: BaseModel, store: KpiReader) -> dict[Dimension, str | None]:
+    def _only(
+        self, declaration: Declaration, asked: BaseModel, store: KpiReader, now: int
+    ) -> dict[Dimension, str | None]:
         """Return the values asked for, by dimension; raises Problem where a KPI that is told by one cannot have it."""
-        only, values = _only(asked), Values(self.cases.definitions, self._estate, store)
+        only, values = _only(asked), Values(self.cases.definitions, self._estate, store, now)
         faults = [
             {"in": "query", "parameter": each.value, "seen": show(value), "wanted": wanted}
             for each, value in only.items()

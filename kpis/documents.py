@@ -141,10 +141,10 @@ class LagDocument(msgspec.Struct, frozen=True, tag="lag", tag_field="kind"):
 
 
 class ShareDocument(msgspec.Struct, frozen=True, tag="share", tag_field="kind"):
-    """How many of all. ``low`` and ``high``: Wilson's interval at 95 %. ``pending``: the share still to be told.
+    """How many of all. ``low`` and ``high``: Wilson's interval at 95 %.
 
     ``counted``: the share is ``hits`` over ``of``; where unfinished work is censored it is read from the curve of all
-    that began, and these are what is decided.
+    that began, these are what is decided, and ``pending`` is the share still to be told (0 of others).
     """
 
     share: float

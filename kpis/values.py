@@ -11,18 +11,20 @@ from lineage.process import Definitions
 from throughline.core.estate import Estate
 from throughline.core.event import ERROR_CATEGORIES
 from throughline.core.forms import nearest
-from throughline.core.instants import format_instant, parse_instant
+from throughline.core.instants import format_instant
 
 MOST_NAMED = 50  # of legal entities there may be hundreds
+MOST_TIMES = 5
 
 
 class Values:
     """Tells whether a dimension may have a value. Nobody declares customers, practices, systems and instances here."""
 
-    def __init__(self, definitions: Definitions, estate: Estate, store: KpiReader) -> None:
+    def __init__(self, definitions: Definitions, estate: Estate, store: KpiReader, now: int) -> None:
         self._definitions = definitions
         self._estate = estate
         self._store = store
+        self._now = now
 
     def wanted(self, dimension: Dimension, value: str) -> str | None:
         """Return what is wanted in place of a value that a dimension cannot have; None: it can have this one.
@@ -31,11 +33,22 @@ class Values:
         what was declared once.
         """
         if dimension is Dimension.CUTOFF:
-            return _wanted_cutoff(value, frozenset(self._estate.declared.cutoffs))
+            return self._wanted_cutoff(value)
         declared = declared_values(dimension, self._definitions, self._estate)
         if declared is None or value in declared or self._is_told(dimension, value):
             return None
         return _one_of(value, declared)
+
+    def _wanted_cutoff(self, value: str) -> str | None:
+        """Return what is wanted in place of what is no cut-off as readings tell it: its name, and when it is next."""
+        name = value.rpartition(" ")[0]
+        names = frozenset(self._estate.declared.cutoffs)
+        if name not in names:
+            called = _one_of(name or value, names)
+            return f"the name of a cut-off and its time, such as billing 2026-11-06T17:00:00Z; of names {called}"
+        instants = sorted(self._estate.calendars.next_cutoffs(name, self._now))
+        told = [f"{name} {format_instant(each)}" for each in instants]
+        return None if value in told else f"when it is next from now: {' or '.join(told[:MOST_TIMES])}"
 
     def _is_told(self, dimension: Dimension, value: str) -> bool:
         """Tell whether any cell has a value."""
@@ -65,23 +78,6 @@ def declared_values(dimension: Dimension, definitions: Definitions, estate: Esta
             return frozenset(estate.legal_entities) or None
         case Dimension.SYSTEM | Dimension.INSTANCE | Dimension.PRACTICE | Dimension.CUSTOMER:
             return None
-
-
-def _wanted_cutoff(value: str, names: frozenset[str]) -> str | None:
-    """Return what is wanted in place of what is no cut-off as readings tell it: its name, and when the next one is."""
-    name, _, at = value.rpartition(" ")
-    if name in names and _is_instant(at):
-        return None
-    called = _one_of(name or value, names)
-    return f"the name of a cut-off and its time, such as billing 2026-11-06T17:00:00Z; of names {called}"
-
-
-def _is_instant(text: str) -> bool:
-    """Tell whether a text is an instant as it is told: another way of writing it would be found nowhere."""
-    try:
-        return format_instant(parse_instant(text)) == text
-    except ValueError:
-        return False
 
 
 def _one_of(value: str, known: frozenset[str]) -> str:

@@ -57,6 +57,24 @@ class BusinessTime:
         cutoffs = self._cutoffs(name, calendar, legal_entity, region)
         return None if cutoffs is None else cutoffs.first_from(start)
 
+    def next_cutoffs(self, name: str, start: int) -> set[int]:
+        """Return the first cut-offs of a name at or after ``start``: of every calendar, entity and region there is."""
+        declared = self._declared.get(name)
+        if declared is None:
+            return set()
+        regions, calendars, entities = (
+            [None, *self._regions],
+            [None, *declared.calendars],
+            [None, *declared.legal_entities],
+        )
+        found = (
+            self.cutoff(name, start, calendar, entity, region)
+            for calendar in calendars
+            for entity in entities
+            for region in regions
+        )
+        return {each for each in found if each is not None}
+
     def field_due(self, value: object, region: str | None) -> int | None:
         """Return when a field falls due: at its RFC 3339 time, or in the last microsecond of its local date.
 

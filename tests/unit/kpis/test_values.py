@@ -86,6 +86,7 @@ def ask(kpi: str, what: str, folder: Path, firm: dict[str, Any], **only: str) ->
     return answer.status_code, answer.json()
 
 
+NEXT = "when it is next from now: billing 2026-11-06T17:00:00Z"  # in Berlin, and in New York
 REFUSED = [
     ("failure-rate", "category", "time-out", "timeout, or another one of authentication, authorization, "),
     ("failure-rate", "process", "time-to-pay", "time-to-bill, or another one of actuals-to-plan, "),
@@ -95,8 +96,10 @@ REFUSED = [
     ("money-at-risk", "owner", "finance_ops", "finance-ops, or another one of "),
     ("money-at-risk", "cutoff", "billing", "the name of a cut-off and its time, such as billing 2026-11-06T17:00:00Z"),
     ("money-at-risk", "cutoff", "payroll 2026-11-06T17:00:00Z", "of names one of billing"),
-    ("money-at-risk", "cutoff", "billing 2026-11-06T17:00:00+00:00", "the name of a cut-off and its time"),
-    ("money-at-risk", "cutoff", "billing soon", "the name of a cut-off and its time"),
+    ("money-at-risk", "cutoff", "billing 2026-11-06T17:00:00+00:00", NEXT),
+    ("money-at-risk", "cutoff", "billing 2026-11-06T17:00:01Z", NEXT),
+    ("money-at-risk", "cutoff", "billing 2026-10-30T17:00:00Z", NEXT),
+    ("money-at-risk", "cutoff", "billing soon", NEXT),
 ]
 
 
