@@ -94,7 +94,7 @@ class Hit(StrEnum):
 
 
 class Attempt(StrEnum):
-    """Which attempts count as hits. ``repeated``: all after the first at one step of one round."""
+    """Which attempts count as hits. ``repeated``: those after one that failed, of one system at one step of a round."""
 
     FAILED = "failed"
     REPEATED = "repeated"

@@ -41,7 +41,7 @@ from lineage.retention import SWEPT
 from throughline.core.estate import Estate
 from throughline.core.expressions import Condition
 
-ARITHMETIC = 6
+ARITHMETIC = 7
 """Goes up with each change of how cases are observed or added up: then all of them are looked at anew."""
 _WITHOUT_TERMS = 4
 """The arithmetic of the last release that noted versions without their terms."""

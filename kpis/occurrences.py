@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from kpis.case import Case, money_of
 from kpis.cycle import cycle_of
 from kpis.declaration import Attempt, Declaration, Dimension, Measure, Span
@@ -123,17 +125,21 @@ class OfDeviations:
 
 
 class _Tried(NamedTuple):
-    """One attempt at a step: in which round, the how manieth of its system there, and the flow that it belongs to."""
+    """One attempt at a step: in which round, the how manieth of its system there, and the flow that it belongs to.
+
+    ``again``: the one before it, of its system there, failed.
+    """
 
     fact: Fact
     step: Step
     round: Round
     number: int
+    again: bool
     flow: str | None
 
 
 class OfAttempts:
-    """Observes every attempt at a step: its failures, or those after the first of one system in one round."""
+    """Observes every attempt at a step: its failures, or those after one of the same system that failed, in a round."""
 
     def __init__(self, declaration: Declaration, estate: Estate) -> None:
         self._formula = declaration.formula
@@ -188,7 +194,7 @@ class OfAttempts:
 
     def _is_hit(self, tried: _Tried) -> bool:
         if self._formula.attempts is Attempt.REPEATED:
-            return tried.number > 1
+            return tried.again
         return tried.fact.failed and (not self._formula.categories or tried.fact.category in self._formula.categories)
 
 
@@ -231,7 +237,7 @@ class OfAges:
     def observations(self, case: Case) -> tuple[Observation, ...]:
         found: list[Observation] = []
         for span, index, step in _at(self._formula.of, case):
-            facts = list(_successes(case, index)) if _is_inside(span, case) else []
+            facts = list(_done(case, index)) if _is_inside(span, case) else []
             if facts:
                 last = max(facts, key=lambda fact: fact.time)
                 found.append(_happened(case, self._estate, step.name, last, step, None))
@@ -239,7 +245,7 @@ class OfAges:
 
 
 class OfSums:
-    """Observes what cases are worth that did a step for the first time, or ended in a way that counts."""
+    """Observes what cases are worth, or their margin, that did a step for the first time or ended so."""
 
     def __init__(self, declaration: Declaration, estate: Estate) -> None:
         self._formula = declaration.formula
@@ -253,13 +259,17 @@ class OfSums:
         for span, index, step in _at(self._formula.of, case):
             firsts = list(_first_done(case, index)) if _is_inside(span, case) else []
             if firsts:
-                found.append(_happened(case, self._estate, step.name, firsts[0][1], step, None))
+                found.append(self._worth(case, _happened(case, self._estate, step.name, firsts[0][1], step, None)))
         ended = case.course.ended
         for span in self._formula.of:
             so = ended is not None and span.process == case.process.name and ended[0] in span.ended_as
             if ended is not None and so and _is_inside(span, case):
-                found.append(_over(case, self._estate, *ended))
+                found.append(self._worth(case, _over(case, self._estate, *ended)))
         return tuple(found)
+
+    def _worth(self, case: Case, observation: Observation) -> Observation:
+        margin = self._formula.measure is Measure.MARGIN
+        return replace(observation, amount=margin_of(case)) if margin else observation
 
 
 def _is_inside(span: Span, case: Case) -> bool:
@@ -275,11 +285,13 @@ def _at(spans: tuple[Span, ...], case: Case) -> Iterator[tuple[Span, int, Step]]
                     yield span, index, step
 
 
-def _successes(case: Case, index: int) -> Iterator[Fact]:
+def _done(case: Case, index: int) -> Iterator[Fact]:
+    """Yield the events with which a step was done, or done again; not those of amounts that did not cover it yet."""
     for each in case.course.rounds:
         track = each.tracks[index]
-        for position in track.successes if track is not None else ():
-            yield case.course.members[position].fact
+        if track is not None and track.done_at is not None:
+            facts = (case.course.members[position].fact for position in track.successes)
+            yield from (fact for fact in facts if fact.time >= track.done_at)
 
 
 def _first_done(case: Case, index: int) -> Iterator[tuple[int, Fact]]:
@@ -298,12 +310,14 @@ def _tried(case: Case, flows: Mapping[str, Sequence[str | None]]) -> Iterator[_T
             if track is None or step.name not in flows:
                 continue
             numbers: dict[str, int] = {}
+            failed: set[str] = set()
             for position in sorted([*track.successes, *(track.failures or ())]):
                 fact = case.course.members[position].fact
                 system = _tried_by(fact, step)
                 numbers[system] = numbers.get(system, 0) + 1
                 for flow in flows[step.name]:
-                    yield _Tried(fact, step, each, numbers[system], flow)
+                    yield _Tried(fact, step, each, numbers[system], system in failed, flow)
+                (failed.add if fact.failed else failed.discard)(system)
 
 
 def _tried_by(fact: Fact, step: Step) -> str:

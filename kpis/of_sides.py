@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
+from functools import reduce
 from itertools import product
 from typing import NamedTuple
 
@@ -29,7 +30,7 @@ from kpis.contribution import (
     Worth,
 )
 from kpis.declaration import Declaration, Dimension, Kind, Measure, Side, Span
-from kpis.money import Money
+from kpis.money import EXACTLY, Money
 from kpis.of_waits import ACTOR, PERSON, margin_of
 from kpis.stretch import MONTH, STRETCHES, WEEK, Stretch, month_of, read_stretch, week_of
 from lineage.amounts import decimal_of, share
@@ -164,7 +165,8 @@ class OfSides:
             return _plain(_fact(case, member, side.field)), False
         match side.measure:
             case Measure.AMOUNT:
-                return self._amount(case, member)
+                instalments = _instalments(case, member, side.at)
+                return self._amount(case, member) if instalments is None else (_summed(case, instalments), False)
             case Measure.MARGIN:
                 return margin_of(case), False
             case Measure.HOURS:
@@ -268,6 +270,26 @@ def _numerator(kind: Kind, place: int) -> Part:
 
 def _is_inside(asked: Side | Span, case: Case) -> bool:
     return asked.where is None or asked.where.holds(case.facts) is not False
+
+
+def _instalments(case: Case, member: Member, step: str | None) -> list[Member] | None:
+    """Return what took a step that amounts cover as far as one of its events did, with it; None of any other step."""
+    course = case.course
+    for index in course.version.covering:
+        for track in (each.tracks[index] for each in course.rounds):
+            stood = [course.members[position] for position in track.successes] if track is not None else []
+            if course.version.steps[index].name == step and member in stood:
+                return [each for each in stood[: stood.index(member) + 1] if _counts(each)]
+    return None
+
+
+def _summed(case: Case, instalments: Iterable[Member]) -> Money | None:
+    """Return what instalments come to; None where one has no amount, or they are of several currencies."""
+    shares = [share(each, case.name) for each in instalments]
+    known = [money for own in shares if own is not None and (money := money_of(*own)) is not None]
+    if len(known) < len(shares) or len({each.currency for each in known}) != 1:
+        return None
+    return Money(reduce(EXACTLY.add, [each.amount for each in known]), known[0].currency)
 
 
 def _is_withdrawn(case: Case) -> int | None:

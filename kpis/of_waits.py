@@ -70,7 +70,7 @@ class OfWaits:
         """Yield the events of a case by whose traces its latencies may be split, of those that are over."""
         for each in self._asked(case) if self._splits else ():
             for wait in waits_of(case, each.span, self._formula.rounds, self._estate.calendars):
-                if self._ending(wait, None)[0] is Ending.DONE:
+                if self._ending(each, wait, None)[0] is Ending.DONE:
                     yield from _traced(case, each, wait)
 
     def _asked(self, case: Case) -> tuple[_Asked, ...]:
@@ -95,7 +95,7 @@ class OfWaits:
     def _observation(self, case: Case, asked: _Asked, wait: Wait) -> Observation:
         place = case.place
         due = self._due(case, asked, wait)
-        ending, ended, word = self._ending(wait, due)
+        ending, ended, word = self._ending(asked, wait, due)
         measured = ending is not Ending.UNKNOWN
         seconds = None
         if measured and wait.began is not None and ended is not None:
@@ -145,12 +145,17 @@ class OfWaits:
         # Nobody can name a flow that was learnt.
         return split_of(wait.began, wait.done, traces, None if asked.hop.learnt else asked.hop.flow)
 
-    def _ending(self, wait: Wait, due: int | None) -> tuple[Ending, int | None, str | None]:
-        """Return how a wait stands, when it ended, and the word for it; of done and otherwise the first counts."""
+    def _ending(self, asked: _Asked, wait: Wait, due: int | None) -> tuple[Ending, int | None, str | None]:
+        """Return how a wait stands, when it ended, and the word for it; of done and otherwise the first counts.
+
+        What a field says begins a wait: what was done before that (on the day itself, as a date means its end) was done
+        at once.
+        """
+        nominal = asked.span.from_field is not None
         began, done, otherwise = wait.began, wait.done, wait.otherwise
         if began is None:
             return Ending.UNKNOWN, done, Unknown.BEGINNING_NOT_SEEN
-        if done is not None and done < began - CLOCK_SKEW:
+        if done is not None and done < began - CLOCK_SKEW and not nominal:
             return Ending.UNKNOWN, done, Unknown.OUT_OF_ORDER
         if wait.passed_over:
             return Ending.UNKNOWN, None, Unknown.PASSED_OVER

@@ -169,7 +169,7 @@ def _count(declaration: Declaration) -> _Sides:
 def _attempts(declaration: Declaration) -> _Sides:
     formula = declaration.formula
     which = "attempts at the steps to which flows lead" if formula.per_flow else "attempts at steps"
-    hit = "came after the first of one system at one step of one round"
+    hit = "came after one of the same system at the same step of one round that failed"
     if formula.attempts is Attempt.FAILED:
         why = _listed(map(_spoken, formula.categories), "or")
         hit = f"failed ({why})" if why else "failed"

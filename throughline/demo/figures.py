@@ -440,9 +440,13 @@ def _tried(told: Plan) -> list[tuple[Life, Mark]]:
 
 
 def _again(told: Plan) -> Told:
-    """Return how many tries were not the first of their system at a step."""
-    tries = Counter((id(life), mark.round, mark.step, mark.system) for life, mark in _tried(told))
-    return _share(sum(count - 1 for count in tries.values()), sum(tries.values()))
+    """Return how many tries came after one of the same system at the step that failed."""
+    tries: dict[tuple[int, int, str, str], list[Mark]] = {}
+    for life, mark in _tried(told):
+        tries.setdefault((id(life), mark.round, mark.step, mark.system), []).append(mark)
+    in_turn = [sorted(some, key=lambda mark: mark.time) for some in tries.values()]
+    again = sum(before.category is not None for some in in_turn for before, _ in pairwise(some))
+    return _share(again, sum(map(len, in_turn)))
 
 
 def _answer(figure: Figure) -> Told:
