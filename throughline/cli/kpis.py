@@ -563,9 +563,16 @@ def _say_calibration(out: Console, calibration: list[Document]) -> None:
     for each in calibration:
         out.print(
             f"Of {each['count']:,} with a chance of {each['from']:.0%} to {each['to']:.0%} (mean {each['said']:.0%})"
-            f" {each['missed']:.0%} missed it.",
+            f" {each['missed']:.0%} missed it{_verdict(each)}.",
             style="dim",
         )
+
+
+def _verdict(each: Document) -> str:
+    """Say where chances were further from what came of them than so few records would be by accident."""
+    if each["low"] <= each["said"] <= each["high"]:
+        return ""
+    return f": such chances were too {'high' if each['said'] > each['high'] else 'low'}"
 
 
 def restatements(kpi: str, asked: Asked, url: str | None, data: Path | None, as_json: bool) -> None:

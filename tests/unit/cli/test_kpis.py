@@ -212,6 +212,10 @@ def test_that_chances_were_not_held_against_what_came_of_them_is_said(
     told = capsys.readouterr().out
     assert "Of 10 with a chance of 20% to 30% (mean 25%) 30% missed it." in told
     assert "nobody can say yet" not in told
+    for said, verdict in ((0.05, "low"), (0.7, "high")):
+        risks(*asked, serve({path: {**found, "calibration": [{**some, "said": said}]}}), None, False)
+        told = capsys.readouterr().out
+        assert f"(mean {said:.0%}) 30% missed it: such chances were too {verdict}." in " ".join(told.split())
 
 
 @pytest.mark.parametrize(
