@@ -34,3 +34,12 @@ def test_the_milestone_says_where_it_counts_in_documents_lists_and_words(tmp_pat
         assert "sums count it in a case downstream" in table
     shown = run("processes", "show", "invoice-to-cash").stdout
     assert "follows   milestone-to-invoice by invoice" in shown
+
+
+def test_a_record_tells_what_came_under_the_id_of_one_of_its_events(tmp_path: Path) -> None:
+    with serving(tmp_path / "data") as serve:
+        serve.send(event("1", "time.submitted", time_entry="TE-7"))
+        serve.folded(serve.send(event("1", "time.approved", time_entry="TE-1")))
+        words = " ".join(run("show", "time_entry", "TE-7", "--data", str(serve.data), COLUMNS="200").stdout.split())
+        assert "came again as time.approved of " in words
+        assert ", under the same id: counts for nothing id 1" in words

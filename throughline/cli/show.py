@@ -213,6 +213,9 @@ def _events(out: Console, members: list[Document], why: list[Document]) -> None:
             Text(member["source"], "dim"),
             Text(_chain(reason), "dim"),
         )
+        for other in member["other_contents"]:
+            again = f"came again as {other['type']} of {moment(other['time'])}, under the same id: counts for nothing"
+            table.add_row("", Text(again, "yellow"), Text(f"id {member['event_id']}", "dim"), "")
     out.print(Padding(table, (0, 0, 0, 2)))
     if len(members) > MOST_EVENTS:
         out.print(f"  … and {len(members) - MOST_EVENTS} more events (--json has all)", style="dim")
