@@ -23,14 +23,15 @@ from kpis.documents import (
     reading_documents,
 )
 from kpis.reading import Moment, Reading
-from kpis.stretch import PERIOD
+from kpis.stretch import MONTH, PERIOD
 from throughline.core.estate import Estate
 from throughline.core.instants import format_instant
 
 DAYS = 30
 """How many days up to today a reading of now is of, unless it is of what stands."""
 PERIODS_DAYS = 92
-"""As many of what is told of whole periods: a month counts on its first day, and is told once it is over."""
+"""As many of what is told of whole months or periods: a month counts on its first day, and is told once it is over."""
+_OF_PERIODS = frozenset({MONTH, PERIOD})
 
 SPLIT = (
     Dimension.PROCESS,
@@ -142,7 +143,7 @@ def days_of_now(declaration: Declaration) -> int | None:
     """Return of how many days up to today a reading of now is; None: it is of what stands."""
     if declaration.formula.kind in TIMELESS:
         return None
-    return PERIODS_DAYS if PERIOD in declaration.formula.match else DAYS
+    return PERIODS_DAYS if _OF_PERIODS.intersection(declaration.formula.match) else DAYS
 
 
 def window_of_now(declaration: Declaration, moment: Moment) -> Window | None:

@@ -56,7 +56,7 @@ def list_kpis(url: str | None, data: Path | None, as_json: bool) -> None:
         out.print(f"{name} is left out: {'; '.join(faults)}", style="yellow")
     made = min((each["at"] for each in found["kpis"] if each["at"]), default=None)
     if made is not None:
-        days = "figures of 30 days (92 where periods are compared) are up to that day"
+        days = "figures of 30 days (92 where months or periods are compared) are up to that day"
         out.print(f"Read {moment(made)} UTC; {days}.", style="dim")
     if found["behind"]:
         out.print(f"{found['behind']:,} changes of cases are not in these figures yet.", style="dim")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from contextlib import closing
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from kpis.latest import Current, Latest
 from kpis.publish import Publisher
 from kpis.reading import Stock, Variance
 from kpis.store import open_kpi_writer, transaction
-from tests.unit.kpis.golden import FOLDER, golden
+from tests.unit.kpis.golden import DEFINITIONS, FOLDER, event, golden
 from tests.unit.kpis.test_cycle import moment_at, world
 from tests.unit.kpis.test_keeping import World
 from throughline.core.estate import read_estate
@@ -62,6 +63,26 @@ def test_what_is_told_of_months_is_there_until_the_next_one_is(tmp_path: Path) -
             assert isinstance(whole.reading.answer, Variance)
             assert whole.reading.answer.matched == 2
             assert whole.days == 92
+
+
+def test_what_is_matched_by_month_is_told_of_as_many_days(tmp_path: Path) -> None:
+    """October counts on the 1st, and what was worked in it is approved in November."""
+    case = golden(FOLDER / "utilisation-forecast-variance.yaml")
+    lines = (
+        "2026-10-05 10:00 assignment.confirmed R-1 system=scheduling worker=W-1 assignment=A-1 planned_hours=100",
+        "2026-10-30 17:00 time.submitted - time_entry=T-1 worker=W-1 worked_on=2026-10-15 hours=90",
+        "2026-11-02 09:00 time.approved - time_entry=T-1",
+    )
+    name_key = DEFINITIONS.processes["staffing"].name_key
+    formula = dataclasses.replace(case.declaration.formula, match=("worker", "month"))
+    with closing((store := open_kpi_writer(tmp_path / "kpis.db")).connection):
+        world = World(case._replace(declaration=dataclasses.replace(case.declaration, formula=formula)), store)
+        world.fold([event(number, line, name_key, "UTC") for number, line in enumerate(lines)])
+        world.follow()
+        for at in ("2026-11-10 09:00", "2026-12-05 09:00"):
+            whole = next(each for each in current(world, at) if not each.values)
+            assert isinstance(whole.reading.answer, Variance)
+            assert (whole.reading.answer.matched, whole.days) == (1, 92)
 
 
 def test_what_stands_is_told_beside_how_it_stood_thirty_days_before(world: World) -> None:
