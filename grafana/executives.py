@@ -22,7 +22,7 @@ from grafana.panels import (
 )
 from grafana.series import TOTAL, family_of, headline, level, of_total, quantile_of, with_info
 from kpis.ageing import Ageing
-from kpis.exposition import HAS_ANSWER, OPEN, SAMPLE_SIZE, WITHOUT_AMOUNT
+from kpis.families import HAS_ANSWER, OPEN, SAMPLE_SIZE, WITHOUT_AMOUNT
 
 LAG, VALUE, RISK = "billing-readiness-lag", "unbilled-approved-value", "money-at-risk"
 SHARES = ("timely-billing-rate", "released-by-first-cut-off", "untouched-billing-rate")

@@ -22,7 +22,7 @@ from grafana.panels import (
 )
 from grafana.panels import rows as table
 from grafana.series import BY_FLOW, by_flow, family_of, flow_level, quantile_of
-from kpis.exposition import ERROR_BUDGET, HAS_ANSWER, INTERVAL_HIGH, INTERVAL_LOW, SAMPLE_SIZE
+from kpis.families import ERROR_BUDGET, HAS_ANSWER, INTERVAL_HIGH, INTERVAL_LOW, SAMPLE_SIZE
 from throughline.core.metric_names import BLIND_SOURCES, DEVIATIONS, FOLDED_EVENTS, SET_ASIDE
 
 LATENCY, SLA, FAILURES, PACE = "sync-latency", "sla-adherence", "failure-rate", "throughput"

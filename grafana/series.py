@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from kpis.catalogue import Catalogue, load_catalogue
-from kpis.exposition import HEADLINE, HEADLINE_AT_LEAST, INFO, TARGET, WARNING, Family, families_of
+from kpis.families import HEADLINE, HEADLINE_AT_LEAST, INFO, TARGET, WARNING, Family, families_of
 from lineage.definitions import load_definitions
 
 TOTAL = 'process="", flow="", legal_entity="", work_owner="", ageing="", cutoff="", region=~"$region"'

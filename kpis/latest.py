@@ -22,6 +22,7 @@ from kpis.documents import (
     published_document,
     reading_documents,
 )
+from kpis.families import SPLIT
 from kpis.reading import Moment, Reading
 from kpis.stretch import MONTH, PERIOD
 from throughline.core.estate import Estate
@@ -33,16 +34,6 @@ PERIODS_DAYS = 92
 """As many of what is told of whole months or periods: a month counts on its first day, and is told once it is over."""
 _OF_PERIODS = frozenset({MONTH, PERIOD})
 
-SPLIT = (
-    Dimension.PROCESS,
-    Dimension.FLOW,
-    Dimension.REGION,
-    Dimension.LEGAL_ENTITY,
-    Dimension.OWNER,
-    Dimension.AGEING,
-    Dimension.CUTOFF,
-)
-"""The dimensions by which metrics are split, one at a time: the others would be too many series."""
 _OF_NONE = frozenset({Dimension.FLOW, Dimension.CUTOFF})
 """Those of which None means that there is none: of the others, that nobody says which."""
 

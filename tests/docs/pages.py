@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kpis.catalogue import load_catalogue
 from kpis.declaration import Declaration, Kind
-from kpis.exposition import SHARED, Family, families_of
+from kpis.families import SHARED, Family, families_of
 from kpis.wording import UNFINISHED, define
 from lineage.definitions import load_definitions
 from throughline.core.metric_names import METRICS

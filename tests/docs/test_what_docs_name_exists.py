@@ -11,7 +11,7 @@ import pytest
 import typer.main
 
 from kpis.catalogue import load_catalogue
-from kpis.exposition import SHARED, families_of
+from kpis.families import SHARED, families_of
 from lineage.definitions import load_definitions
 from throughline.cli.main import app
 from throughline.core.metric_names import METRICS

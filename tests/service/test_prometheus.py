@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from kpis.catalogue import load_catalogue
-from kpis.exposition import HAS_ANSWER, HEADLINE, READ_AT, READ_BEHIND
+from kpis.families import HAS_ANSWER, HEADLINE, READ_AT, READ_BEHIND
 from lineage.definitions import load_definitions
 from tests.prometheus_server import Prometheus, prometheus
 from tests.service.boards import BOARDS, RULES, Asked, asked, rules, selectors, variables

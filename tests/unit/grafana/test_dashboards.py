@@ -14,7 +14,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana.build import FOLDER, dashboards
 from kpis.catalogue import load_catalogue
-from kpis.exposition import SHARED, families_of
+from kpis.families import SHARED, families_of
 from lineage.definitions import load_definitions
 from tests.docs.test_what_docs_name_exists import COMMAND, commands, is_command
 from tests.service.boards import BOARDS, GRAFANA, RULES, asked, panels, rules, selectors, variables

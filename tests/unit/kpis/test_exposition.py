@@ -18,7 +18,8 @@ from kpis.clock import Counting
 from kpis.declaration import Declaration, Dimension, Good, Headline, Kind
 from kpis.distribution import Distribution, Estimate
 from kpis.documents import reading_documents
-from kpis.exposition import SHARED, expose_readings, families_of
+from kpis.exposition import expose_readings
+from kpis.families import SHARED, families_of
 from kpis.figures import Standing, region_of
 from kpis.intervals import Interval
 from kpis.latency import LatencyPart, PartOfLatency, Parts, Unsplit
