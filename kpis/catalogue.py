@@ -24,6 +24,7 @@ from kpis.declaration import (
 )
 from kpis.declaration_checks import bound_of, kpi_faults, length_of, unfinished_of
 from kpis.declaration_file import FormulaForm, InTimeForm, KpiFile, SideForm, SpanForm
+from kpis.family_checks import family_faults
 from kpis.firm_checks import Named, firm_faults, named_by
 from lineage.definitions import KPI, KPIS
 from lineage.process import Definitions, Expression
@@ -91,7 +92,9 @@ def _read(folder: Path | None, definitions: Definitions) -> tuple[_Found, list[F
         found.named = named_by(folder)
         for path in yaml_files(folder):
             faults += _take(path, folder, definitions, found, here)
-        faults += carry_faults(folder, definitions)
+        own = [found.fitting[name] for name in here]
+        shipped = [each for name, each in found.fitting.items() if name not in here]
+        faults += [*family_faults(shipped, own), *carry_faults(folder, definitions)]
     return found, sorted(faults, key=lambda fault: (fault.file, fault.line or 0, fault.column or 0))
 
 
