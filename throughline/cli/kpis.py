@@ -180,6 +180,7 @@ def _readings(kpi: Document, readings: list[Document]) -> Table:
                     _also(by_its_day, each["answer"]),
                     *(f"by value: {line}" for line in _by_value(by_its_day, each["answer"])),
                     *sums_by_currency(each["answer"]),
+                    *_budget(each["answer"]),
                 ]
             ),
         )
@@ -237,6 +238,19 @@ def _by_value(kpi: Mapping[str, Any], answer: Document | None) -> list[str]:
         return [] if by_value is None else [f"{by_value:.1%}{beside}"]
     quantiles = ", ".join(f"{name} {_reached(kpi, by_value[name])}" for name in by_value)
     return [f"{quantiles}{beside}"] if any(by_value.values()) else []
+
+
+def _budget(answer: Document | None) -> list[str]:
+    """Return a line that tells how many more may miss before the target of a share is missed, or how many too many did.
+
+    Nobody misses in part: what is left is rounded down.
+    """
+    if answer is None or answer["kind"] != "share" or answer["budget"] is None:
+        return []
+    left = math.floor(Decimal(answer["budget"]))
+    if left < 0:
+        return [f"{-left:,} more missed than the target allows"]
+    return [f"{left:,} more may miss before the target is missed"]
 
 
 def _within(error: float, what: str = "each") -> str:
@@ -342,6 +356,8 @@ def _say_parts(out: Console, kpi: Document, reading: Document) -> None:
         out.print(f"  by value     {line}")
     for line in sums_by_currency(answer):
         out.print(f"    {line}")
+    for line in _budget(answer):
+        out.print(f"  budget       {line}")
     in_it = _in_it(kpi["kind"], beside)
     if in_it is not None:
         out.print(in_it)

@@ -235,6 +235,42 @@ def test_a_lag_and_a_share_are_told_by_value_as_well(
     assert f"\n  by value     {line}\n" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("budget", "line"),
+    [
+        ("3.99", "3 more may miss before the target is missed"),
+        ("0.00", "0 more may miss before the target is missed"),
+        ("-0.01", "1 more missed than the target allows"),
+        ("-11.50", "12 more missed than the target allows"),
+        ("-1234.00", "1,234 more missed than the target allows"),
+    ],
+)
+def test_what_is_left_of_the_error_budget_is_told(
+    serve: Serve, capsys: pytest.CaptureFixture[str], budget: str, line: str
+) -> None:
+    found, name = documents("sla-adherence"), "sla-adherence"
+    for each in found[f"/api/v1/kpis/{name}/readings"]["readings"]:
+        each["answer"]["budget"] = budget
+    url = serve(found)
+    show_kpi(name, (), (), url, None, False)
+    assert line in capsys.readouterr().out
+    explain(name, (), (), url, None, False)
+    assert f"\n  budget       {line}\n" in capsys.readouterr().out
+
+
+def test_a_share_without_a_budget_tells_none(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+    name = "sla-adherence"
+    found = documents(name)
+    for each in found[f"/api/v1/kpis/{name}/readings"]["readings"]:
+        each["answer"]["budget"] = None
+    for command in (show_kpi, explain):
+        command(name, (), (), serve(found), None, False)
+        told = capsys.readouterr().out
+        assert "budget   " not in told
+        assert "before the target" not in told
+        assert "the target allows" not in told
+
+
 def test_what_no_amount_is_known_of_is_not_told_by_value(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("staffing-fulfilment-time", "sla-adherence"):
         explain(name, (), (), serve(documents(name)), None, False)
