@@ -700,7 +700,7 @@ def figure_text(kpi: Mapping[str, Any], figure: Mapping[str, Any]) -> str:
         case "seconds":
             return f"{sign}{time_text(kpi, float(value))}"
         case "percent":
-            return f"{sign}{float(value):.1%}"
+            return f"{sign}{_digits(100 * float(value), 1)}%"
         case "money":
             return f"{sign}{_money_of(figure)}"
         case "hours":
@@ -708,7 +708,14 @@ def figure_text(kpi: Mapping[str, Any], figure: Mapping[str, Any]) -> str:
         case "records":
             return f"{sign}{float(value):,.0f}"
         case _:
-            return f"{sign}{float(value):,.2f} {spoken(unit)}"
+            return f"{sign}{_digits(float(value), 2)} {spoken(unit)}"
+
+
+def _digits(value: float, places: int) -> str:
+    """Write a number with so many decimal places; one below 1 with as many from its first digit on that is not 0."""
+    if value:
+        places = max(places, places - 1 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{places}f}"
 
 
 def _money_of(figure: Mapping[str, Any]) -> str:

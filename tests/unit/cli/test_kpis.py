@@ -20,7 +20,7 @@ from kpis.documents import kpi_document, reading_documents, told_as_document
 from kpis.terms import told_as
 from tests.unit.kpis.golden import DEFINITIONS, FOLDER, answers, golden
 from throughline.cli.kpi_export import export
-from throughline.cli.kpis import explain, list_kpis, published, restatements, risks, show_kpi
+from throughline.cli.kpis import explain, figure_text, list_kpis, published, restatements, risks, show_kpi
 
 Documents = dict[str, Any]
 Serve = Callable[[Mapping[str, Documents]], str]
@@ -269,6 +269,26 @@ def test_a_share_without_a_budget_tells_none(serve: Serve, capsys: pytest.Captur
         assert "budget   " not in told
         assert "before the target" not in told
         assert "the target allows" not in told
+
+
+@pytest.mark.parametrize(
+    ("unit", "value", "told"),
+    [
+        ("per_hour", "0.00138888", "0.0014 per hour"),
+        ("per_hour", "0.0149", "0.015 per hour"),
+        ("per_hour", "0.5", "0.50 per hour"),
+        ("per_hour", "0", "0.00 per hour"),
+        ("per_hour", "1234.567", "1,234.57 per hour"),
+        ("percent", "0.0004", "0.04%"),
+        ("percent", "0.005", "0.5%"),
+        ("percent", "0", "0.0%"),
+        ("percent", "-0.0004", "-0.04%"),
+        ("percent", "0.9534", "95.3%"),
+    ],
+)
+def test_a_small_figure_is_not_told_as_none(unit: str, value: str, told: str) -> None:
+    figure = {"value": value, "unit": unit, "at_least": False, "currency": None}
+    assert figure_text({"clock": "elapsed", "unit": unit}, figure) == told
 
 
 def test_what_no_amount_is_known_of_is_not_told_by_value(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
