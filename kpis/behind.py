@@ -15,6 +15,7 @@ from kpis.codec import Contributed
 from kpis.contribution import NO_DAY, PLAIN, Contribution, Standing, Stated, Unusable, Worth
 from kpis.declaration import MATCHED, Declaration, Dimension, Kind, Measure, Unfinished
 from kpis.observation import Ending, Observation
+from kpis.of_sides import match_text
 from kpis.reading import Moment
 from kpis.reading_matched import groups_of
 from kpis.spot import Grain, Spotting
@@ -206,7 +207,7 @@ def _half(contributed: Contributed, contribution: Contribution) -> Observation:
     return Observation(
         process=contributed.process,
         case=contributed.case,
-        part=" ".join((contribution.part.value, *contribution.match)),
+        part=f"{contribution.part.value} {match_text(contribution.match)}".rstrip(),
         day=contribution.day,
         dimensions=contribution.dimensions,
         ending=Ending.UNKNOWN if isinstance(told, Unusable) else Ending.DONE,

@@ -42,6 +42,7 @@ from throughline.core.key import Key
 WRITTEN_OFF = "written_off"
 WORKED_ON = "worked_on"  # the fact with the day on which hours were worked
 EFFECTIVE_ON = "effective_on"  # the fact with the day from which weekly hours hold; else that of the event
+_SCOPED = "\x1f"  # between a key and its scope, which neither of them can hold
 
 
 class _Matched(NamedTuple):
@@ -365,7 +366,12 @@ def _keys_of(case: Case, kind: str) -> list[Key]:
 
 def _text(key: Key) -> str:
     """Return a key as values are matched by it: with its scope, as INV-1 of one entity is not INV-1 of another."""
-    return "\x1f".join((key.value, *key.scope))
+    return _SCOPED.join((key.value, *key.scope))
+
+
+def match_text(match: Iterable[str]) -> str:
+    """Return by what a value is matched as people read it: of a key its value and its scope, apart by a space."""
+    return " ".join(part for text in match for part in text.split(_SCOPED) if part)
 
 
 def _fact(case: Case, member: Member, name: str) -> object:

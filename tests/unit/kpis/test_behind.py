@@ -18,7 +18,7 @@ from kpis.declaration import Dimension
 from kpis.reading import Reading, Share, Stock
 from kpis.scratch import moment_of
 from kpis.store import KpiWriter, open_kpi_writer
-from tests.unit.kpis.golden import FOLDER, golden
+from tests.unit.kpis.golden import FOLDER, golden, own
 from tests.unit.kpis.test_keeping import WHOLE, World
 from throughline.core.event import Event
 from throughline.core.key import Key
@@ -138,6 +138,33 @@ def test_of_what_was_done_last_the_last_comes_first(store: KpiWriter) -> None:
 def test_what_somebody_could_work_is_told_with_its_hours(store: KpiWriter) -> None:
     told = {each.observation.hours for each in found(world_of("billable-utilisation", store))}
     assert {40} < told
+
+
+INVOICED = """kpi: invoiced
+version: 1
+title: T
+group: g
+question: Why?
+unit: percent
+formula:
+  kind: ratio
+  numerator: {process: invoice-to-cash, at: issued, measure: amount}
+  denominator: {process: invoice-to-cash, at: issued, measure: amount}
+  match: [invoice, contract]
+good: high
+owner: me
+source: here
+"""
+
+
+def test_a_key_by_which_values_are_matched_is_told_with_its_scope_in_plain_text(store: KpiWriter) -> None:
+    case = golden(FOLDER / "revenue-leakage.yaml")
+    world = World(case._replace(declaration=own(INVOICED)), store)
+    world.fold(case.events)
+    world.follow()
+    parts = {each.observation.part for each in found(world)}
+    assert {"numerator I-2 DE01 C-1", "denominator I-2 DE01 C-1"} <= parts
+    assert all(each.isprintable() for each in parts)
 
 
 def test_behind_one_practice_is_the_contract_that_tells_none_and_is_of_it_all_the_same(store: KpiWriter) -> None:
