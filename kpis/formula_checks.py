@@ -74,16 +74,24 @@ def measure_faults(examined: Examined[KpiFile], form: KpiFile) -> Iterator[Fault
 
 
 def _unlike(examined: Examined[KpiFile], sides: list[tuple[Location, SideForm]], unit: Unit | None) -> Iterator[Fault]:
-    """Yield what is of another unit than the first of some sides, or than the one that they have to be of."""
+    """Yield what is of another unit than the first of some sides that has one, or than the one that they have to be of.
+
+    A fact is a plain number, whatever the unit; of no currency, so it is never money.
+    """
+    measured = [(here, side) for here, side in sides if side.measure is not Measure.AGE]
+    unit = unit or next((own for _, side in measured if (own := _unit_of(side)) is not None), None)
     for here, side in sides:
+        own = _unit_of(side)
         if side.measure is Measure.AGE:
             yield examined.fault((*here, "measure"), show("age"), "one of records, amount, hours, margin")
-            continue
-        own = _unit_of(side)
-        unit = unit or own
-        if own is not None and own is not unit:
-            wanted = f"values in {unit}, as all that these are added to or compared with"
-            yield examined.fault(here, f"values in {own}", wanted)
+        elif own is None and unit is Unit.MONEY:
+            yield examined.fault((*here, "field"), f"{show(side.field)}, a number of no currency", _wanted(unit))
+        elif own is not None and unit is not None and own is not unit:
+            yield examined.fault(here, f"values in {own}", _wanted(unit))
+
+
+def _wanted(unit: Unit) -> str:
+    return f"values in {unit}, as all that these are added to or compared with"
 
 
 def _unit_of(side: SideForm) -> Unit | None:

@@ -196,6 +196,8 @@ CAPACITY = "{process: capacity-sync, at: changed, capacity: true}"
 TOUCHES = "{process: time-to-bill, touches: true}"
 PROJECTS = "{process: time-to-bill, distinct: project}"
 PLANNED = "{process: staffing, at: confirmed, field: planned_hours}"
+COSTS = "{process: time-to-bill, at: approved, field: cost_amount}"
+NO_CURRENCY = "a number of no currency"
 BESIDE = "as all that these are added to or compared with"
 
 
@@ -213,6 +215,22 @@ BESIDE = "as all that these are added to or compared with"
         (
             compared("ratio", f"[{PLANNED}, {HOURS}]", AMOUNTS),
             f"formula.denominator[0]: seen values in money, wanted values in hours, {BESIDE}",
+        ),
+        (
+            compared("ratio", COSTS, AMOUNTS),
+            f"12:52: formula.numerator[0].field: seen 'cost_amount', {NO_CURRENCY}, wanted values in money, {BESIDE}",
+        ),
+        (
+            compared("variance", AMOUNTS, COSTS),
+            f"13:54: formula.denominator[0].field: seen 'cost_amount', {NO_CURRENCY}, wanted values in money, {BESIDE}",
+        ),
+        (
+            compared("ratio", f"[{MARGINS}, {COSTS}]", PROJECTS, "per_record"),
+            f"formula.numerator[1].field: seen 'cost_amount', {NO_CURRENCY}, wanted values in money, {BESIDE}",
+        ),
+        (
+            compared("balance", COSTS, AMOUNTS, "money"),
+            f"formula.numerator[0].field: seen 'cost_amount', {NO_CURRENCY}, wanted values in money, {BESIDE}",
         ),
         (
             compared("ratio", f"[{TOUCHES}, {AMOUNTS}]", PROJECTS, "per_record"),
@@ -241,7 +259,8 @@ def test_sides_of_different_units_are_refused(tmp_path: Path, text: str, wanted:
         compared("ratio", TOUCHES, PROJECTS),
         compared("ratio", AMOUNTS, PROJECTS, "per_record"),
         compared("variance", PLANNED, HOURS),
-        compared("variance", PLANNED, AMOUNTS),
+        compared("ratio", COSTS, PROJECTS, "per_record"),
+        compared("ratio", COSTS, PLANNED),
         compared("balance", AMOUNTS, AMOUNTS, "money"),
     ],
 )
