@@ -88,7 +88,8 @@ class Moment:
 class Beside(NamedTuple):
     """What stands beside a figure, as numbers of waits: by ending, the competing by word, the unknown by reason.
 
-    Of what is compared across cases: ``done`` are matched values in the figure, ``open`` those that are not over yet.
+    Of what is compared across cases: ``done`` are matched values in the figure, ``open`` those that are not over yet;
+    of a balance ``competing`` are the cases in it that were given up, as far as their amount is known.
     """
 
     began: int

@@ -36,6 +36,8 @@ from throughline.core.instants import MICROSECONDS
 
 _OF_BALANCE = (Part.NUMERATOR, Part.ADDED, Part.DENOMINATOR)
 NOTHING_TO_DIVIDE_BY = "nothing to divide by"
+GIVEN_UP = "given up"
+"""The word beside a balance of cases that were given up: each is in the figure by itself, whatever it is matched by."""
 Values = tuple[str | None, ...]
 Match = tuple[str, ...]
 
@@ -77,14 +79,16 @@ class _Tally:
     """What stands beside a figure while it is made."""
 
     def __init__(self, cells: Iterable[MatchedCell]) -> None:
-        self.done = self.open = 0
+        self.done = self.open = self.given_up = 0
         self.unknown: Counter[str] = Counter()
         for cell in cells:
             for (_, missing), count in cell.unusable.items():
                 self.unknown[missing] += count
 
     def reading(self, answer: Ratio | Variance | Balance | None, why_not: str | None, known_to: int) -> Reading:
-        beside = Beside(self.done + self.open, self.done, self.open, {}, dict(sorted(self.unknown.items())))
+        otherwise = {GIVEN_UP: self.given_up} if self.given_up else {}
+        began = self.done + self.open + self.given_up
+        beside = Beside(began, self.done, self.open, otherwise, dict(sorted(self.unknown.items())))
         return Reading(answer, why_not, beside, known_to)
 
 
@@ -334,8 +338,9 @@ class MatchedReader:
     def _balance(self, cells: Mapping[Place, MatchedCell], parts: dict[Match, Sides]) -> Reading:
         tally, known_to = _Tally(cells.values()), self._known_to
         given_up = [(sums, place.day) for place, cell in cells.items() for sums in _ended(cell)]
+        tally.given_up = sum(sums.records - sums.unknown for sums, _ in given_up)
         rest: list[tuple[Sums, date]] = []
-        told, known = bool(given_up), any(Part.NUMERATOR in sides for sides in parts.values())
+        told, counted = bool(given_up), any(Part.NUMERATOR in sides for sides in parts.values())
         for sides in parts.values():
             closed = _closed(sides.get(Part.CLOSING))
             if closed is None:
@@ -349,9 +354,10 @@ class MatchedReader:
                     tally.done += 1
                     rest.append((Sums([left] if left.amount else []), closed.day))
         # What is open now says nothing of a window that nobody saw, nor do cases where nothing could be lost of any.
-        if not (told or (known and self._looked_at)):
+        if not (told or (counted and self._looked_at)):
             return tally.reading(None, NO_DATA, known_to)
-        too_few = self._too_few(tally.done) if self._declaration.minimum_sample > 1 else None
+        known = tally.done + tally.given_up
+        too_few = self._too_few(known) if self._declaration.minimum_sample > 1 else None
         if too_few is not None:
             return tally.reading(None, too_few, known_to)
         by_currency = Sums()

@@ -385,7 +385,7 @@ def _in_it(kind: str, beside: Document) -> str | None:
             return f"  in it        {beside['began']:,}"
         case "ratio" | "variance" | "balance" | "gauge":
             still = f", {beside['open']:,} not over yet" if beside["open"] else ""
-            return f"  in it        {beside['done']:,}{still}"
+            return f"  in it        {beside['done'] + sum(beside['otherwise'].values()):,}{still}"
         case _:
             return f"  began        {beside['began']:,}: {beside['done']:,} done, {beside['open']:,} unfinished"
 

@@ -122,6 +122,12 @@ def test_explain_says_of_how_many_there_is_an_answer_where_that_matters(
     )
 
 
+def test_explain_counts_what_was_given_up_as_in_the_figure(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two contracts are closed, and two entries were written off; a third contract goes on."""
+    explain("revenue-leakage", (), (), serve(documents("revenue-leakage")), None, False)
+    assert "  in it        4, 1 not over yet\n  otherwise    2 given up\n" in capsys.readouterr().out
+
+
 def test_what_has_no_rate_is_told_as_not_in_the_sum(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
     found = documents(UNBILLED)
     for money in (each["answer"]["money"] for each in found[f"/api/v1/kpis/{UNBILLED}/readings"]["readings"]):

@@ -31,7 +31,7 @@ from kpis.contribution import (
 from kpis.declaration import Declaration, Dimension
 from kpis.matched import MatchedCell, matched_cells, place_of, replace_matched
 from kpis.money import Money
-from kpis.reading import Moment, Ratio, Reading
+from kpis.reading import Beside, Moment, Ratio, Reading
 from kpis.reading_matched import Days, matched_readings
 from lineage.definitions import load_definitions
 from lineage.sight import Reporting, SourceSight
@@ -181,6 +181,24 @@ def test_fewer_than_the_minimum_sample_give_no_answer() -> None:
     found = [brought(part, hours("8"), "W-1", "2026-W45", day=MONDAY) for part in (Part.NUMERATOR, Part.DENOMINATOR)]
     made = matched_readings(declared, ESTATE.calendars, MOMENT, matched_cells(found), Days(), ())[()]
     assert (made.answer, made.why_not, made.beside.done) == (None, "1 of at least 2", 1)
+
+
+def lost(amount: str | None, region: str) -> Contribution:
+    told = Worth(None if amount is None else Money(Decimal(amount), "EUR"))
+    return brought(Part.ENDED, told, day=MONDAY, region=region)
+
+
+def test_a_balance_tells_of_how_many_cases_that_were_given_up_it_is() -> None:
+    november = Days(date(2026, 11, 1), date(2026, 11, 30))
+    one = reading("revenue-leakage", [lost("270", "EMEA")], november)
+    assert one.beside == Beside(1, 0, 0, {"given up": 1}, {})
+    found = [lost("270", "EMEA"), lost("30", "AMER"), lost("40", "AMER"), lost(None, "AMER")]
+    cells = matched_cells(found)
+    made = matched_readings(kpi("revenue-leakage"), ESTATE.calendars, MOMENT, cells, november, (Dimension.REGION,))
+    assert {region: each.beside.began for (region,), each in made.items()} == {"EMEA": 1, "AMER": 2}
+    declared = dataclasses.replace(kpi("revenue-leakage"), minimum_sample=4)
+    whole = matched_readings(declared, ESTATE.calendars, MOMENT, cells, november, ())[()]
+    assert (whole.answer, whole.why_not) == (None, "3 of at least 4")  # what one is worth nobody told
 
 
 def by_practice(found: list[Contribution]) -> dict[str | None, Reading]:
