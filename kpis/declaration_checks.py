@@ -9,7 +9,15 @@ from typing import Any, NamedTuple
 
 from kpis.declaration import SAMPLED, UNFINISHED, Bound, Dimension, Good, Kind, KpiClock, Unfinished, Unit
 from kpis.declaration_file import FormulaForm, InTimeForm, KpiFile, SideForm, SpanForm
-from kpis.formula_checks import BY_MEASURE, HIT_NEEDS, closing_faults, ending_faults, ignored_faults, measure_faults
+from kpis.formula_checks import (
+    BY_MEASURE,
+    HIT_NEEDS,
+    closing_faults,
+    ending_faults,
+    ignored_faults,
+    key_faults,
+    measure_faults,
+)
 from kpis.stretch import STRETCHES
 from lineage.process import Definitions, Process
 from lineage.process_file import FIELD, PROCESS
@@ -328,6 +336,8 @@ class _Kpi:
             compile_condition(source)
         except ValueError as error:
             yield self._fault(here, show(source), f"a condition in CEL; {error}")
+        else:
+            yield from key_faults(self._examined, here, source, self._definitions)
 
 
 def unfinished_of(form: KpiFile) -> Unfinished:

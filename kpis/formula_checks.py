@@ -9,6 +9,7 @@ from kpis.declaration_file import FormulaForm, KpiFile, SideForm, SpanForm
 from kpis.waits import BEGUN_AGAIN, REJECTED
 from lineage.process import Definitions, Process
 from throughline.core.errors import Fault
+from throughline.core.expressions import paths_of
 from throughline.core.faults import Location, show
 from throughline.core.forms import Examined, nearest
 
@@ -101,6 +102,15 @@ def _unit_of(side: SideForm) -> Unit | None:
     if side.touches or side.distinct is not None:
         return Unit.RECORDS
     return Unit.HOURS if side.capacity else BY_MEASURE[side.measure]
+
+
+def key_faults(examined: Examined[KpiFile], here: Location, source: str, definitions: Definitions) -> Iterator[Fault]:
+    """Yield the keys that a condition asks for as if they were facts: it would never answer, and every case count."""
+    for path in paths_of(source, "facts") or ():
+        names = path[2:] if path[0] == "system" else path  # facts.system.erp.NAME
+        if names and names[0] in definitions.key_types:
+            name, seen = names[0], ".".join(("facts", *path))
+            yield examined.fault(here, seen, f"a fact: {name} is a key, and conditions see no keys")
 
 
 def closing_faults(examined: Examined[KpiFile], formula: FormulaForm, definitions: Definitions) -> Iterator[Fault]:

@@ -266,3 +266,38 @@ def test_sides_of_different_units_are_refused(tmp_path: Path, text: str, wanted:
 )
 def test_sides_of_one_unit_are_compared(tmp_path: Path, text: str) -> None:
     assert faults(tmp_path, text) == []
+
+
+ISSUED = "{process: invoice-to-cash, at: issued, where: %s}"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (
+            f'{share("hit: reached")}population: facts.customer != "INTERNAL"\n',
+            "11:1: population: seen facts.customer, wanted a fact: customer is a key, and conditions see no keys",
+        ),
+        (
+            f"unit: per_hour\nformula: {{kind: count, of: {ISSUED % 'has(facts.invoice)'}}}\n",
+            "10:67: formula.of[0].where: seen facts.invoice, wanted a fact: invoice is a key",
+        ),
+        (
+            compared("ratio", ISSUED % '\'facts["customer"] != "X"\'', ISSUED % "facts.paid == true"),
+            "12:53: formula.numerator[0].where: seen facts.customer, wanted a fact: customer is a key",
+        ),
+        (
+            f'{share("hit: reached")}population: facts.system.crm.project.startsWith("P")\n',
+            "population: seen facts.system.crm.project, wanted a fact: project is a key",
+        ),
+    ],
+)
+def test_a_condition_on_a_key_is_refused(tmp_path: Path, text: str, wanted: str) -> None:
+    """It would never answer, and so every case would count."""
+    (found,) = faults(tmp_path, text)
+    assert wanted in found
+
+
+def test_a_condition_on_facts_is_taken_whatever_keys_are_called(tmp_path: Path) -> None:
+    told = "facts.practice != 'customer' && facts.system.crm.stage == 'project' && facts.customer_class != 1"
+    assert faults(tmp_path, f"{share('hit: reached')}population: {told}\n") == []
