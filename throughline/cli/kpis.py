@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from throughline.cli.client import Client, Document, api_place
+from throughline.cli.fitting import Cell, Column, print_fitting
 from throughline.cli.kpi_definition import say_definition
 from throughline.cli.kpi_money import of_unknown, records, sums_by_currency, without_text, worth
 from throughline.cli.printing import console, print_json, say_more
@@ -27,7 +28,13 @@ STYLES = {"good": "green", "warning": "yellow", "bad": "bold red"}
 LATENCY_PARTS = ("waiting", "transport", "processing")
 _LOOK_SECONDS = 0.5
 _MOST_SHOWN = 10
-_WIDE = 120  # columns of a terminal from which on there is room for questions
+_LISTED = (
+    Column("kpi", 0),
+    Column("now", 1, right=True, needed=True),
+    Column("target", 3),
+    Column("30 days before", 4, right=True),
+    Column("what is asked", 5, lines=2),
+)
 _NEVER = "1970-01-01T00:00:00Z"
 Asked = Iterable[tuple[str, object]]
 
@@ -42,16 +49,10 @@ def list_kpis(url: str | None, data: Path | None, as_json: bool) -> None:
     groups: dict[str, list[Document]] = {}
     for each in found["kpis"]:
         groups.setdefault(each["kpi"]["group"], []).append(each)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    titles = ("kpi", "now", "target", "30 days before", *(("what is asked",) if out.width >= _WIDE else ()))
-    for title in titles:
-        right = "right" if title in ("now", "30 days before") else "left"
-        table.add_column(title, overflow="fold", justify=right, no_wrap=title in ("kpi", "now"))
+    rows: list[Text | tuple[Cell, ...]] = []
     for group, kpis in sorted(groups.items()):
-        table.add_row(Text(group, "bold"))
-        for each in kpis:
-            table.add_row(*_line(each)[: len(titles)])
-    out.print(table)
+        rows += [Text(group, "bold"), *map(_line, kpis)]
+    print_fitting(out, _LISTED, rows)
     for name, faults in found["left_out"].items():
         out.print(f"{name} is left out: {'; '.join(faults)}", style="yellow")
     made = min((each["at"] for each in found["kpis"] if each["at"]), default=None)
@@ -77,15 +78,34 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _line(each: Document) -> tuple[str | Text, ...]:
-    kpi, reading, compared = each["kpi"], each["reading"], each["compared"]
+def _line(each: Document) -> tuple[Cell, ...]:
+    kpi, compared = each["kpi"], each["compared"]
     before = "–" if compared is None else figure_text(kpi, compared["before"])
-    now = _now(kpi, reading)
-    if reading is not None and reading["figure"]["value"] is None:
-        now = Text("no answer", "dim")  # why, `kpis show` says
-    if reading is not None and (without := without_text(kpi, reading["answer"])):
-        now.append(f" {without}", "dim")
-    return f"  {kpi['id']}", now, _target(kpi) or "–", before, kpi["question"]
+    return (
+        Cell(Text(f"  {kpi['id']}")),
+        _figure(kpi, each["reading"]),
+        _bound(kpi),
+        Cell(Text(before)),
+        Cell(more=Text(kpi["question"])),
+    )
+
+
+def _figure(kpi: Mapping[str, Any], reading: Mapping[str, Any] | None) -> Cell:
+    """Return the figure of now, and beside it of how many it is not."""
+    if reading is None:
+        return Cell(_now(kpi, None))
+    figure = reading["figure"]
+    if figure["value"] is None:
+        return Cell(Text("no answer", "dim"))  # why, `kpis show` says
+    return Cell(_now(kpi, reading), Text(without_text(kpi, reading["answer"]), "dim"))
+
+
+def _bound(kpi: Mapping[str, Any]) -> Cell:
+    """Return the target, and of which quantile where it is one."""
+    if not kpi["target"]:
+        return Cell(Text("–"))
+    of = f"of the {kpi['headline']}" if kpi["headline"] else ""
+    return Cell(Text(kpi["target"]), Text(of))
 
 
 def _target(kpi: Mapping[str, Any]) -> str:

@@ -24,6 +24,7 @@ from throughline.cli.kpis import explain, figure_text, list_kpis, published, res
 
 Documents = dict[str, Any]
 Serve = Callable[[Mapping[str, Documents]], str]
+LAG = "billing-readiness-lag"
 UNBILLED = "unbilled-approved-value"
 """Of three records one is of USD, and one has no amount."""
 
@@ -82,6 +83,20 @@ def documents(name: str, **changed: Any) -> dict[str, Documents]:
 def test_a_list_counts_beside_a_sum_what_has_no_amount(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
     list_kpis(serve(documents(UNBILLED)), None, False)
     assert "EUR 145.00 (1 of 3 without amount)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("width", ["40", "60", "80"])
+def test_a_list_cuts_no_id_and_no_figure_and_says_what_it_leaves_out(
+    serve: Serve, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    list_kpis(serve(documents(UNBILLED)), None, False)
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert sum(UNBILLED in line.split() for line in lines) == 1
+    assert sum("EUR 145.00" in line for line in lines) == 1
+    assert "(1 of 3 without amount)" in " ".join(lines)
+    assert "what is asked." in " ".join(lines)
+    assert max(map(len, lines)) <= int(width)
 
 
 def test_a_list_tells_how_far_a_look_at_every_case_is(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
