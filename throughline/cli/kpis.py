@@ -91,12 +91,12 @@ def _line(each: Document) -> tuple[Cell, ...]:
 
 
 def _figure(kpi: Mapping[str, Any], reading: Mapping[str, Any] | None) -> Cell:
-    """Return the figure of now, and beside it of how many it is not."""
+    """Return the figure of now, and beside it of how many it is not; of one that there is not why that is."""
     if reading is None:
         return Cell(_now(kpi, None))
     figure = reading["figure"]
     if figure["value"] is None:
-        return Cell(Text("no answer", "dim"))  # why, `kpis show` says
+        return Cell(Text("no answer", "dim"), Text(f"({reading['why_not'] or 'amounts are not known'})", "dim"))
     return Cell(_now(kpi, reading), Text(without_text(kpi, reading["answer"]), "dim"))
 
 

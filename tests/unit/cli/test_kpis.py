@@ -99,6 +99,13 @@ def test_a_list_cuts_no_id_and_no_figure_and_says_what_it_leaves_out(
     assert max(map(len, lines)) <= int(width)
 
 
+def test_a_list_says_why_there_is_no_answer(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+    none = {"value": None, "at_least": False, "unit": "seconds", "currency": None, "standing": None}
+    list_kpis(serve(documents(LAG, figure=none, why_not="3 of at least 20")), None, False)
+    told = capsys.readouterr().out
+    assert "no answer (3 of at least 20)  5 bd of the median" in told
+
+
 def test_a_list_tells_how_far_a_look_at_every_case_is(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
     told = documents(UNBILLED)
     told["/api/v1/kpis"] |= {"walking": True, "walked": 0.279}
