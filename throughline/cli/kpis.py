@@ -28,9 +28,11 @@ STYLES = {"good": "green", "warning": "yellow", "bad": "bold red"}
 LATENCY_PARTS = ("waiting", "transport", "processing")
 _LOOK_SECONDS = 0.5
 _MOST_SHOWN = 10
+_SIGNS = {"low": "≤", "high": "≥"}
 _LISTED = (
     Column("kpi", 0),
     Column("now", 1, right=True, needed=True),
+    Column("standing", 2, needed=True),
     Column("target", 3),
     Column("30 days before", 4, right=True),
     Column("what is asked", 5, lines=2),
@@ -84,6 +86,7 @@ def _line(each: Document) -> tuple[Cell, ...]:
     return (
         Cell(Text(f"  {kpi['id']}")),
         _figure(kpi, each["reading"]),
+        Cell(_standing(kpi, each["reading"])),
         _bound(kpi),
         Cell(Text(before)),
         Cell(more=Text(kpi["question"])),
@@ -100,12 +103,21 @@ def _figure(kpi: Mapping[str, Any], reading: Mapping[str, Any] | None) -> Cell:
     return Cell(_now(kpi, reading), Text(without_text(kpi, reading["answer"]), "dim"))
 
 
+def _standing(kpi: Mapping[str, Any], reading: Mapping[str, Any] | None) -> Text:
+    """Say how the figure stands; a dash where it has no target, or there is none."""
+    figure = reading["figure"] if reading is not None else None
+    if figure is None or figure["value"] is None or not kpi["target"]:
+        return Text("–")
+    standing = figure["standing"]
+    return Text(standing or "not known", STYLES.get(standing or "", "dim"))
+
+
 def _bound(kpi: Mapping[str, Any]) -> Cell:
-    """Return the target, and of which quantile where it is one."""
+    """Return the target, as the most or the least that is good, and of which quantile where it is one."""
     if not kpi["target"]:
         return Cell(Text("–"))
     of = f"of the {kpi['headline']}" if kpi["headline"] else ""
-    return Cell(Text(kpi["target"]), Text(of))
+    return Cell(Text(f"{_SIGNS[kpi['good']]} {kpi['target']}"), Text(of))
 
 
 def _target(kpi: Mapping[str, Any]) -> str:

@@ -103,7 +103,32 @@ def test_a_list_says_why_there_is_no_answer(serve: Serve, capsys: pytest.Capture
     none = {"value": None, "at_least": False, "unit": "seconds", "currency": None, "standing": None}
     list_kpis(serve(documents(LAG, figure=none, why_not="3 of at least 20")), None, False)
     told = capsys.readouterr().out
-    assert "no answer (3 of at least 20)  5 bd of the median" in told
+    assert "no answer (3 of at least 20)  –         ≤ 5 bd of the median" in told
+
+
+@pytest.mark.parametrize(
+    ("standing", "told"), [("good", "good"), ("warning", "warning"), ("bad", "bad"), (None, "not known")]
+)
+def test_a_list_tells_in_a_word_how_a_figure_stands(
+    serve: Serve, capsys: pytest.CaptureFixture[str], standing: str | None, told: str
+) -> None:
+    figure = {"value": 97_200.0, "at_least": True, "unit": "seconds", "currency": None, "standing": standing}
+    list_kpis(serve(documents(LAG, figure=figure)), None, False)
+    assert f"  {told}  " in capsys.readouterr().out.partition(LAG)[2].partition("≤ 5 bd")[0]
+
+
+def test_a_list_tells_a_target_as_the_most_or_the_least_that_is_good(
+    serve: Serve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = documents(LAG)
+    found["/api/v1/kpis"]["kpis"][0]["kpi"] |= {"target": "99 %", "headline": None, "good": "high"}
+    list_kpis(serve(found), None, False)
+    assert "  ≥ 99 %  " in capsys.readouterr().out
+
+
+def test_what_has_no_target_stands_neither_good_nor_bad(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+    list_kpis(serve(documents(UNBILLED)), None, False)
+    assert "EUR 145.00 (1 of 3 without amount)  –         –  " in capsys.readouterr().out
 
 
 def test_a_list_tells_how_far_a_look_at_every_case_is(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
