@@ -9,8 +9,19 @@ from rich.table import Table
 from rich.text import Text
 
 from throughline.cli.client import Client, Document, api_place
+from throughline.cli.fitting import Cell, Column, print_fitting
 from throughline.cli.printing import console, print_json, say_more
 from throughline.cli.words import STATE_STYLES, deviation_text, key_text, moment, money, scope_text, spoken
+
+_COLUMNS = (
+    Column("process", 1),
+    Column("name", 0),
+    Column("state", 4),
+    Column("waits for", 6),
+    Column("due (UTC)", 5),
+    Column("holds up", 3, right=True),
+    Column("deviations", 2),
+)
 
 
 def cases(filters: Iterable[tuple[str, object]], url: str | None, data: Path | None, as_json: bool) -> None:
@@ -27,8 +38,8 @@ def cases(filters: Iterable[tuple[str, object]], url: str | None, data: Path | N
     if not page["cases"]:
         out.print("No case fits.")
         return
-    out.print(_table(page["cases"]))
-    if any(line["counted_in"] for line in page["cases"]):
+    left_out = print_fitting(out, _COLUMNS, map(_line, page["cases"]))
+    if "holds up" not in left_out and any(line["counted_in"] for line in page["cases"]):
         out.print("(in brackets): sums count it in a case downstream that holds it up as well.", style="dim")
     say_more(out, page, "`throughline show TYPE VALUE` tells all about one.")
 
@@ -65,26 +76,17 @@ def orphans(filters: Iterable[tuple[str, object]], url: str | None, data: Path |
     )
 
 
-def _table(lines: list[Document]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("process", no_wrap=True)
-    table.add_column("name", overflow="fold")
-    table.add_column("state", no_wrap=True)
-    table.add_column("waits for", overflow="fold")
-    table.add_column("due (UTC)", no_wrap=True)
-    table.add_column("holds up", justify="right", no_wrap=True)
-    table.add_column("deviations", overflow="fold")
-    for line in lines:
-        table.add_row(
-            line["process"],
-            f"{line['name']}{scope_text(line['scope'])}",
-            Text(spoken(line["state"]), STATE_STYLES.get(line["state"], "")),
-            _waits(line),
-            moment(line["due"]),
-            f"({money(line['exposure'])})" if line["counted_in"] else money(line["exposure"]),
-            Text(", ".join(deviation_text(each) for each in line["deviations"]), "red"),
-        )
-    return table
+def _line(line: Document) -> tuple[Cell, ...]:
+    held = f"({money(line['exposure'])})" if line["counted_in"] else money(line["exposure"])
+    return (
+        Cell(Text(line["process"])),
+        Cell(Text(f"{line['name']}{scope_text(line['scope'])}")),
+        Cell(Text(spoken(line["state"]), STATE_STYLES.get(line["state"], ""))),
+        Cell(more=Text(_waits(line))),
+        Cell(Text(moment(line["due"]))),
+        Cell(Text(held)),
+        Cell(more=Text(", ".join(deviation_text(each) for each in line["deviations"]), "red")),
+    )
 
 
 def _waits(line: Document) -> str:
