@@ -130,7 +130,8 @@ def _parquet(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> bytes:
         parquet: Any = import_module("pyarrow.parquet")
     except ImportError:
         raise StartRefused(
-            "writing Parquet needs pyarrow, which is not installed: `pip install 'throughline[parquet]'`, or write .csv"
+            "writing Parquet needs pyarrow, which is not installed beside Throughline:"
+            " `.venv/bin/python -m pip install 'pyarrow>=21'`, or write .csv"
         ) from None
     whole, part, truth = arrow.int64(), arrow.float64(), arrow.bool_()
     kinds = {

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import re
+import sys
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
@@ -21,7 +24,9 @@ from kpis.terms import told_as
 from tests.unit.kpis.golden import DEFINITIONS, FOLDER, answers, golden
 from throughline.cli.kpi_export import export
 from throughline.cli.kpis import explain, figure_text, list_kpis, published, restatements, risks, show_kpi
+from throughline.core.errors import StartRefused
 
+REPOSITORY = Path(__file__).parents[3]
 Documents = dict[str, Any]
 Serve = Callable[[Mapping[str, Documents]], str]
 LAG = "billing-readiness-lag"
@@ -202,6 +207,18 @@ def test_an_export_has_how_many_are_without_amount(serve: Serve, tmp_path: Path)
     (row,) = import_module("pyarrow.parquet").read_table(tmp_path / "r.parquet").to_pylist()
     assert (line["value"], line["without_amount"]) == ("145.0", "1")
     assert (row["value"], row["without_amount"]) == (145.0, 1)
+
+
+def test_an_export_that_lacks_pyarrow_says_how_to_install_it_as_the_how_to_and_the_package_do(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(StartRefused) as caught:
+        export(tmp_path / "r.parquet", [UNBILLED], (), (), serve(documents(UNBILLED)), None)
+    (hint,) = re.findall(r"`(.*)`", str(caught.value))
+    assert f"`{hint}`" in (REPOSITORY / "docs" / "how-to" / "read-kpis.md").read_text("utf-8")
+    package = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
+    assert [hint.partition("pip install ")[2].strip("'")] == package["optional-dependencies"]["parquet"]
 
 
 @pytest.mark.parametrize(("count", "told"), [(0, "0 cases."), (1, "1 case."), (2, "2 cases.")])
