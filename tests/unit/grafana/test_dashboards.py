@@ -37,7 +37,8 @@ def known() -> set[str]:
     shipped = load_catalogue(None, load_definitions(None)).kpis.values()
     names = {family.name for family in (*SHARED, *(family for kpi in shipped for family in families_of(kpi)))}
     for metric in METRICS:
-        names |= {f"{metric.name}_bucket"} if metric.kind is Kind.HISTOGRAM else {metric.name}
+        histogram = {f"{metric.name}_bucket", f"{metric.name}_count"}
+        names |= histogram if metric.kind is Kind.HISTOGRAM else {metric.name}
     recorded = {each.where.partition(": ")[2] for each in rules() if ":" in each.where.partition(": ")[2]}
     return names | recorded
 
