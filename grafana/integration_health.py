@@ -35,7 +35,7 @@ def integration_health() -> dashboard.Dashboard:
     firing = table(
         "What is wrong, and whose is it?",
         "Alerts that fire or are about to. Each says in its annotations what to do first (docs/how-to/"
-        "prometheus-and-grafana.md); a flow's run book stands in estate.yaml.",
+        "prometheus-and-grafana.md); a flow's run book is in estate.yaml, where that declares one.",
         Column("State", label="alertstate", shown={"firing": ("firing", RED), "pending": ("pending", YELLOW)}),
         Column("Alert", label="alertname"),
         Column("Flow", label="flow"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import shlex
 import subprocess
 from collections.abc import Mapping
 from decimal import Decimal
@@ -12,11 +13,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import typer.main
 
 from kpis.clock import Counting
 from kpis.declaration import Bound, Good
 from kpis.figures import Figure, Standing, standing_of
+from tests.docs.test_what_docs_name_exists import commands
 from tests.unit.kpis.golden import CATALOGUE
+from throughline.cli.main import app
 from throughline.core.estate import load_estate
 from throughline.core.yaml_file import load_yaml
 
@@ -35,7 +39,7 @@ Series = Mapping[str, str]
 class Story(NamedTuple):
     """What makes an alert fire, and what must not. ``at``: when it is looked at; ``labels``: those of the alert.
 
-    ``value``: as the summary shows it.
+    ``value``: as the summary shows it; ``action``: as it is sent, where a template decides about it.
     """
 
     alert: str
@@ -44,6 +48,7 @@ class Story(NamedTuple):
     quiet: Series
     labels: Mapping[str, str]
     value: str = ""
+    action: str = ""
 
 
 def rules(kind: str) -> dict[str, dict[str, Any]]:
@@ -71,20 +76,60 @@ FREE, KEPT = 'throughline_disk_free_bytes{part="api"}', 'throughline_disk_kept_f
 READ_AT = 'throughline_kpi_read_timestamp_seconds{part="watch"}'
 TIMES_READ = 'throughline_kpi_latest_seconds_count{part="watch"}'
 LAG = 'kpi="billing-readiness-lag"'
-INFO = {f'throughline_kpi_info{{part="watch", {LAG}, title="Lag", owner="finance-ops", unit="seconds"}}': "1x3000"}
 OF_LAG = {"part": "watch", "kpi": "billing-readiness-lag", "title": "Lag", "owner": "finance-ops"}
+LOW_LAG = {**OF_LAG, "kind": "lag", "good": "low"}
+LOW_ATTEMPTS = {**LOW_LAG, "kpi": "failure-rate", "kind": "attempts"}
+HIGH_SHARE = {**LOW_LAG, "kpi": "sla-adherence", "kind": "share", "good": "high"}
+LEARNT = {"flow": "psa → erp"}
 
 
-def of_kpi(values: str, family: str = "headline", labels: str = "") -> Series:
-    """Return the headline of a KPI that should be low, with its levels (100 and 200) and what it declares."""
-    whose = f'part="watch", {LAG}{labels}'
+def info(declared: Mapping[str, str] = LOW_LAG) -> Series:
+    labels = ", ".join(f'{name}="{value}"' for name, value in declared.items())
+    return {f'throughline_kpi_info{{{labels}, unit="seconds"}}': "1x3000"}
+
+
+def of_kpi(values: str, declared: Mapping[str, str] = LOW_LAG, labels: str = "") -> Series:
+    """Return the headline of a KPI with its levels (100, and 200 or 50) and what it declares."""
+    whose, good = f'part="watch", kpi="{declared["kpi"]}"{labels}', declared["good"]
     return {
-        f"throughline_kpi_{family}{{{whose}}}": values,
-        f'throughline_kpi_target{{{whose}, good="low"}}': "100x3000",
-        f'throughline_kpi_warning{{{whose}, good="low"}}': "200x3000",
+        f"throughline_kpi_headline{{{whose}}}": values,
+        f'throughline_kpi_target{{{whose}, good="{good}"}}': "100x3000",
+        f'throughline_kpi_warning{{{whose}, good="{good}"}}': "200x3000" if good == "low" else "50x3000",
         f"throughline_kpi_has_answer{{{whose}}}": "1x3000",
-        **INFO,
+        **info(declared),
     }
+
+
+def beyond_warning(declared: Mapping[str, str], command: str) -> Story:
+    action = f"For finance-ops: see what it is made of (`throughline kpis explain {declared['kpi']}`), then the records"
+    fires, quiet = (
+        of_kpi(f"{value}x30", declared) for value in ((250, 150) if declared["good"] == "low" else (30, 70))
+    )
+    return Story("KpiBeyondWarning", "20m", fires, quiet, declared, action=f"{action} behind it (`{command}`).")
+
+
+def off_target(declared: Mapping[str, str], command: str) -> Story:
+    action = "For finance-ops: see its trend (dashboard Executives), and the records behind it"
+    fires, quiet = (
+        of_kpi(f"{value}x1600", declared) for value in ((150, 90) if declared["good"] == "low" else (70, 110))
+    )
+    return Story("KpiOffTarget", "25h", fires, quiet, declared, action=f"{action} (`{command}`).")
+
+
+def flow_beyond_warning(declared: Mapping[str, str], command: str) -> Story:
+    """Quiet is a KPI that is told by no flow, and sync latency by each."""
+    flow = f', flow="{LEARNT["flow"]}"'
+    beyond = "250x30" if declared["good"] == "low" else "30x30"
+    explain = f"throughline kpis explain {declared['kpi']} --where 'flow=psa → erp'"
+    action = "For finance-ops: follow the run book of the flow, where estate.yaml declares one. See what it is made of"
+    return Story(
+        "FlowBeyondWarning",
+        "20m",
+        of_kpi(beyond, declared, flow),
+        of_kpi(beyond, declared) | of_kpi("250x30", {**LOW_LAG, "kpi": "sync-latency"}, flow),
+        {**declared, **LEARNT},
+        action=f"{action} (`{explain}`), then the records behind it (`{command}`).",
+    )
 
 
 STORIES = [
@@ -212,24 +257,20 @@ STORIES = [
         },
         {},
     ),
-    Story("KpiBeyondWarning", "20m", of_kpi("250x30"), of_kpi("150x30"), OF_LAG),
-    Story("KpiOffTarget", "25h", of_kpi("150x1600"), of_kpi("90x1600"), OF_LAG),
-    Story(
-        "FlowBeyondWarning",
-        "20m",
-        of_kpi("250x30", labels=', flow="psa-erp-time"'),
-        of_kpi("250x30")
-        | {
-            name.replace("billing-readiness-lag", "sync-latency"): values
-            for name, values in of_kpi("250x30", labels=', flow="psa-erp-time"').items()
-        },
-        {**OF_LAG, "flow": "psa-erp-time"},
-    ),
+    beyond_warning(LOW_LAG, "throughline kpis cases billing-readiness-lag"),
+    beyond_warning(LOW_ATTEMPTS, "throughline kpis cases failure-rate --counts-as hit"),
+    beyond_warning(HIGH_SHARE, "throughline kpis cases sla-adherence --counts-as miss"),
+    off_target(LOW_LAG, "throughline kpis cases billing-readiness-lag"),
+    off_target(LOW_ATTEMPTS, "throughline kpis cases failure-rate --counts-as hit"),
+    off_target(HIGH_SHARE, "throughline kpis cases sla-adherence --counts-as miss"),
+    flow_beyond_warning(LOW_LAG, "throughline kpis cases billing-readiness-lag --where 'flow=psa → erp'"),
+    flow_beyond_warning(LOW_ATTEMPTS, "throughline kpis cases failure-rate --where 'flow=psa → erp' --counts-as hit"),
+    flow_beyond_warning(HIGH_SHARE, "throughline kpis cases sla-adherence --where 'flow=psa → erp' --counts-as miss"),
     Story(
         "KpiLostItsAnswer",
         "26h",
-        {f'throughline_kpi_has_answer{{part="watch", {LAG}}}': "1x1400 0x200", **INFO},
-        {f'throughline_kpi_has_answer{{part="watch", {LAG}}}': "0x1600", **INFO},
+        {f'throughline_kpi_has_answer{{part="watch", {LAG}}}': "1x1400 0x200", **info()},
+        {f'throughline_kpi_has_answer{{part="watch", {LAG}}}': "0x1600", **info()},
         OF_LAG,
     ),
     Story(
@@ -278,9 +319,10 @@ def told(text: str, labels: Mapping[str, str], value: str) -> str:
 def test_an_alert_fires(story: Story, tmp_path: Path) -> None:
     rule = rules("alert")[story.alert]
     labels = {**HERE, **story.labels}
+    annotations = {name: told(text, labels, story.value) for name, text in rule["annotations"].items()}
     expected = {
         "exp_labels": {**labels, **rule["labels"]},
-        "exp_annotations": {name: told(text, labels, story.value) for name, text in rule["annotations"].items()},
+        "exp_annotations": annotations | ({"action": story.action} if story.action else {}),
     }
     asked = {"eval_time": story.at, "alertname": story.alert, "exp_alerts": [expected]}
     done = promtool(tmp_path, story.fires, alert_rule_test=[asked])
@@ -364,12 +406,24 @@ def test_promtool_takes_the_sample_configuration_and_its_rules() -> None:
 
 @pytest.mark.parametrize("rule", rules("alert").values(), ids=lambda rule: rule["alert"])
 def test_an_alert_says_whose_it_is_and_what_to_do(rule: dict[str, Any]) -> None:
-    assert rule["labels"].get("owner") == "throughline-operators" or "group_left (title, owner)" in rule["expr"]
+    assert rule["labels"].get("owner") == "throughline-operators" or "group_left (title, owner" in rule["expr"]
     assert rule["labels"]["severity"] in ("page", "ticket", "info")
     assert rule["annotations"].keys() == {"summary", "action", "runbook"}
     page, _, part = rule["annotations"]["runbook"].partition("#")
     titles = re.findall(r"^#+ (.+)$", (REPOSITORY / page).read_text(), re.MULTILINE)
     assert not part or part in {re.sub(r"[^\w-]", "", title.lower().replace(" ", "-")) for title in titles}
+
+
+@pytest.mark.parametrize(
+    "command", [command for story in STORIES for command in re.findall(r"`throughline (.+?)`", story.action)]
+)
+def test_the_commands_that_an_action_gives_take_what_stands_after_them(command: str) -> None:
+    known = dict(commands(typer.main.get_command(app)))
+    words = shlex.split(command)
+    name = " ".join(words[:2])
+    asked = known[name].make_context(name, words[2:]).params
+    assert asked["counts_as"] in (["hit"], ["miss"]) if "--counts-as" in words else not asked.get("counts_as")
+    assert asked["where"] == ["flow=psa → erp"] if "--where" in words else not asked["where"]
 
 
 def test_the_how_to_lists_every_alert_as_it_is() -> None:
