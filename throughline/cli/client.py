@@ -10,12 +10,13 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.error import HTTPError, URLError
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
 
 import msgspec
 
 from throughline.core.errors import ThroughlineError
+from throughline.core.faults import show
 from throughline.core.settings import CA_FILE_VARIABLE, TOKEN_VARIABLE, load_settings
 from throughline.core.tls import pinned, trusting
 from throughline.serve.folder import ADDRESSES, CERTIFICATE, read_small_file
@@ -39,7 +40,7 @@ class Refused(ThroughlineError):
 
 
 class UrlRefused(ThroughlineError):
-    """A URL that nothing is asked at, as it holds what does not belong there."""
+    """A URL that nothing is asked at: it is none of a door, or holds what does not belong there."""
 
 
 class Place(NamedTuple):
@@ -78,11 +79,7 @@ def door_place(url: str | None, data: Path | None) -> Place:
 
 def _place(door: str, url: str | None, data: Path | None) -> Place:
     if url is not None:
-        scheme, _, rest = url.partition("://")
-        if "@" in (rest or scheme).partition("/")[0]:
-            wanted = f"wanted http://HOST:PORT; a token goes into {TOKEN_VARIABLE}"
-            raise UrlRefused(f"--url: seen a name or a secret before the host, {wanted}")
-        return Place(url.rstrip("/"))
+        return _given(url)
     settings = load_settings({"data": data}, os.environ)
     written = read_small_file(settings.data / ADDRESSES)
     if door in written:
@@ -94,6 +91,24 @@ def _place(door: str, url: str | None, data: Path | None) -> Place:
         raise NoAnswer(f"--data: seen {data}, a folder that nothing serves; {wanted}")
     certificate = settings.tls_certificate
     return Place(f"{'https' if certificate else 'http'}://{getattr(settings, door)}", certificate)
+
+
+def _given(url: str) -> Place:
+    scheme, _, rest = url.partition("://")
+    if "@" in (rest or scheme).partition("/")[0]:
+        wanted = f"wanted http://HOST:PORT; a token goes into {TOKEN_VARIABLE}"
+        raise UrlRefused(f"--url: seen a name or a secret before the host, {wanted}")
+    if not _names_a_door(url):
+        raise UrlRefused(f"--url: seen {show(url)}, wanted http://HOST:PORT or https://HOST:PORT")
+    return Place(url.rstrip("/"))
+
+
+def _names_a_door(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, or too great
+        return False
 
 
 class Client:

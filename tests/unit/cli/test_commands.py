@@ -6,13 +6,14 @@ import inspect
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from lineage.definitions import pack_folder
-from throughline.cli.client import NoAnswer, Place, UrlRefused, api_place
+from throughline.cli.client import NoAnswer, Place, UrlRefused, api_place, door_place
 from throughline.cli.main import app
 from throughline.cli.statements import key_members
 from throughline.cli.words import moment, money, waiting_text
@@ -48,6 +49,8 @@ COMMANDS = (
     "mappings",
     "tokens",
 )
+
+NO_DOORS = ("http://", "http://:1", "http://there:one", "http://there:99999", "http://there:0", "http://[::1:4381")
 
 
 def command(*arguments: str) -> tuple[int, str]:
@@ -199,6 +202,26 @@ def test_a_url_with_a_secret_in_it_is_refused_without_showing_it(url: str) -> No
     with pytest.raises(UrlRefused, match="wanted http://HOST:PORT") as caught:
         api_place(url, None)
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("place", [api_place, door_place])
+@pytest.mark.parametrize("url", ["", "foo", "127.0.0.1:4381", "localhost:4381", "ftp://there:1", *NO_DOORS])
+def test_a_url_that_is_none_of_a_door_is_refused(place: Callable[[str, None], Place], url: str) -> None:
+    with pytest.raises(UrlRefused) as caught:
+        place(url, None)
+    assert str(caught.value) == f"--url: seen '{url}', wanted http://HOST:PORT or https://HOST:PORT"
+
+
+@pytest.mark.parametrize("url", ["http://there", "HTTPS://there:1", "http://[::1]:4381", "https://there/throughline"])
+def test_a_url_of_a_door_is_taken(url: str) -> None:
+    assert api_place(f"{url}/", None).url == url
+
+
+def test_a_refused_url_is_told_in_one_line() -> None:
+    run = [sys.executable, "-m", "throughline.cli.main", "kpis", "list", "--url", "foo"]
+    done = subprocess.run(run, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "--url: seen 'foo', wanted http://HOST:PORT or https://HOST:PORT\n"
 
 
 @pytest.mark.parametrize(
