@@ -74,6 +74,16 @@ def test_a_first_cell_without_room_beside_it_stands_on_a_line_above() -> None:
     assert any(line.startswith("short ") and line.endswith(FIGURE) for line in lines)
 
 
+def test_what_is_needed_is_never_left_out() -> None:
+    lines, left_out = printed(12)
+    assert [sum(line.endswith(FIGURE) for line in lines), left_out] == [len(NAMES), ["target", "asked"]]
+
+
+def test_room_that_is_left_goes_first_where_little_of_it_puts_texts_on_one_line() -> None:
+    lines, left_out = printed(120)
+    assert [sum("≤ 8 bd of the median" in line for line in lines), left_out] == [len(NAMES), []]
+
+
 def test_what_is_wider_than_the_terminal_is_whole_all_the_same() -> None:
     file, name = StringIO(), "N" * 50
     left_out = print_fitting(

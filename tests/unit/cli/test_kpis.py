@@ -97,6 +97,7 @@ def test_a_list_cuts_no_id_and_no_figure_and_says_what_it_leaves_out(
     monkeypatch.setenv("COLUMNS", width)
     list_kpis(serve(documents(UNBILLED)), None, False)
     lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0].split()[:3] == ["kpi", "now", "standing"]
     assert sum(UNBILLED in line.split() for line in lines) == 1
     assert sum("EUR 145.00" in line for line in lines) == 1
     assert "(1 of 3 without amount)" in " ".join(lines)
