@@ -13,7 +13,7 @@ from kpis.cell import STANDING, Cell, Place, Summing
 from kpis.clock import Counting
 from kpis.codec import decode_cell, decode_matched
 from kpis.contribution import NO_DAY
-from kpis.declaration import MATCHED, Declaration, Dimension, Kind
+from kpis.declaration import MATCHED, Declaration, Dimension, Formula, Kind
 from kpis.observation import LeftOut
 from kpis.reading import NO_DATA, Asked, Moment, Reader, Reading, beside_of, readings
 from kpis.reading_matched import Days, matched_readings
@@ -163,13 +163,34 @@ class Asker:
         What is left of a contract belongs to no day, so of a balance it is that of any KPI, as where nothing was
         counted yet. The days of a variance are those of its periods, which may lie long before anybody watched.
         """
-        own = self._store.first_day(version.number)
-        if own is not None and declaration.formula.kind is not Kind.BALANCE:
-            return date.fromordinal(own)
+        kind, days = declaration.formula.kind, [self._first_day(version)]
+        if kind is Kind.COUNT:
+            days.append(self._waited_since(declaration.formula))
+        own = min((day for day in days if day is not None), default=None)
+        if own is not None and kind is not Kind.BALANCE:
+            return own
         kinds = {name: each.formula.kind for name, each in self._catalogue.kpis.items()}
         rows = (row for row in self._store.versions() if kinds.get(row.kpi, Kind.VARIANCE) is not Kind.VARIANCE)
-        firsts = (self._store.first_day(row.number) for row in rows)
-        return min((date.fromordinal(first) for first in firsts if first is not None), default=None)
+        return min((day for day in map(self._first_day, rows) if day is not None), default=None)
+
+    def _waited_since(self, count: Formula) -> date | None:
+        """Return the first day on which something was watched that a count could have counted; None: nobody knows.
+
+        Some KPI knows then of work that was to come to it. However old that is, as it may be told late or when watching
+        begins, it is no earlier than the day from which the firm says that all is sent, else that of the first figure.
+        """
+        since = self._estate.firm.watched_since or self._store.first_published()
+        kpis = {name for name, each in self._catalogue.kpis.items() if _awaits(each.formula, count)}
+        days = (self._first_day(row) for row in self._store.versions() if row.kpi in kpis)
+        first = min((day for day in days if day is not None), default=None)
+        if since is None or first is None:
+            return None
+        return max(first, self._estate.calendars.day_of(since, None))
+
+    def _first_day(self, version: VersionRow) -> date | None:
+        """Return the first day that has a cell of a version."""
+        first = self._store.first_day(version.number)
+        return None if first is None else date.fromordinal(first)
 
     def reader(self, declaration: Declaration, moment: Moment) -> Reader:
         """Return what reads the cells of a KPI at a moment."""
@@ -260,6 +281,16 @@ def _looked_at(cases: int, window: Window | None, begun: date | None, moment: Mo
     if window is None or begun is None:
         return cases
     return cases if begun <= window.last and window.first <= moment.today else 0
+
+
+def _awaits(waits: Formula, count: Formula) -> bool:
+    """Tell whether what a KPI of waits knows of is work that was to come to what another one counts."""
+    if waits.kind not in (Kind.LAG, Kind.SHARE):
+        return False
+    if waits.per_flow or count.per_flow:
+        return waits.per_flow and count.per_flow
+    processes = {span.process for span in count.of}
+    return all(span.process in processes and span.from_field is None for span in waits.of)
 
 
 def _decoded(cells: Mapping[Place, bytes]) -> dict[Place, Cell]:

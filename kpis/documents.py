@@ -183,10 +183,11 @@ class TotalDocument(msgspec.Struct, frozen=True, tag="total", tag_field="kind"):
 
 
 class PaceDocument(msgspec.Struct, frozen=True, tag="pace", tag_field="kind"):
-    """How many were done in a window, and how many an hour."""
+    """How many were done in a window, and how many an hour of the ``hours`` of it that have passed and were watched."""
 
     records: int
     per_hour: float
+    hours: float | None = None  # a reading that was made by an earlier release does not tell
 
 
 class NewestDocument(msgspec.Struct, frozen=True, tag="newest", tag_field="kind"):
@@ -524,7 +525,7 @@ def _answer(answer: Answer, curves: bool) -> AnswerDocument:
         case Total():
             return TotalDocument(answer.records, _money(answer.amount), text_of(answer.hours), answer.hours_unknown)
         case Pace():
-            return PaceDocument(answer.records, answer.per_hour)
+            return PaceDocument(answer.records, answer.per_hour, answer.hours)
         case Newest():
             return NewestDocument(answer.age)
         case Ratio():

@@ -166,10 +166,11 @@ class Total(NamedTuple):
 
 
 class Pace(NamedTuple):
-    """How many were done, and how many that is an hour."""
+    """How many were done, and how many that is an hour of the ``hours`` that were watched."""
 
     records: int
     per_hour: float
+    hours: float
 
 
 class Newest(NamedTuple):
@@ -592,7 +593,7 @@ class Reader:
             return Reading(None, NO_DATA, beside)
         if not asked.hours:
             return Reading(None, "a window that has begun, with a first and a last day", beside)
-        return Reading(Pace(beside.done, beside.done / asked.hours), None, beside)
+        return Reading(Pace(beside.done, beside.done / asked.hours, asked.hours), None, beside)
 
     def newest(self, cells: Cells) -> Reading:
         """Return how long ago it was done last."""

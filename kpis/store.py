@@ -304,6 +304,11 @@ class KpiReader:
         )
         return found[0][0]
 
+    def first_published(self) -> int | None:
+        """Return when the first figure of any KPI was published, in microseconds; None: none was so far."""
+        rows = self.rows("SELECT at FROM published ORDER BY id LIMIT 1")
+        return rows[0][0] if rows else None
+
     def published(self, kpi: str, after: int = 0, limit: int = _ALL) -> list[PublishedRow]:
         """Return what was published of a KPI, in that order, after an id."""
         sql = f"SELECT {self._columns} FROM published WHERE kpi = ? AND id > ? ORDER BY id LIMIT ?"

@@ -434,6 +434,8 @@ def _sides(answer: Document | None) -> list[tuple[str, str]]:
             if not answer["counted"]:  # it is read from the curve of all that began
                 return [("decided", f"{answer['of']:,}, of which {answer['hits']:,} hit")]
             return [("numerator", f"{answer['hits']:,}"), ("denominator", f"{answer['of']:,}")]
+        case {"kind": "pace", "hours": hours} if hours is not None:
+            return [("numerator", records(answer["records"])), ("denominator", f"{_number(str(hours))} hours")]
         case {"kind": "ratio"}:
             return [(side, _number(answer[side])) for side in ("numerator", "denominator")]
         case {"kind": "variance"}:

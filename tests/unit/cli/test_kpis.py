@@ -181,6 +181,15 @@ def test_explain_counts_what_was_given_up_as_in_the_figure(serve: Serve, capsys:
     assert "  in it        4, 1 not over yet\n  otherwise    2 given up\n" in capsys.readouterr().out
 
 
+def test_explain_tells_the_hours_that_a_count_is_divided_by(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+    told = documents("throughput")
+    explain("throughput", (), (), serve(told), None, False)
+    assert "  numerator    3 records\n  denominator  36 hours\n" in capsys.readouterr().out
+    del told["/api/v1/kpis/throughput/readings"]["readings"][0]["answer"]["hours"]  # of a release that told none
+    explain("throughput", (), (), serve(told), None, False)
+    assert "denominator  " not in capsys.readouterr().out
+
+
 def test_what_has_no_rate_is_told_as_not_in_the_sum(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
     found = documents(UNBILLED)
     for money in (each["answer"]["money"] for each in found[f"/api/v1/kpis/{UNBILLED}/readings"]["readings"]):

@@ -203,7 +203,7 @@ def test_money_of_which_nothing_is_known_is_no_answer_and_not_nothing() -> None:
     [
         ("unbilled-approved-hours", stock(None, hours=Decimal("7.5")), "throughline_kpi_unbilled_approved_hours", 7.5),
         ("duplicates", stock(None, None), "throughline_kpi_duplicates_records", 2),
-        ("throughput", Pace(12, 0.5), "throughline_kpi_throughput_per_hour", 0.5),
+        ("throughput", Pace(12, 0.5, 24.0), "throughline_kpi_throughput_per_hour", 0.5),
         ("budget-burn-age", Newest(90), "throughline_kpi_budget_burn_age_seconds", 90),
     ],
 )

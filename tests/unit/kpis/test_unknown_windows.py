@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import closing
 from datetime import date, timedelta
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,13 +17,16 @@ from kpis.ask import Asker, Every, Question, Window
 from kpis.catalogue import Catalogue
 from kpis.codec import encode_place
 from kpis.declaration import Dimension
+from kpis.keep import Keeper
 from kpis.publish import Publisher
-from kpis.reading import NO_DATA, Pace
+from kpis.reading import NO_DATA, Answer, Pace
 from kpis.scratch import moment_of
 from kpis.spot import Grain
 from kpis.store import KpiWriter, open_kpi_writer
-from tests.unit.kpis.golden import CATALOGUE, FOLDER, golden, instant
+from tests.unit.kpis.golden import CATALOGUE, DEFINITIONS, FOLDER, event, golden, instant
 from tests.unit.kpis.test_keeping import World
+from throughline.core.estate import read_estate
+from throughline.core.yaml_file import YamlDocument
 
 NOW = "2026-11-20 12:00"
 
@@ -84,6 +88,80 @@ def test_days_that_nobody_watched_make_no_throughput_lower(before: int, since: i
             watched = (last - max(begun, window.first)).days + 1
             assert answer.per_hour == pytest.approx(answer.records / (24 * watched))
             assert answer.records == (3 if window.first <= begun else 0)
+
+
+KNOWN = ("throughput", "sync-latency", "unbilled-approved-value")
+"""What passes flows, what waits to pass them, and what is published from the first day on, whatever is known."""
+OLD = "2025-11-12 09:00 time.approved T-99 received='2026-11-12 11:50'"
+POSTED = [f"2026-11-12 11:30 time.posted T-{n} system=erp" for n in range(24)]
+
+
+def approved(day: int) -> list[str]:
+    return [f"2026-11-{day:02} 09:00 time.approved T-{n}" for n in range(24)]
+
+
+def watched(store: KpiWriter, *told: tuple[str, list[str]], firm: dict[str, str] | None = None) -> World:
+    """Return a world in which time went on: at each time something is told, followed and published."""
+    world = World(golden(FOLDER / "throughput.yaml")._replace(now=instant(told[0][0], "UTC")), store)
+    estate = read_estate(YamlDocument("estate", {"firm": firm or {}}, {}, {}))
+    world.declare(world.case.declaration, estate)
+    world.catalogue = Catalogue({name: CATALOGUE.kpis[name] for name in KNOWN}, {})
+    world.keeper = Keeper(store, world.catalogue, DEFINITIONS, estate)
+    with world.snapshot() as snapshot:
+        world.keeper.begin(snapshot)
+    ids = count()
+    for now, lines in told:
+        world.case = world.case._replace(now=instant(now, "UTC"))
+        world.fold([event(next(ids), line, "time_entry", "UTC") for line in lines])
+        world.follow()
+        publisher = Publisher(store, asker_of(world), world.catalogue)
+        with world.snapshot() as snapshot:
+            while publisher.publish(moment_of(snapshot, estate)):
+                pass
+    return world
+
+
+def passed(world: World, first: date, last: date) -> Answer | None:
+    with world.snapshot() as snapshot:
+        moment = moment_of(snapshot, world.case.estate)
+    (part,) = asker_of(world).ask(Question("throughput", Window(first, last)), moment).parts
+    return part.readings[()].answer
+
+
+def test_a_flow_that_stood_still_passed_fewer_an_hour(store: KpiWriter) -> None:
+    """What waited to pass was known since the 2nd; nothing did before the 12th."""
+    world = watched(store, ("2026-11-02 12:00", approved(2)), ("2026-11-12 12:00", POSTED))
+    hours = 10 * 24 + 12
+    assert passed(world, date(2026, 10, 14), date(2026, 11, 12)) == Pace(24, 24 / hours, hours)
+    assert passed(world, date(2026, 11, 3), date(2026, 11, 4)) == Pace(0, 0, 48)
+    assert passed(world, date(2026, 10, 31), date(2026, 11, 1)) is None
+    figures = {row.day: row.value for row in store.published("throughput") if row.every == "day"}
+    assert figures == {date(2026, 11, day).toordinal(): "0" for day in range(2, 11)}
+
+
+def test_what_is_told_late_says_nothing_of_when_watching_began(store: KpiWriter) -> None:
+    """An entry that was approved a year ago waits for the ERP, as is told on the 12th."""
+    world = watched(store, ("2026-11-02 12:00", approved(2)), ("2026-11-12 12:00", [OLD, *POSTED]))
+    answer = passed(world, date(2025, 11, 1), date(2026, 11, 12))
+    assert isinstance(answer, Pace)
+    assert answer.hours == 10 * 24 + 12
+
+
+def test_no_hour_counts_before_anything_waited_to_pass(store: KpiWriter) -> None:
+    """Other things were watched since the 2nd; of work that could pass, the first was known on the 6th."""
+    told = ("2026-11-02 12:00", list[str]()), ("2026-11-06 12:00", approved(6)), ("2026-11-12 12:00", POSTED)
+    answer = passed(watched(store, *told), date(2026, 10, 14), date(2026, 11, 12))
+    assert isinstance(answer, Pace)
+    assert answer.hours == 6 * 24 + 12
+
+
+@pytest.mark.parametrize(("since", "hours"), [("2026-11-05T08:00:00Z", 7 * 24 + 12), ("2026-10-01T00:00:00Z", 252)])
+def test_the_firm_may_say_from_when_on_all_was_sent(store: KpiWriter, since: str, hours: int) -> None:
+    """All of it is told on the 12th, as history; without a word of the firm's, watching began on that day."""
+    told = "2026-11-12 12:00", [*approved(2), *POSTED]
+    answer = passed(watched(store, told, firm={"watched_since": since}), date(2026, 10, 14), date(2026, 11, 12))
+    assert isinstance(answer, Pace)
+    assert answer.hours == hours
 
 
 def test_periods_that_are_planned_say_nothing_of_when_watching_began(store: KpiWriter) -> None:
