@@ -170,6 +170,22 @@ def test_a_page_does_what_it_says(page: Path, terminal: Terminal) -> None:
     assert_shows(page, terminal, blocks)
 
 
+ONE_FOLDER = ("look-up-a-record", "repair-a-record", "undo-a-wrong-link")
+
+
+@pytest.mark.parametrize("names", [ONE_FOLDER, ONE_FOLDER[::-1]], ids=["one way", "the other way"])
+def test_pages_of_one_data_folder_do_what_they_say_one_after_the_other(
+    names: tuple[str, ...], terminal: Terminal
+) -> None:
+    """Under the serve of the page that brings definitions of its own."""
+    folder = REPOSITORY / "docs" / "how-to"
+    first = folder / "declare-your-own-process.md"
+    assert_shows(first, terminal, blocks_of(first))
+    for page in (folder / f"{name}.md" for name in names):
+        blocks = [block._replace(text=SERVE.sub("", block.text)) for block in blocks_of(page)]
+        assert_shows(page, terminal, blocks)
+
+
 def assert_shows(page: Path, terminal: Terminal, blocks: list[Block], tool: str = "") -> None:
     for block, printed in follow(terminal, blocks, tool):
         if block.language == "json":
