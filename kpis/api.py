@@ -453,7 +453,8 @@ class KpiDesk:
         """Return a KPI of the catalogue; raises Problem."""
         declaration = self.catalogue.kpis.get(kpi)
         if declaration is None:
-            raise Problem(ProblemKind.NOT_FOUND, f"seen {show(kpi)}, wanted the id of a KPI: /api/v1/kpis lists them")
+            wanted = "the id of a KPI: `throughline kpis list` and /api/v1/kpis list them"
+            raise Problem(ProblemKind.NOT_FOUND, f"seen {show(kpi)}, wanted {wanted}")
         return declaration
 
     def _counting(self, declaration: Declaration) -> Counting:

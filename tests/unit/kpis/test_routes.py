@@ -68,7 +68,8 @@ def test_bounds_of_one_second_are_taken(caller: TestClient) -> None:
 def test_a_long_id_is_cut_short_where_it_is_told(caller: TestClient, path: str) -> None:
     answer = caller.get(path.format("x" * 1_000))
     assert answer.status_code == 404
-    assert answer.json()["detail"] == f"seen '{'x' * 59}…, wanted the id of a KPI: /api/v1/kpis lists them"
+    wanted = "the id of a KPI: `throughline kpis list` and /api/v1/kpis list them"
+    assert answer.json()["detail"] == f"seen '{'x' * 59}…, wanted {wanted}"
 
 
 @pytest.mark.parametrize(
