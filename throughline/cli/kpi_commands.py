@@ -143,7 +143,9 @@ def signals(
 @kpis.command("published")
 def published(
     kpi: Kpi,
-    every: Each = None,
+    every: Annotated[
+        str | None, typer.Option("--every", metavar="WORD", help="Only those of a day, or a month.")
+    ] = None,
     first: First = None,
     last: Last = None,
     standing: Annotated[bool, typer.Option("--standing", help="Only those that no other took the place of.")] = False,
