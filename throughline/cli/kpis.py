@@ -138,7 +138,8 @@ def _now(kpi: Mapping[str, Any], reading: Mapping[str, Any] | None) -> Text:
 
 def show_kpi(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data: Path | None, as_json: bool) -> None:
     """Print readings of a KPI."""
-    client, values = Client(api_place(url, data)), _values(where)
+    client = Client(api_place(url, data))
+    values = _values(client, kpi, where)
     kept = client.get(_path(kpi))["kpi"]
     if kept["lacks"] and not as_json:
         _say_lacks(console(), kept)
@@ -327,7 +328,8 @@ def _say_left_out(out: Console, found: Document) -> None:
 
 def explain(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data: Path | None, as_json: bool) -> None:
     """Print how a figure came about."""
-    client, asked = Client(api_place(url, data)), [*asked, *_values(where)]
+    client = Client(api_place(url, data))
+    asked = [*asked, *_values(client, kpi, where)]
     kept = client.get(_path(kpi))
     declared = kept["kpi"]
     if declared["lacks"] and not as_json:
@@ -465,7 +467,7 @@ def _short(seconds: float) -> str:
 def cases(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data: Path | None, as_json: bool) -> None:
     """Print the cases behind a figure."""
     client = Client(api_place(url, data))
-    found = client.get(f"{_path(kpi)}/cases", [*asked, *_values(where)])
+    found = client.get(f"{_path(kpi)}/cases", [*asked, *_values(client, kpi, where)])
     if as_json:
         print_json(found)
         return
@@ -558,7 +560,8 @@ def _counts_as(line: Mapping[str, Any]) -> str:
 
 def risks(kpi: str, asked: Asked, where: Iterable[str], url: str | None, data: Path | None, as_json: bool) -> None:
     """Print what may miss its deadline."""
-    found = Client(api_place(url, data)).get(f"{_path(kpi)}/at-risk", [*asked, *_values(where)])
+    client = Client(api_place(url, data))
+    found = client.get(f"{_path(kpi)}/at-risk", [*asked, *_values(client, kpi, where)])
     if as_json:
         print_json(found)
         return
@@ -778,12 +781,17 @@ def _path(kpi: str) -> str:
     return f"{KPIS}/{quote(kpi, safe='')}"
 
 
-def _values(where: Iterable[str]) -> list[tuple[str, object]]:
-    """Read DIMENSION=VALUE; raises StartRefused."""
+def _values(client: Client, kpi: str, where: Iterable[str]) -> list[tuple[str, object]]:
+    """Read DIMENSION=VALUE; raises StartRefused, also where the KPI is not told by such a dimension."""
     found: list[tuple[str, object]] = []
     for each in where:
         name, is_there, value = each.partition("=")
         if not is_there:
             raise StartRefused(f"--where: seen {each!r}, wanted DIMENSION=VALUE, such as region=EMEA")
         found.append((name, value))
+    dimensions: list[str] = client.get(_path(kpi))["kpi"]["dimensions"] if found else []
+    unknown = sorted({name for name, _ in found}.difference(dimensions))
+    if unknown:
+        wanted = ", ".join(dimensions) or "no dimension at all"
+        raise StartRefused(f"--where: seen {', '.join(unknown)}, wanted {wanted}: those are what {kpi} is told by")
     return found

@@ -23,7 +23,7 @@ from kpis.documents import kpi_document, reading_documents, told_as_document
 from kpis.terms import told_as
 from tests.unit.kpis.golden import DEFINITIONS, FOLDER, answers, golden
 from throughline.cli.kpi_export import export
-from throughline.cli.kpis import explain, figure_text, list_kpis, published, restatements, risks, show_kpi
+from throughline.cli.kpis import cases, explain, figure_text, list_kpis, published, restatements, risks, show_kpi
 from throughline.core.errors import StartRefused
 
 REPOSITORY = Path(__file__).parents[3]
@@ -217,6 +217,19 @@ def test_an_export_has_how_many_are_without_amount(serve: Serve, tmp_path: Path)
     (row,) = import_module("pyarrow.parquet").read_table(tmp_path / "r.parquet").to_pylist()
     assert (line["value"], line["without_amount"]) == ("145.0", "1")
     assert (row["value"], row["without_amount"]) == (145.0, 1)
+
+
+@pytest.mark.parametrize("command", [show_kpi, explain, cases, risks])
+@pytest.mark.parametrize("where", ["foo=bar", "every=day", "foo="])
+def test_a_dimension_that_a_kpi_is_not_told_by_is_refused_with_those_that_it_is(
+    serve: Serve, command: Callable[..., None], where: str
+) -> None:
+    found = documents(UNBILLED)
+    told_by = ", ".join(found[f"/api/v1/kpis/{UNBILLED}"]["kpi"]["dimensions"])
+    name = where.partition("=")[0]
+    with pytest.raises(StartRefused) as caught:
+        command(UNBILLED, (), ("region=EMEA", where), serve(found), None, False)
+    assert str(caught.value) == f"--where: seen {name}, wanted {told_by}: those are what {UNBILLED} is told by"
 
 
 def test_an_export_that_lacks_pyarrow_says_how_to_install_it_as_the_how_to_and_the_package_do(
