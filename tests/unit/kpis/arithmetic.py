@@ -70,14 +70,18 @@ def changed_under_one_number(before: Noted, now: Noted) -> bool:
     return before.table == now.table and before.comes_to != now.comes_to and before.arithmetic == now.arithmetic
 
 
+def is_as_noted(before: Noted, now: Noted) -> bool:
+    """Tell whether a table is the one that was written down, and comes to what it did."""
+    return (before.table, before.comes_to) == (now.table, now.comes_to)
+
+
 def main() -> None:
     before, now = noted() if FILE.exists() else {}, {path.stem: note(path) for path in KEPT}
     others = [name for name, each in now.items() if name in before and changed_under_one_number(before[name], each)]
     if others:
         sys.exit(f"{', '.join(others)}: seen another figure under one number; {RAISE}")
     kept = {
-        name: before[name] if name in before and before[name].comes_to == each.comes_to else each
-        for name, each in now.items()
+        name: before[name] if name in before and is_as_noted(before[name], each) else each for name, each in now.items()
     }
     FILE.write_bytes(msgspec.json.format(msgspec.json.encode(kept), indent=1) + b"\n")
 
