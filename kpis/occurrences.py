@@ -317,7 +317,10 @@ def _tried(case: Case, flows: Mapping[str, Sequence[str | None]]) -> Iterator[_T
                 numbers[system] = numbers.get(system, 0) + 1
                 for flow in flows[step.name]:
                     yield _Tried(fact, step, each, numbers[system], system in failed, flow)
-                (failed.add if fact.failed else failed.discard)(system)
+                if fact.failed:
+                    failed.add(system)
+                else:
+                    failed.discard(system)
 
 
 def _tried_by(fact: Fact, step: Step) -> str:

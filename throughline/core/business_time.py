@@ -62,16 +62,12 @@ class BusinessTime:
         declared = self._declared.get(name)
         if declared is None:
             return set()
-        regions, calendars, entities = (
-            [None, *self._regions],
-            [None, *declared.calendars],
-            [None, *declared.legal_entities],
-        )
+        by_calendar = [(calendar, None) for calendar in (None, *declared.calendars)]
+        by_entity = [(None, entity) for entity in declared.legal_entities]
         found = (
             self.cutoff(name, start, calendar, entity, region)
-            for calendar in calendars
-            for entity in entities
-            for region in regions
+            for calendar, entity in (*by_calendar, *by_entity)
+            for region in (None, *self._regions)
         )
         return {each for each in found if each is not None}
 
